@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One thread a test process: the tests run two at a time, and small policies gain nothing from more.
+TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
+
+.PHONY: setup demo test test-slow lint bench smollm2 policy clean
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: setup  ## train the embedded policy with the gradient rule: minutes on a laptop, nothing to download
+	$(BIN)/paretune train
+
+test: setup
+	$(TEST)
+
+test-slow: setup  ## what takes minutes: the whole remake of the policy, SmolLM2
+	$(TEST) -m slow
+
+lint: setup
+	$(BIN)/ruff check src tests scripts benchmarks
+	$(BIN)/ruff format --check src tests scripts benchmarks
+	$(BIN)/mypy
+
+bench: setup  ## what measuring influence costs
+	$(BIN)/python benchmarks/exact_influence.py
+
+smollm2: setup  ## SmolLM2-135M-Instruct as an ordinary folder under models/
+	$(BIN)/python scripts/fetch_smollm2.py
+
+policy: setup  ## make the arithmetic task's embedded policy anew
+	$(BIN)/python scripts/make_policy.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,254 @@
+"""From rewards to advantages: GRPO, RLOO and REINFORCE++.
+
+Rewards come as one number a completion, ``[N]``, the completions of one prompt standing together in groups of
+``num_generations``. A NaN reward means that nothing scored the completion: it counts in no mean or deviation,
+and its advantage is 0, as is every advantage that cannot be estimated (a group with a single score).
+
+:func:`grpo`, :func:`sum_rewards` and :func:`normalize_then_sum` take the same floating-point steps in the
+same order as ``trl.GRPOTrainer``, so their results equal TRL's bit for bit.
+All functions keep dtype and device.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+Estimator = Literal["grpo", "rloo", "reinforce++"]
+Scale = Literal["group", "batch", "none"]
+
+
+def grpo(rewards: Tensor, num_generations: int, *, scale: Scale = "group", epsilon: float = 1e-4) -> Tensor:
+    """Rewards less the mean of their group, over a standard deviation (arXiv 2402.03300, section 4.1.2).
+
+    A = (r − mean_group(r)) / (std(r) + ε), the deviation with Bessel's correction.
+
+    Args:
+        rewards: ``[N]``, floating point; NaN: not scored.
+        num_generations: completions per prompt, at least 2, dividing N.
+        scale: whose deviation divides: that of each ``"group"``, of the whole ``"batch"``, or ``"none"``.
+        epsilon: ε, in units of the reward; 1e-4 is TRL's.
+
+    Returns:
+        ``[N]`` advantages, finite for finite rewards.
+
+    Raises:
+        ValueError: for a wrong shape or dtype, a wrong ``num_generations`` or an unknown ``scale``.
+    """
+    grouped = _grouped(rewards, num_generations)
+    if scale not in get_args(Scale):
+        raise ValueError(f"Unknown `scale` {scale!r}: choose one of {', '.join(get_args(Scale))}.")
+    advantages = rewards - torch.nanmean(grouped, dim=1).repeat_interleave(num_generations)
+    if scale == "group":
+        advantages = advantages / (_deviation(grouped, dim=1).repeat_interleave(num_generations) + epsilon)
+    elif scale == "batch":
+        advantages = advantages / (_deviation(rewards, dim=0) + epsilon)
+    return torch.nan_to_num(advantages, nan=0.0)
+
+
+def rloo(rewards: Tensor, num_generations: int) -> Tensor:
+    """Each reward less the mean of the *other* rewards of its group (RLOO, arXiv 2402.14740).
+
+    Args:
+        rewards: ``[N]``, floating point; NaN: not scored.
+        num_generations: completions per prompt, at least 2, dividing N.
+
+    Returns:
+        ``[N]`` advantages in units of the reward.
+
+    Raises:
+        ValueError: for a wrong shape or dtype or a wrong ``num_generations``.
+    """
+    grouped = _grouped(rewards, num_generations)
+    scored = (~torch.isnan(grouped)).sum(dim=1, keepdim=True)
+    # r_i − mean_{j≠i} r_j is n / (n − 1) times the distance from the mean of all n. In float64 the mean of
+    # equal float32 rewards is exact.
+    values = grouped.double()
+    advantages = (values - torch.nanmean(values, dim=1, keepdim=True)) * (scored.double() / (scored - 1))
+    return torch.where(torch.isnan(grouped) | (scored < 2), 0.0, advantages).reshape(-1).to(rewards.dtype)
+
+
+def reinforce_plus_plus(rewards: Tensor, lengths: Tensor, *, epsilon: float = 1e-8) -> Tensor:
+    """Rewards whitened over all tokens of the batch (REINFORCE++, arXiv 2501.03262, without discount).
+
+    Every token of a completion has the completion's reward as its return, so a completion counts as often as
+    it has tokens: A = (r − μ) / √(σ² + ε) with μ = Σ l_n r_n / L, σ² = Σ l_n (r_n − μ)² / (L − 1), L = Σ l_n.
+    The sums are taken in float64: a float32 rounding error of μ would be whitened into an advantage.
+
+    Args:
+        rewards: ``[N]``, floating point; NaN: not scored.
+        lengths: ``[N]``, loss tokens of each completion, 0 or more.
+        epsilon: ε, in squared units of the reward.
+
+    Returns:
+        ``[N]``, the advantage that all tokens of a completion share; 0 for a completion without loss tokens,
+        and for all where fewer than two tokens count.
+
+    Raises:
+        ValueError: for a wrong shape or dtype, or a negative length.
+    """
+    _check_rewards(rewards, 1)
+    if lengths.shape != rewards.shape:
+        raise ValueError(
+            f"`lengths` has shape {tuple(lengths.shape)} and `rewards` {tuple(rewards.shape)}: "
+            "give one length for each reward."
+        )
+    if (lengths < 0).any():
+        raise ValueError(f"`lengths` must not be negative, got {lengths.min().item():g}: count the loss tokens.")
+    lengths = lengths.to(rewards.device)
+    counted = ~torch.isnan(rewards) & (lengths > 0)
+    returns = torch.where(counted, rewards, 0.0).double()
+    tokens = torch.where(counted, lengths, 0).double()
+    total = tokens.sum()
+    if total < 2:
+        return torch.zeros_like(rewards)
+    distance = returns - (tokens * returns).sum() / total
+    variance = (tokens * distance**2).sum() / (total - 1)
+    advantages = distance / torch.sqrt(variance + epsilon)
+    return torch.where(counted, advantages, 0.0).to(rewards.dtype)
+
+
+def sum_rewards(rewards: Tensor, weights: Tensor) -> Tensor:
+    """The weighted sum of the objectives that apply, as TRL's ``"sum_then_normalize"`` builds it.
+
+    Args:
+        rewards: ``[N, K]``, floating point; NaN: that objective does not apply.
+        weights: ``[K]``.
+
+    Returns:
+        ``[N]`` scalar rewards, NaN where no objective applies.
+
+    Raises:
+        ValueError: for a wrong shape or dtype.
+    """
+    _check_rewards(rewards, 2)
+    total = (rewards * _row(weights, rewards)).nansum(dim=1)
+    return torch.where(torch.isnan(rewards).all(dim=1), torch.nan, total)
+
+
+def normalize_then_sum(rewards: Tensor, weights: Tensor, num_generations: int, *, epsilon: float = 1e-4) -> Tensor:
+    """Each objective normalised in its group, summed, then whitened over the batch (GDPO, arXiv 2601.05242).
+
+    TRL's ``multi_objective_aggregation="normalize_then_sum"``. An objective of small spread is not drowned by
+    one of large spread: what each counts for is its weight.
+
+    Args:
+        rewards: ``[N, K]``, floating point; NaN: that objective does not apply.
+        weights: ``[K]``.
+        num_generations: completions per prompt, at least 2, dividing N.
+        epsilon: added to both deviations; 1e-4 is TRL's.
+
+    Returns:
+        ``[N]`` advantages.
+
+    Raises:
+        ValueError: for a wrong shape or dtype or a wrong ``num_generations``.
+    """
+    _check_rewards(rewards, 2)
+    _check_groups(len(rewards), num_generations)
+    grouped = rewards.view(-1, num_generations, rewards.shape[1])
+    distance = grouped - torch.nanmean(grouped, dim=1, keepdim=True)
+    normalised = distance / (_deviation(grouped, dim=1).unsqueeze(1) + epsilon)
+    total = (normalised.view(rewards.shape) * _row(weights, rewards)).nansum(dim=1)
+    total = torch.where(torch.isnan(rewards).all(dim=1), torch.nan, total)
+    advantages = (total - torch.nanmean(total)) / (_deviation(total, dim=0) + epsilon)
+    return torch.nan_to_num(advantages, nan=0.0)
+
+
+def estimate(rewards: Tensor, estimator: Estimator, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:
+    """The advantages of one reward by the estimator of that name.
+
+    Args:
+        rewards: ``[N]``, floating point; NaN: not scored.
+        estimator: ``"grpo"``, ``"rloo"`` or ``"reinforce++"``.
+        num_generations: completions per prompt, for ``"grpo"`` and ``"rloo"``.
+        lengths: ``[N]`` loss tokens, for ``"reinforce++"``.
+        scale: the scaling of ``"grpo"``.
+
+    Returns:
+        ``[N]`` advantages.
+
+    Raises:
+        ValueError: for an unknown estimator, and where the estimator raises it.
+    """
+    if estimator == "grpo":
+        return grpo(rewards, num_generations, scale=scale)
+    if estimator == "rloo":
+        return rloo(rewards, num_generations)
+    if estimator == "reinforce++":
+        return reinforce_plus_plus(rewards, lengths)
+    raise ValueError(f"Unknown advantage estimator {estimator!r}: choose one of {', '.join(get_args(Estimator))}.")
+
+
+def per_objective(
+    rewards: Tensor, estimator: Estimator, num_generations: int, *, lengths: Tensor, scale: Scale
+) -> Tensor:
+    """The advantages A_k of each objective, each estimated as if it were alone.
+
+    Args:
+        rewards: ``[N, K]``, floating point; NaN: that objective does not apply.
+        estimator: as in :func:`estimate`, like the other arguments.
+        num_generations: completions per prompt.
+        lengths: ``[N]`` loss tokens.
+        scale: the scaling of ``"grpo"``.
+
+    Returns:
+        ``[N, K]`` advantages.
+
+    Raises:
+        ValueError: as :func:`estimate` does.
+    """
+    _check_rewards(rewards, 2)
+    columns = [
+        # contiguous, so that a column is summed in the order in which a lone reward would be
+        estimate(column.contiguous(), estimator, num_generations, lengths=lengths, scale=scale)
+        for column in rewards.unbind(dim=1)
+    ]
+    return torch.stack(columns, dim=1)
+
+
+def _deviation(values: Tensor, dim: int) -> Tensor:
+    """Standard deviation with Bessel's correction of what is not NaN; NaN for a single value or none.
+
+    The order of the operations is that of TRL's ``nanstd``, for equality to the last bit.
+    """
+    distance = values - torch.nanmean(values, dim=dim, keepdim=True)
+    count = (~torch.isnan(values)).sum(dim=dim)
+    variance = torch.nanmean(distance**2, dim=dim) * (count / (count - 1))
+    return torch.sqrt(torch.where(count > 1, variance, torch.nan))
+
+
+def _row(weights: Tensor, rewards: Tensor) -> Tensor:
+    """The weights ``[K]`` as a row ``[1, K]`` beside the rewards ``[N, K]``."""
+    if weights.shape != rewards.shape[1:]:
+        raise ValueError(
+            f"`weights` has shape {tuple(weights.shape)} and `rewards` {tuple(rewards.shape)}: "
+            "give one weight for each objective."
+        )
+    return weights.to(rewards.device).unsqueeze(0)
+
+
+def _grouped(rewards: Tensor, num_generations: int) -> Tensor:
+    """Rewards ``[N]`` as ``[N / num_generations, num_generations]``."""
+    _check_rewards(rewards, 1)
+    _check_groups(len(rewards), num_generations)
+    return rewards.view(-1, num_generations)
+
+
+def _check_rewards(rewards: Tensor, dimensions: int) -> None:
+    shape = "[N]" if dimensions == 1 else "[N, K]"
+    if rewards.dim() != dimensions or len(rewards) == 0:
+        raise ValueError(f"`rewards` must have shape {shape} with N > 0, got {tuple(rewards.shape)}.")
+    if not rewards.is_floating_point():
+        raise ValueError(f"`rewards` must be floating point, got {rewards.dtype}: convert it with `.float()`.")
+
+
+def _check_groups(count: int, num_generations: int) -> None:
+    if num_generations < 2:
+        raise ValueError(
+            f"`num_generations` must be at least 2, got {num_generations}: a lone completion has no baseline."
+        )
+    if count % num_generations:
+        raise ValueError(
+            f"`num_generations` must divide the number of rewards, got {num_generations} for {count} rewards."
+        )

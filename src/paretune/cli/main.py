@@ -1,0 +1,56 @@
+"""``paretune COMMAND …``: finds the command, and turns its end into an exit status."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from paretune import __version__
+from paretune.cli.bad_input import BadInputError
+
+COMMANDS = {
+    "train": "train a policy against several rewards",
+    "evaluate": "measure a checkpoint's objectives",
+    "list": "the rules, tasks and algorithms",
+}
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        The exit status: 0 done, 2 bad input, 130 interrupted. A failure raises (status 1 with its traceback).
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Nothing about a user's run goes to anyone, unless they ask for it.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            print(_usage())
+            return DONE
+        if arguments[0] == "--version":
+            print(__version__)
+            return DONE
+        return _command(arguments[0])(arguments[1:])
+    except BadInputError as error:
+        print(f"paretune: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("paretune: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    if name not in COMMANDS:
+        close = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(COMMANDS)}."
+        raise BadInputError(f"unknown command {name!r}: {hint}")
+    run: Callable[[list[str]], int] = import_module(f"paretune.cli.{name}").run
+    return run
+
+
+def _usage() -> str:
+    lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    return "\n".join(["usage: paretune COMMAND [options]    (paretune COMMAND --help for its options)", "", *lines])

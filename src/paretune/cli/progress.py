@@ -1,0 +1,152 @@
+"""The live display of a training run, and the plain lines it becomes where there is no terminal."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bar,
+)
+from rich.table import Table
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+
+class Progress(TrainerCallback):
+    """Shows step, time left, and for each objective its weight, reward, influence and latest metric.
+
+    Args:
+        names: the objectives.
+        console: where to print; the standard output by default.
+    """
+
+    def __init__(self, names: Sequence[str], console: Console | None = None) -> None:
+        self._names = list(names)
+        self._console = console or Console()
+        self._bar = Bar(
+            TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), console=self._console,
+        )  # fmt: skip
+        self._task = self._bar.add_task("train", total=None)
+        self._live: Live | None = None
+        self._logs: dict[str, Any] = {}
+        self._metrics: dict[str, Any] = {}
+        self._started = 0.0
+        self._first_step = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Open the display."""
+        if not state.is_world_process_zero:
+            return
+        self._started, self._first_step = time.monotonic(), state.global_step
+        self._bar.update(self._task, total=state.max_steps, completed=state.global_step)
+        if self._console.is_terminal:
+            self._live = Live(self._view(), console=self._console, refresh_per_second=4)
+            self._live.start()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Advance."""
+        self._bar.update(self._task, completed=state.global_step)
+        self._refresh()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take up what TRL logs; without a terminal, print a line."""
+        if not state.is_world_process_zero or logs is None or not any(k.startswith("weights/") for k in logs):
+            return
+        self._logs = dict(logs)
+        self._refresh()
+        if self._live is None:
+            objectives = "  ".join(self._line_of(name) for name in self._names)
+            self._print(f"step {state.global_step}/{state.max_steps}  {objectives}  {self._left(state)}")
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take up an evaluation."""
+        if not state.is_world_process_zero or metrics is None:
+            return
+        self._metrics = dict(metrics)
+        self._refresh()
+        if self._live is None:
+            values = "  ".join(f"{name} {self._metric(name)}" for name in self._names)
+            volume = _number(self._metrics.get("eval_hypervolume"))
+            self._print(f"evaluation at step {state.global_step}: {values}  hypervolume {volume}")
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Close the display; it stays on the screen."""
+        if self._live is not None:
+            self._refresh()
+            self._live.stop()
+            self._live = None
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _refresh(self) -> None:
+        if self._live is not None:
+            self._live.update(self._view())
+
+    def _view(self) -> Group:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("objective")
+        for column in ("weight", "reward", "influence", "validation"):
+            table.add_column(column, justify="right")
+        for name in self._names:
+            table.add_row(
+                name,
+                _number(self._logs.get(f"weights/{name}")),
+                _number(self._logs.get(f"rewards/{name}/mean")),
+                _number(self._logs.get(f"influence/{name}")),
+                self._metric(name),
+            )
+        line = (
+            f"hypervolume {_number(self._metrics.get('eval_hypervolume'))}   scale {_number(self._logs.get('scale'))}"
+        )
+        return Group(self._bar, table, line)
+
+    def _line_of(self, name: str) -> str:
+        reward, weight = self._logs.get(f"rewards/{name}/mean"), self._logs.get(f"weights/{name}")
+        return f"{name} {_number(reward)} (weight {_number(weight)})"
+
+    def _metric(self, name: str) -> str:
+        value, error = self._metrics.get(f"eval_{name}"), self._metrics.get(f"eval_{name}_standard_error")
+        return _number(value) if value is None else f"{_number(value)} ± {_number(error)}"
+
+    def _left(self, state: TrainerState) -> str:
+        done = state.global_step - self._first_step
+        if done <= 0:
+            return ""
+        seconds = (time.monotonic() - self._started) / done * (state.max_steps - state.global_step)
+        return f"{int(seconds // 60)}:{int(seconds % 60):02d} left"
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "–"
+    return (
+        f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.1e}"
+    )

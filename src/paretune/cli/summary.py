@@ -1,0 +1,43 @@
+"""What a run came to, read from its record."""
+
+from pathlib import Path
+from statistics import mean
+
+from rich.console import Console
+from rich.table import Table
+
+from paretune.experiments.record import read_evaluations, read_front, read_run, read_steps
+
+
+def print_summary(directory: str | Path, console: Console | None = None) -> None:
+    """Print the front, its mean and steps-to-front, the final weights, and where the files are."""
+    console = console or Console()
+    run, steps = read_run(directory), read_steps(directory)
+    names = [objective["name"] for objective in run["objectives"]]
+    grid = [e for e in read_evaluations(directory) if e["purpose"] == "grid"]
+    console.print()
+    if (Path(directory) / "pareto.json").is_file():
+        points = sorted(read_front(directory)["points"], key=lambda point: point["step"])
+        table = Table(title="Pareto front on the validation set", title_justify="left")
+        for column in ("step", *names, "checkpoint"):
+            table.add_column(column, justify="left" if column == "checkpoint" else "right")
+        for point in points:
+            metrics = [f"{point['metrics'][name]:.3f}" for name in names]
+            table.add_row(str(point["step"]), *metrics, point["checkpoint"] or "–")
+        if points:
+            means = [f"{mean(point['metrics'][name] for point in points):.3f}" for name in names]
+            table.add_section()
+            table.add_row("mean", *means, "")
+        console.print(table)
+        if points:
+            console.print(f"steps-to-front (mean step of the front): {mean(point['step'] for point in points):.1f}")
+        if grid:
+            console.print(f"hypervolume: {grid[-1]['hypervolume']:.4f} (1 is the best corner of the bounds)")
+    elif grid:
+        values = ", ".join(f"{name} {grid[-1]['metrics'][name]:.3f}" for name in names)
+        console.print(f"last evaluation: {values} (no front: not every objective has bounds)")
+    if steps:
+        start, end = steps[0]["weights"], steps[-1]["weights"]
+        moves = ", ".join(f"{name} {start[name]:.3f} → {end[name]:.3f}" for name in names)
+        console.print(f"weights: {moves}", soft_wrap=True)
+    console.print(f"files: {directory}", soft_wrap=True)

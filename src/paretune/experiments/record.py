@@ -1,0 +1,376 @@
+"""A run's directory: what a run leaves on disk, and how to read it again.
+
+=====================  ========================================================================================
+``run.json``           what was run, and whether it is running, finished, failed or interrupted
+``steps.jsonl``        one line a batch
+``evaluations.jsonl``  one line an evaluation
+``pareto.json``        the final front
+=====================  ========================================================================================
+
+Whole files are replaced at once and lines are appended whole, so a reader never sees half of either, save the
+last line of a run that was cut off: readers leave that one out. Numbers that are not finite are written as null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+__all__ = [
+    "SCHEMA",
+    "RunInUseError",
+    "RunRecord",
+    "read_evaluations",
+    "read_front",
+    "read_run",
+    "read_steps",
+]
+
+SCHEMA = 1
+
+_RUN = "run.json"
+_STEPS = "steps.jsonl"
+_EVALUATIONS = "evaluations.jsonl"
+_FRONT = "pareto.json"
+_LOCK = ".lock"
+
+
+class RunInUseError(RuntimeError):
+    """Another run is writing to the directory."""
+
+
+class RunRecord:
+    """Writes the record of one run.
+
+    :meth:`start` or :meth:`resume` opens the record and holds the directory against other runs, of this process or
+    another, until :meth:`finish` or :meth:`close`. The process that dies gives the directory free.
+
+    Args:
+        directory: The run's directory; :meth:`start` makes it.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        self._lock: FileLock | None = None
+        self._run: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"RunRecord({str(self.directory)!r})"
+
+    def start(self, header: Mapping[str, Any]) -> None:
+        """Open the record of a new run.
+
+        Args:
+            header: What is run: task, rule, algorithm, objectives, model, seed, max_steps, evaluation, threads,
+                versions.
+
+        Raises:
+            FileExistsError: If the directory holds a run already, or its name belongs to a file.
+            RunInUseError: If another run is writing to the directory.
+        """
+        if self.directory.exists() and not self.directory.is_dir():
+            raise FileExistsError(f"{str(self.directory)!r} is a file: give another directory for the run.")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._acquire()
+        if any((self.directory / file).exists() for file in (_RUN, _STEPS, _EVALUATIONS, _FRONT)):
+            self.close()
+            raise FileExistsError(
+                f"{str(self.directory)!r} holds a run already: give another directory, or resume that run."
+            )
+        self._write_run({**header, "started": _now()}, status="running", ended=None)
+
+    def resume(self, step: int, header: Mapping[str, Any]) -> None:
+        """Open the record of a run that goes on, cut back to where it goes on from.
+
+        Lines of steps and evaluations later than the checkpoint of ``step`` are dropped, and so are a last line
+        that was cut off and a front, for that is the final one.
+
+        Args:
+            step: Optimiser steps done so far, 0 or more.
+            header: As in :meth:`start`; the time of the start stays.
+
+        Raises:
+            FileNotFoundError: If the directory holds no run.
+            RunInUseError: If another run is writing to the directory.
+            ValueError: If ``step`` is negative, or the record is broken elsewhere than in its last line.
+        """
+        if step < 0:
+            raise ValueError(f"Parameter `step` should be 0 or more. Found `step = {step}`.")
+        read_run(self.directory)
+        self._acquire()
+        try:
+            # Read again: the run that held the directory until now may have written meanwhile.
+            started = read_run(self.directory).get("started")
+            kept = {}
+            for file in (_STEPS, _EVALUATIONS):
+                path = self.directory / file
+                kept[path] = [line for line in _read_lines(path) if _is_before(line, step, path)]
+            (self.directory / _FRONT).unlink(missing_ok=True)
+            for path, lines in kept.items():
+                if path.exists():
+                    _replace(path, "".join(_line(line) for line in lines))
+            self._write_run({**header, "started": started}, status="running", ended=None)
+        except BaseException:
+            self.close()
+            raise
+
+    def append_step(self, line: Mapping[str, Any]) -> None:
+        """Append one batch.
+
+        Args:
+            line: batch, step (optimiser steps done after it), weights, scale, rewards, influence, tokens, seconds.
+
+        Raises:
+            RuntimeError: If the record is not open.
+            ValueError: If the line has no whole number ``step``.
+            TypeError: If a value has no form in JSON.
+        """
+        self._append(_STEPS, line)
+
+    def append_evaluation(self, line: Mapping[str, Any]) -> None:
+        """Append one evaluation.
+
+        Args:
+            line: batch, step, metrics, standard_error, samples, purpose, contribution, hypervolume, on_front.
+
+        Raises:
+            RuntimeError: If the record is not open.
+            ValueError: If the line has no whole number ``step``.
+            TypeError: If a value has no form in JSON.
+        """
+        self._append(_EVALUATIONS, line)
+
+    def write_front(
+        self,
+        reference: Sequence[float] | None,
+        bounds: Any,
+        points: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Write the front, in place of one written before.
+
+        Args:
+            reference: The reference point [K], in the units of the metrics.
+            bounds: The bounds of the metrics, (low, high) for each objective, or None.
+            points: step, metrics and checkpoint of each point.
+
+        Raises:
+            RuntimeError: If the record is not open.
+        """
+        self._must_be_open()
+        _write_json(
+            self.directory / _FRONT,
+            {"reference": reference, "bounds": bounds, "points": list(points)},
+        )
+
+    def finish(self, status: Literal["finished", "failed", "interrupted"], **fields: Any) -> None:
+        """Note how the run ended and give the directory free.
+
+        Args:
+            status: finished, failed or interrupted.
+            **fields: More to be kept in ``run.json``, such as an error's message.
+
+        Raises:
+            RuntimeError: If the record is not open.
+            ValueError: If the status is none of the three.
+        """
+        if status not in ("finished", "failed", "interrupted"):
+            raise ValueError(f"A run ends finished, failed or interrupted. Found `status = {status!r}`.")
+        self._must_be_open()
+        try:
+            self._write_run({**self._run, **fields}, status=status, ended=_now())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the directory free, leaving the status as it is. May be called twice."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _acquire(self) -> None:
+        if self._lock is not None:
+            raise RuntimeError(f"The record in {str(self.directory)!r} is open already: finish or close it first.")
+        # Not bound to a thread: who closes the record may be another one than who opened it.
+        lock = FileLock(self.directory / _LOCK, timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunInUseError(
+                f"{str(self.directory)!r} is in use by another run: wait for its end, or give another directory."
+            ) from None
+        self._lock = lock
+
+    def _must_be_open(self) -> None:
+        if self._lock is None:
+            raise RuntimeError(f"The record in {str(self.directory)!r} is not open: call start or resume first.")
+
+    def _write_run(self, fields: Mapping[str, Any], *, status: str, ended: str | None) -> None:
+        self._run = {**fields, "schema": SCHEMA, "status": status, "ended": ended}
+        first = {key: self._run[key] for key in ("schema", "status", "started", "ended")}
+        _write_json(self.directory / _RUN, {**first, **self._run})
+
+    def _append(self, file: str, line: Mapping[str, Any]) -> None:
+        self._must_be_open()
+        path = self.directory / file
+        text = _line(line)
+        _step_of(json.loads(text), path)
+        content = text.encode()
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            if os.write(descriptor, content) < len(content):
+                os.ftruncate(descriptor, size)  # half a line would spoil the next one
+                raise OSError(f"A line could not be written to {str(path)!r} in full: is the disk full?")
+        finally:
+            os.close(descriptor)
+
+
+def read_run(directory: str | Path) -> dict[str, Any]:
+    """Read what was run and how it stands.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run.
+        ValueError: If ``run.json`` is broken or of another schema.
+    """
+    path = Path(directory) / _RUN
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(directory)!r} is not the directory of a run: it has no {_RUN}.")
+    run = _read_json(path)
+    if run.get("schema") != SCHEMA:
+        raise ValueError(f"{str(path)!r} has the schema {run.get('schema')!r}: this version reads {SCHEMA}.")
+    return run
+
+
+def read_steps(directory: str | Path) -> list[dict[str, Any]]:
+    """Read the batches in order; there are none before the first is done.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run.
+        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+    """
+    read_run(directory)
+    return _read_lines(Path(directory) / _STEPS)
+
+
+def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
+    """Read the evaluations in order; there are none before the first is done.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run.
+        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+    """
+    read_run(directory)
+    return _read_lines(Path(directory) / _EVALUATIONS)
+
+
+def read_front(directory: str | Path) -> dict[str, Any]:
+    """Read the front: reference, bounds and points.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run, or its front has not been written yet.
+        ValueError: If ``pareto.json`` is broken.
+    """
+    read_run(directory)
+    path = Path(directory) / _FRONT
+    if not path.is_file():
+        raise FileNotFoundError(f"The run in {str(directory)!r} has no {_FRONT} yet: it is written at the end.")
+    return _read_json(path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's terms: arrays as lists, scalars as numbers, NaN and infinity as None."""
+    if hasattr(value, "tolist"):  # numpy's and torch's arrays and scalars
+        value = value.tolist()
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def _line(line: Mapping[str, Any]) -> str:
+    return json.dumps(_plain(line), allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    _replace(path, json.dumps(_plain(content), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put the text in the file's place at once: a reader, or a crash, finds the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is no JSON ({error}).") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{str(path)!r} should hold a JSON object, found {type(content).__name__}.")
+    return content
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    pieces = path.read_bytes().split(b"\n")
+    if pieces[-1] == b"":
+        pieces.pop()
+        torn = None
+    else:
+        torn = len(pieces)
+    lines = []
+    for number, text in enumerate(pieces, start=1):
+        try:
+            line = json.loads(text)
+        except ValueError as error:
+            if number == torn:  # cut off while it was written
+                break
+            raise ValueError(f"Line {number} of {str(path)!r} is no JSON ({error}).") from error
+        if not isinstance(line, dict):
+            raise ValueError(f"Line {number} of {str(path)!r} is {type(line).__name__}, not a JSON object.")
+        lines.append(line)
+    return lines
+
+
+def _is_before(line: Mapping[str, Any], step: int, path: Path) -> bool:
+    """Whether a line was written before the checkpoint of `step`.
+
+    The grid evaluates after a step, before it is saved; a rule asks for its evaluation when the next batch begins.
+    """
+    own = _step_of(line, path)
+    return own < step if line.get("purpose") == "rule" else own <= step
+
+
+def _step_of(line: Mapping[str, Any], path: Path) -> int:
+    step = line.get("step")
+    if not isinstance(step, int) or isinstance(step, bool):
+        raise ValueError(f"A line of {str(path)!r} should have a whole number as its step, found {step!r}.")
+    return step

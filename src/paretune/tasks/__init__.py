@@ -1,0 +1,109 @@
+"""Tasks: prompts, splits and objectives, ready to train on. One folder a task.
+
+A task is a package in this folder with a one-line ``DESCRIPTION`` and a function ``load(data) -> Task``.
+Adding such a folder is all it takes to add a task. Tasks are imported only when they are asked for.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from paretune.objectives import Objective
+
+__all__ = ["Task", "describe", "load", "names"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a policy is trained for: prompts to answer and the objectives the answers are judged by.
+
+    Attributes:
+        name: The name it is loaded by.
+        description: One line for listings.
+        train: Prompts to train on. Each split has a column ``prompt`` (a string, or a list of chat
+            messages); the other columns are handed to the rewards.
+        validation: Prompts on which the front is found.
+        test: Prompts kept for the final judgement.
+        objectives: What is rewarded and measured, in the order weights are given.
+        model: The default policy: a folder or a name on the Hub.
+        mu: The default regularisation μ > 0 of the gradient rule; None to calibrate it on the first batch.
+        settings: Values of ``MultiObjectiveConfig``'s fields that suit the default model.
+
+    Raises:
+        ValueError: If a split is empty or has no prompts, if there is no objective or two share a name, or
+            if μ ≤ 0.
+    """
+
+    name: str
+    description: str
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    objectives: list[Objective]
+    model: str
+    mu: float | None
+    settings: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        for split in ("train", "validation", "test"):
+            dataset = getattr(self, split)
+            if len(dataset) == 0:
+                raise ValueError(f"The {split} split of task {self.name!r} is empty: it needs at least one prompt.")
+            if "prompt" not in dataset.column_names:
+                raise ValueError(
+                    f"The {split} split of task {self.name!r} has the columns {dataset.column_names}: "
+                    "add a column 'prompt'."
+                )
+        objective_names = [objective.name for objective in self.objectives]
+        if not objective_names or len(set(objective_names)) < len(objective_names):
+            raise ValueError(
+                f"Task {self.name!r} has the objectives {objective_names}: give at least one, each its own name."
+            )
+        if self.mu is not None and not self.mu > 0:
+            raise ValueError(f"Parameter `mu` of task {self.name!r} should be positive. Found `mu = {self.mu}`.")
+
+
+def names() -> list[str]:
+    """The known tasks in alphabetical order, without importing any of them."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+
+
+def describe(name: str) -> str:
+    """The one-line description of a task, without loading its data.
+
+    Raises:
+        ValueError: If there is no such task; the message names the known ones.
+    """
+    description: str = _package(name).DESCRIPTION
+    return description
+
+
+def load(name: str, data: str | Path | None = None) -> Task:
+    """Load a task.
+
+    Args:
+        name: One of :func:`names`.
+        data: A local folder with the task's data, in place of where the task gets it by itself.
+
+    Raises:
+        ValueError: If there is no such task (the message names the known ones), or its data are not as
+            expected.
+        FileNotFoundError: If the folder or a file in it is missing, or the data cannot be fetched.
+    """
+    task: Task = _package(name).load(data)
+    return task
+
+
+def _package(name: str) -> ModuleType:
+    if name not in names():
+        raise ValueError(f"Unknown task {name!r}: choose one of {', '.join(names())}.")
+    return import_module(f"{__name__}.{name}")

@@ -1,0 +1,86 @@
+"""The trainer's settings: TRL's, and a few more."""
+
+from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
+
+import torch
+from trl import GRPOConfig
+
+AdvantageEstimator = Literal["grpo", "rloo", "reinforce++"]
+Combine = Literal["rewards", "advantages"]
+
+
+@dataclass
+class MultiObjectiveConfig(GRPOConfig):
+    """Settings of :class:`~paretune.MultiObjectiveTrainer`: all of ``trl.GRPOConfig``, and those below.
+
+    Two defaults differ from TRL's. On a machine without an accelerator ``use_cpu`` is on and ``bf16`` is off unless
+    set. An evaluation generates one completion per prompt (``num_generations_eval=1``).
+
+    Raises:
+        ValueError: for a value outside its range, and whatever ``GRPOConfig`` raises.
+    """
+
+    advantage_estimator: AdvantageEstimator = field(
+        default="grpo",
+        metadata={"help": "How rewards become advantages: GRPO (with `scale_rewards`), RLOO or REINFORCE++."},
+    )
+    combine: Combine = field(
+        default="rewards",
+        metadata={
+            "help": "What the weights multiply: 'rewards' (the paper, TRL's sum_then_normalize), or each objective's "
+            "own 'advantages', so that the policy's gradient is the weighted sum of the objectives' gradients."
+        },
+    )
+    bf16: bool | None = field(
+        default=None,
+        metadata={"help": "bfloat16 mixed precision: on with an accelerator unless `fp16` is, off without one."},
+    )
+    num_generations_eval: int | None = field(default=1, metadata={"help": "Completions per prompt in an evaluation."})
+    eval_samples: int | None = field(
+        default=None,
+        metadata={"help": "Evaluate on the first so many rows of the evaluation set; all of them by default."},
+    )
+    eval_temperature: float = field(default=0.0, metadata={"help": "Sampling temperature of evaluations; 0 is greedy."})
+    front_checkpoints: int = field(
+        default=5,
+        metadata={
+            "help": "Checkpoints on the Pareto front that are kept whatever `save_total_limit` says, those with the "
+            "largest hypervolume contribution first."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values, and fill in what a machine without an accelerator needs."""
+        if self.advantage_estimator not in get_args(AdvantageEstimator):
+            choices = ", ".join(get_args(AdvantageEstimator))
+            raise ValueError(f"`advantage_estimator` must be one of {choices}, got {self.advantage_estimator!r}.")
+        if self.combine not in get_args(Combine):
+            raise ValueError(f"`combine` must be 'rewards' or 'advantages', got {self.combine!r}.")
+        if self.eval_samples is not None and self.eval_samples < 1:
+            raise ValueError(f"`eval_samples` must be 1 or more, got {self.eval_samples}.")
+        if not 0 <= self.eval_temperature < float("inf"):
+            raise ValueError(f"`eval_temperature` must be 0 or more, got {self.eval_temperature}.")
+        if self.front_checkpoints < 0:
+            raise ValueError(f"`front_checkpoints` must be 0 or more, got {self.front_checkpoints}.")
+        if self.multi_objective_aggregation != "sum_then_normalize" and (
+            self.advantage_estimator != "grpo" or self.combine != "rewards"
+        ):
+            raise ValueError(
+                f"`multi_objective_aggregation`={self.multi_objective_aggregation!r} is a way for GRPO to combine "
+                f"rewards; with advantage_estimator={self.advantage_estimator!r} and combine={self.combine!r} "
+                "leave it at 'sum_then_normalize'."
+            )
+        if not torch.accelerator.is_available():
+            self.use_cpu, self.bf16 = True, bool(self.bf16)
+        super().__post_init__()
+
+    @classmethod
+    def from_grpo(cls, config: GRPOConfig) -> "MultiObjectiveConfig":
+        """The same settings as a plain ``GRPOConfig``, ours at their defaults."""
+        if isinstance(config, cls):
+            return config
+        converted = cls.__new__(cls)  # __post_init__ has run; some of its checks refuse a second time
+        added = {f.name: f.default for f in fields(cls) if f.name not in vars(config)}
+        converted.__dict__.update(vars(config), **added)
+        return converted

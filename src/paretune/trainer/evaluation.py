@@ -1,0 +1,118 @@
+"""Evaluating a policy: every objective's metric, pooled over completions and processes."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+from datasets import Dataset, IterableDataset
+from transformers import GenerationConfig
+from trl import GRPOTrainer
+
+from paretune.weighting import Evaluation
+
+ROW = "paretune_row"
+"""Column that numbers the evaluation prompts; it never reaches a reward function."""
+
+
+def with_row_numbers(dataset: Dataset | IterableDataset, limit: int | None) -> Dataset | IterableDataset:
+    """The first `limit` rows, numbered in the column :data:`ROW`."""
+    if isinstance(dataset, IterableDataset):
+        first = dataset if limit is None else dataset.take(limit)
+        return first.map(lambda row, i: {**row, ROW: i}, with_indices=True)
+    first = dataset if limit is None else dataset.select(range(min(limit, len(dataset))))
+    return first.add_column(ROW, list(range(len(first))))
+
+
+class MetricPool:
+    """Metrics of completions as they come in, on this process.
+
+    Args:
+        generations: completions per prompt; what a data loader adds beyond them to fill its last batch is dropped.
+    """
+
+    def __init__(self, generations: int) -> None:
+        self._generations = generations
+        self._rows: list[tuple[int, list[float]]] = []
+
+    def add(self, rows: Sequence[int], metrics: torch.Tensor) -> None:
+        """Add completions of the prompts `rows` with their metrics ``[B, K]`` (NaN: does not apply)."""
+        self._rows.extend(zip(rows, metrics.tolist(), strict=True))
+
+    def evaluation(self, step: int) -> Evaluation:
+        """The pooled result over all processes.
+
+        The mean is over completions. The standard error is that of the mean over prompts, since completions of one
+        prompt are not independent; NaN where fewer than two prompts count.
+        """
+        by_prompt: dict[int, list[list[float]]] = defaultdict(list)
+        for row, metrics in sorted(gather_object(self._rows), key=lambda entry: entry[0]):
+            if len(by_prompt[row]) < self._generations:
+                by_prompt[row].append(metrics)
+        completions = np.array([m for group in by_prompt.values() for m in group], dtype=np.float64)
+        prompts = np.array([_mean(np.array(group)) for group in by_prompt.values()], dtype=np.float64)
+        counts = (~np.isnan(prompts)).sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            deviation = np.sqrt(np.nansum((prompts - _mean(prompts)) ** 2, axis=0) / (counts - 1))
+            error = np.where(counts > 1, deviation / np.sqrt(counts), np.nan)
+        return Evaluation(
+            step=step,
+            metrics=_mean(completions).tolist(),
+            standard_error=error.tolist(),
+            samples=len(completions),
+        )
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what is not NaN; NaN where nothing is."""
+    counts = (~np.isnan(values)).sum(axis=0)
+    return np.where(counts > 0, np.nansum(values, axis=0) / np.maximum(counts, 1), np.nan)
+
+
+@contextmanager
+def generating_at(trainer: GRPOTrainer, temperature: float) -> Iterator[None]:
+    """Let the trainer generate at another temperature (0: greedy), in whatever way it generates."""
+    if trainer.use_vllm:
+        saved = trainer.vllm_generation.temperature
+        trainer.vllm_generation.temperature = temperature
+        try:
+            yield
+        finally:
+            trainer.vllm_generation.temperature = saved
+        return
+    saved_config, saved_kwargs = trainer.generation_config, trainer.generation_kwargs
+    greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "min_p": None}
+    sampled = {"do_sample": True, "temperature": temperature}
+    trainer.generation_kwargs = {**saved_kwargs, **(sampled if temperature > 0 else greedy)}
+    trainer.generation_config = GenerationConfig(**trainer.generation_kwargs, disable_compile=True)
+    try:
+        yield
+    finally:
+        trainer.generation_config, trainer.generation_kwargs = saved_config, saved_kwargs
+
+
+@contextmanager
+def own_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from `seed` inside, and go on with the outer random state as if nothing had been drawn."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def as_metric_column(values: Any, count: int, name: str) -> torch.Tensor:
+    """What a metric function returned, as ``[count]`` float64 with NaN for None.
+
+    Raises:
+        ValueError: if it returned another number of values.
+    """
+    column = [float("nan") if v is None else float(v) for v in values]
+    if len(column) != count:
+        raise ValueError(
+            f"The metric of objective {name!r} returned {len(column)} values for {count} completions: "
+            "return one for each."
+        )
+    return torch.tensor(column, dtype=torch.float64)

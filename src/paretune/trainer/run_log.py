@@ -1,0 +1,206 @@
+"""The trainer's side of a run's record: what happened in each batch, the evaluations, and the front."""
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from paretune.experiments.record import RunRecord
+from paretune.objectives import Objective
+from paretune.pareto import ParetoArchive, worst_corner
+from paretune.weighting import Evaluation
+
+Purpose = Literal["grid", "rule"]
+PACKAGES = ("paretune", "torch", "transformers", "trl", "accelerate", "moocore")
+
+
+class RunLog:
+    """Collects a run's batches and evaluations, keeps their Pareto archives, and writes the run directory.
+
+    The archives are measured from the worst corner of the bounds and normalised, so that runs compare; without
+    bounds there are none. One holds the evaluations of the grid, one those that the rule asked for.
+
+    Args:
+        objectives: the run's objectives.
+        directory: the run directory, or None on processes that do not write.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], directory: str | Path | None) -> None:
+        self._names = [o.name for o in objectives]
+        self._directory = None if directory is None else Path(directory)
+        self._record: RunRecord | None = None
+        self._bounds = [o.bounds for o in objectives if o.bounds is not None]
+        self._maximize = [o.maximize for o in objectives]
+        self.archives: dict[str, ParetoArchive] = {}
+        if len(self._bounds) == len(objectives):
+            self.archives = {purpose: self._new_archive() for purpose in ("grid", "rule")}
+        self._open_lines: list[dict[str, Any]] = []
+        self._closed_lines: list[dict[str, Any]] = []
+
+    def open(self, header: dict[str, Any], *, resume_step: int | None) -> None:
+        """Begin the record, or take it up again after `resume_step`.
+
+        Raises:
+            FileExistsError: if a new run would go where one already is.
+            RunInUseError: if another process is writing there.
+        """
+        if self._directory is None:
+            return
+        self._record = RunRecord(self._directory)
+        if resume_step is None:
+            self._record.start(header)
+        else:
+            self._record.resume(resume_step, header)
+
+    def close(self, status: Literal["finished", "failed", "interrupted"]) -> None:
+        """End the record."""
+        if self._record is not None:
+            self.write_front()
+            self._record.finish(status)
+            self._record = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process is writing a record."""
+        return self._record is not None
+
+    def begin_batch(self, line: dict[str, Any], *, started: float) -> None:
+        """Note a batch whose training begins."""
+        self._open_lines.append({**line, "started": started})
+
+    def end_batch(self) -> None:
+        """The batch's last micro-batch is done; its line follows with the optimiser step that it went into."""
+        if self._open_lines:
+            line = self._open_lines.pop(0)
+            self._closed_lines.append({**line, "ended": time.perf_counter()})
+
+    def end_step(self, step: int, update_norm: float | None) -> None:
+        """An optimiser step is done: write the lines of the batches that it completed."""
+        for i, line in enumerate(self._closed_lines):
+            last = i + 1 == len(self._closed_lines)
+            ended = time.perf_counter() if last else line["ended"]
+            total = ended - line.pop("started")
+            line.pop("ended")
+            known = line["seconds"]
+            seconds = {**known, "update": total - sum(known.values()), "total": total}
+            if self._record is not None:
+                self._record.append_step(
+                    {"batch": line["batch"], "step": step, **line, "update_norm": update_norm, "seconds": seconds}
+                )
+        self._closed_lines.clear()
+
+    def evaluated(self, evaluation: Evaluation, *, batch: int, purpose: Purpose) -> float | None:
+        """Add an evaluation to its archive and to the record; the hypervolume so far, or None without bounds."""
+        archive = self.archives.get(purpose)
+        contribution = hypervolume = on_front = None
+        if archive is not None:
+            contribution = archive.add(evaluation.metrics, evaluation.step)
+            hypervolume = archive.hypervolume
+            on_front = evaluation.step in archive.steps
+        if self._record is not None:
+            self._record.append_evaluation(
+                {
+                    "batch": batch,
+                    "step": evaluation.step,
+                    "metrics": dict(zip(self._names, evaluation.metrics, strict=True)),
+                    "standard_error": dict(zip(self._names, evaluation.standard_error, strict=True)),
+                    "samples": evaluation.samples,
+                    "purpose": purpose,
+                    "contribution": contribution,
+                    "hypervolume": hypervolume,
+                    "on_front": on_front,
+                }
+            )
+            if purpose == "grid":
+                self.write_front()
+        return hypervolume
+
+    def front_steps(self, count: int) -> list[int]:
+        """The steps of up to `count` points of the grid's front, those that contribute most first."""
+        archive = self.archives.get("grid")
+        if archive is None:
+            return []
+        contributions = []
+        for i, step in enumerate(archive.steps):
+            assert step is not None
+            others = self._new_archive()
+            for j, point in enumerate(archive.points):
+                if j != i:
+                    others.add(point)
+            contributions.append((others.contribution(archive.points[i]), step))
+        return [step for _, step in sorted(contributions, reverse=True)[:count]]
+
+    def write_front(self) -> None:
+        """Write pareto.json."""
+        archive = self.archives.get("grid")
+        if self._record is None or self._directory is None or archive is None:
+            return
+        points = []
+        for point, step in zip(archive.points, archive.steps, strict=True):
+            checkpoint = f"checkpoint-{step}"
+            points.append(
+                {
+                    "step": step,
+                    "metrics": dict(zip(self._names, point.tolist(), strict=True)),
+                    "checkpoint": checkpoint if (self._directory / checkpoint).is_dir() else None,
+                }
+            )
+        reference, bounds = worst_corner(self._maximize, self._bounds), [list(b) for b in self._bounds]
+        self._record.write_front(reference, bounds, points)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The archives, as plain JSON values."""
+        return {purpose: archive.state_dict() for purpose, archive in self.archives.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the archives that :meth:`state_dict` gave."""
+        for purpose, archive in self.archives.items():
+            archive.load_state_dict(state[purpose])
+
+    def _new_archive(self) -> ParetoArchive:
+        return ParetoArchive(self._maximize, worst_corner(self._maximize, self._bounds), self._bounds)
+
+
+def environment() -> dict[str, Any]:
+    """What a figure of this run depends on beside its settings."""
+    return {
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def objective_record(objective: Objective) -> dict[str, Any]:
+    """An objective as it stands in run.json."""
+    return {
+        "name": objective.name,
+        "maximize": objective.maximize,
+        "bounds": None if objective.bounds is None else list(objective.bounds),
+    }
+
+
+def evaluation_state(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """An evaluation as plain JSON values."""
+    return None if evaluation is None else asdict(evaluation)
+
+
+class RunLogCallback(TrainerCallback):
+    """Writes each step's lines, and sees to it that the final policy is evaluated too."""
+
+    def __init__(self, log: RunLog, update_norm: Any) -> None:
+        self._log = log
+        self._update_norm = update_norm
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Write the lines; ask for an evaluation after the last step."""
+        self._log.end_step(state.global_step, self._update_norm())
+        if args.eval_strategy != "no" and state.global_step >= state.max_steps:
+            control.should_evaluate = True
+        return control

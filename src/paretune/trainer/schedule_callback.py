@@ -1,0 +1,40 @@
+"""A weight schedule for those who keep their own GRPOTrainer."""
+
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import GRPOTrainer
+
+from paretune.weighting import ScheduledWeights
+
+
+class ScheduledWeightsCallback(TrainerCallback):
+    """Moves the ``reward_weights`` of an unmodified ``trl.GRPOTrainer`` along a schedule.
+
+    Args:
+        schedule: the weights over optimiser steps.
+        trainer: the trainer whose weights move; add the callback to it.
+
+    Raises:
+        ValueError: if the schedule has another number of weights than the trainer has reward functions.
+
+    Example:
+        ``trainer.add_callback(ScheduledWeightsCallback(ScheduledWeights({0: (1, 0), 100: (0.5, 0.5)}), trainer))``
+    """
+
+    def __init__(self, schedule: ScheduledWeights, trainer: GRPOTrainer) -> None:
+        weights = schedule.weights_at(0)
+        if len(weights) != len(trainer.reward_funcs):
+            raise ValueError(
+                f"The schedule has {len(weights)} weights for {len(trainer.reward_funcs)} reward functions: "
+                "give one for each."
+            )
+        self._schedule = schedule
+        self._trainer = trainer
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Set the weights of the step that begins."""
+        self._trainer.reward_weights = self._schedule.weights_at(state.global_step).to(torch.float32)

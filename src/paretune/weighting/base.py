@@ -1,0 +1,182 @@
+"""What a weighting rule sees of a batch, what it returns, and how it is written.
+
+A rule is one class in one file of this folder. It says before each batch what has to be measured
+(:meth:`WeightingRule.measurements`) and turns what was measured into weights (:meth:`WeightingRule.update`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from paretune.objectives import Objective
+
+Placement = Literal["update", "advantage", "reward"]
+
+
+@dataclass(frozen=True)
+class InfluenceRequest:
+    """Which influence a rule wants, and how it is to be measured.
+
+    Args:
+        method: the estimator: ``"exact"``.
+        layers: ``"all"`` trainable parameters, those of the ``"middle"`` blocks ⌊10L/36⌋ … ⌊25L/36⌋ of L, or
+            those of the blocks with these indices.
+        clip_norm: each objective's gradient over the whole model is first clipped to this norm (the released
+            code uses 1), or None.
+        include_kl: whether the gradient of the KL term of the loss counts (the released code lets it).
+    """
+
+    method: str = "exact"
+    layers: Literal["all", "middle"] | tuple[int, ...] = "all"
+    clip_norm: float | None = None
+    include_kl: bool = False
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What the trainer must measure for the next batch, beyond its rewards.
+
+    Args:
+        influence: the influence wanted, or None.
+        evaluation: a fresh evaluation of the current policy: on the ``"validation"`` set, or estimated without
+            cost from the batch's own ``"rollouts"``; None where the latest one will do.
+    """
+
+    influence: InfluenceRequest | None = None
+    evaluation: Literal["validation", "rollouts"] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of one policy.
+
+    Args:
+        step: optimiser steps done when it was evaluated.
+        metrics: ``[K]`` each objective's metric in its own units, the mean over completions.
+        standard_error: ``[K]`` of those means, NaN where a single prompt gives none.
+        samples: completions it rests on.
+    """
+
+    step: int
+    metrics: list[float]
+    standard_error: list[float]
+    samples: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One generation batch: rollouts made and scored once, gathered over processes.
+
+    Args:
+        names: the K objectives' names.
+        rewards: ``[N, K]``, NaN where an objective does not apply.
+        advantages: ``[N, K]``, each objective's advantages estimated alone.
+        lengths: ``[N]`` completion lengths in tokens.
+        num_generations: completions per prompt; groups stand together along N.
+        learning_rate: the policy's current one, η_t.
+        step: optimiser steps done so far.
+        evaluation: the latest evaluation that the rule asked for, or None.
+        influence: ``[K]`` I_k = ⟨g_k, Σ_j g_j⟩ if asked for, else None.
+        gramian: ``[K, K]`` ⟨g_i, g_j⟩ where the estimator yields it, else None.
+    """
+
+    names: Sequence[str]
+    rewards: Tensor
+    advantages: Tensor
+    lengths: Tensor
+    num_generations: int
+    learning_rate: float
+    step: int
+    evaluation: Evaluation | None = None
+    influence: Tensor | None = None
+    gramian: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Scalarization:
+    """How a batch's objectives are made one.
+
+    Args:
+        weights: ``[K]``, float64.
+        scale: a positive factor on the whole batch (the hypervolume rule's meta-reward).
+        advantages: ``[N]``, for a rule that is no weighted sum; they replace the weighted ones.
+        apply_to: where the factor acts: on the size of the batch's ``"update"``, on its ``"advantage"`` or on its
+            ``"reward"``.
+    """
+
+    weights: Tensor
+    scale: float = 1.0
+    advantages: Tensor | None = field(default=None, repr=False)
+    apply_to: Placement = "update"
+
+
+class WeightingRule(ABC):
+    """Base of all rules.
+
+    A subclass sets :attr:`name`, stores its constructor's arguments in :attr:`settings` (they are shown by
+    ``repr`` and written to run.json) and implements :meth:`update`.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    scales_updates: ClassVar[bool] = False
+    """Whether the rule may scale the size of updates; the trainer then records how large they are."""
+    settings: dict[str, Any]
+
+    def check(self, objectives: Sequence[Objective]) -> None:
+        """Raise ``ValueError`` if the rule cannot work with these objectives; called before training."""
+        del objectives
+
+    def caution(self, *, estimator: str, scale_rewards: str, aggregation: str, max_grad_norm: float) -> str | None:
+        """Why the rule would have no effect under these training settings, in one line; None if it has."""
+        del estimator, scale_rewards, aggregation, max_grad_norm
+        return None
+
+    def measurements(self) -> Measurements:
+        """What the next batch has to bring; asked once a batch, before it is generated."""
+        return Measurements()
+
+    @abstractmethod
+    def update(self, batch: Batch) -> Scalarization:
+        """See one batch and say how its objectives are combined; called once a batch, on every process."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that has to survive a restart, as plain JSON values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state that :meth:`state_dict` gave."""
+        del state
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
+
+
+def check_weights(weights: Sequence[float]) -> Tensor:
+    """Weights as a float64 tensor ``[K]``.
+
+    Raises:
+        ValueError: if one is negative or not finite, or if they do not sum to 1 within 1e-6.
+    """
+    values = [float(w) for w in weights]
+    shown = ", ".join(f"{w:g}" for w in values)
+    if not values:
+        raise ValueError("`weights` is empty: give one weight for each objective.")
+    if not all(0.0 <= w < float("inf") for w in values):
+        raise ValueError(f"`weights` must not be negative, got {shown}: give each objective a weight of 0 or more.")
+    if abs(sum(values) - 1.0) > 1e-6:
+        raise ValueError(f"`weights` must sum to 1, got {shown} (sum {sum(values):g}): divide them by their sum.")
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def check_count(weights: Sequence[float] | Tensor, objectives: Sequence[Objective]) -> None:
+    """Raise ``ValueError`` unless there is one weight for each objective."""
+    if len(weights) != len(objectives):
+        names = ", ".join(o.name for o in objectives)
+        raise ValueError(
+            f"`weights` has {len(weights)} values for {len(objectives)} objectives ({names}): give one for each."
+        )

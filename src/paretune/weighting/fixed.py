@@ -1,0 +1,52 @@
+"""Weights that stay as they are: the baseline of every comparison, and what TRL does on its own."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from paretune.objectives import Objective
+from paretune.weighting.base import Batch, Scalarization, WeightingRule, check_count, check_weights
+
+PRESETS: dict[str, tuple[float, float, float]] = {
+    "accuracy": (0.5, 0.25, 0.25),
+    "balanced": (0.334, 0.333, 0.333),
+    "efficiency": (0.25, 0.375, 0.375),
+}
+"""The three baselines of Lu et al. (arXiv 2509.11452), for (accuracy, conciseness, clarity)."""
+
+
+class FixedWeights(WeightingRule):
+    """The same weights in every batch.
+
+    Args:
+        weights: one for each objective, not negative, summing to 1; or the name of a preset of the paper
+            (:data:`PRESETS`), for three objectives.
+
+    Raises:
+        ValueError: for wrong weights or an unknown preset.
+    """
+
+    name: ClassVar[str] = "fixed"
+    description: ClassVar[str] = "the same weights in every batch"
+
+    def __init__(self, weights: Sequence[float] | str) -> None:
+        if isinstance(weights, str):
+            if weights not in PRESETS:
+                raise ValueError(f"Unknown preset {weights!r}: choose one of {', '.join(PRESETS)}.")
+            self.preset: str | None = weights
+            self.weights = check_weights(PRESETS[weights])
+        else:
+            self.preset = None
+            self.weights = check_weights(weights)
+        self.settings = {"weights": self.preset or self.weights.tolist()}
+
+    def check(self, objectives: Sequence[Objective]) -> None:
+        """Raise ``ValueError`` unless there is one weight for each objective."""
+        if self.preset and len(objectives) != len(self.weights):
+            raise ValueError(
+                f"The preset {self.preset!r} needs three objectives, got {len(objectives)}: give the weights."
+            )
+        check_count(self.weights, objectives)
+
+    def update(self, batch: Batch) -> Scalarization:
+        """The weights."""
+        return Scalarization(self.weights)

@@ -1,0 +1,218 @@
+"""Hypervolume-guided weight adaptation: Algorithm 1 of Lu et al. (arXiv 2509.11452)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, get_args
+
+from paretune.objectives import Objective
+from paretune.pareto import ParetoArchive, worst_corner
+from paretune.weighting.base import (
+    Batch,
+    Measurements,
+    Placement,
+    Scalarization,
+    WeightingRule,
+    check_count,
+    check_weights,
+)
+
+
+def meta_reward(contribution: float, scale: float = 1.0) -> float:
+    """The factor r = 0.5 + 1.5·tanh(contribution / scale), in [0.5, 2] (Eq. 1 of Lu et al.).
+
+    Args:
+        contribution: ΔHV ≥ 0 of the policy's point.
+        scale: the ΔHV that counts as ordinary progress, > 0, in the same units; the paper's is 1.
+
+    Raises:
+        ValueError: if the contribution is negative or the scale is not positive.
+    """
+    if not contribution >= 0:
+        raise ValueError(f"`contribution` must be 0 or more, got {contribution}.")
+    if not scale > 0:
+        raise ValueError(f"`scale` must be positive, got {scale}.")
+    return 0.5 + 1.5 * math.tanh(contribution / scale)
+
+
+def swallowed(
+    apply_to: Placement,
+    *,
+    estimator: str,
+    scale_rewards: str,
+    aggregation: str,
+    max_grad_norm: float,
+) -> str | None:
+    """Why a factor put there would not act on the update, in one line; None if it acts.
+
+    Args:
+        apply_to: where the factor is put.
+        estimator: ``"grpo"``, ``"rloo"`` or ``"reinforce++"``.
+        scale_rewards: TRL's ``"group"``, ``"batch"`` or ``"none"``; GRPO only.
+        aggregation: TRL's ``multi_objective_aggregation``; GRPO only.
+        max_grad_norm: gradient clipping, 0 for none.
+    """
+    if apply_to == "update":
+        return None
+    if apply_to == "reward":
+        if estimator == "reinforce++":
+            return "a factor on all rewards cancels in REINFORCE++'s whitening"
+        if estimator == "grpo" and aggregation == "normalize_then_sum":
+            return "a factor on all rewards cancels in multi_objective_aggregation='normalize_then_sum'"
+        if estimator == "grpo" and scale_rewards != "none":
+            return f"a factor on all rewards cancels in GRPO's scale_rewards={scale_rewards!r}"
+    if max_grad_norm > 0:
+        return (
+            f"gradient clipping at max_grad_norm={max_grad_norm:g} removes a factor on the {apply_to} "
+            "whenever the gradient's norm exceeds it"
+        )
+    return None
+
+
+class HypervolumeGuided(WeightingRule):
+    """The user's preferences stay fixed; a batch counts more when the last one widened the Pareto front.
+
+    After every update the policy is evaluated, its point's contribution ΔHV to the archive of non-dominated points
+    becomes r = 0.5 + 1.5·tanh(ΔHV / scale), and the next batch is scaled by r (Algorithm 1 of "Learning to Optimize
+    Multi-Objective Alignment Through Dynamic Reward Weighting", arXiv 2509.11452). Every objective needs bounds.
+
+    Args:
+        weights: the preferences, one for each objective, summing to 1.
+        apply_to: where r acts. ``"update"``: the size of the optimiser's step, after clipping, which always acts;
+            ``"advantage"``; ``"reward"``, as in the paper, where normalised advantages cancel it
+            (:func:`swallowed`).
+        reference: the hypervolume's reference point: the ``"worst"`` corner of the bounds, the ``"initial"``
+            policy's metrics as in the paper, or K values in the metrics' units.
+        scale: the ΔHV that counts as ordinary progress; None: the running mean of the positive contributions.
+        evaluate_on: the ``"validation"`` set; or the training ``"rollouts"`` of the next batch, which cost nothing
+            but are sampled and see training prompts.
+        every: batches between two evaluations; in between, r stays.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    name: ClassVar[str] = "hypervolume"
+    description: ClassVar[str] = "fixed preferences; progress of the Pareto front scales each update"
+    scales_updates: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        weights: Sequence[float],
+        *,
+        apply_to: Placement = "update",
+        reference: Literal["worst", "initial"] | Sequence[float] = "worst",
+        scale: float | None = None,
+        evaluate_on: Literal["validation", "rollouts"] = "validation",
+        every: int = 1,
+    ) -> None:
+        self.weights = check_weights(weights)
+        if apply_to not in get_args(Placement):
+            raise ValueError(f"`apply_to` must be one of {', '.join(get_args(Placement))}, got {apply_to!r}.")
+        if isinstance(reference, str):
+            if reference not in ("worst", "initial"):
+                raise ValueError(f"`reference` must be 'worst', 'initial' or K values, got {reference!r}.")
+        elif len(reference) != len(self.weights):
+            raise ValueError(f"`reference` has {len(reference)} values for {len(self.weights)} weights.")
+        if scale is not None and not 0 < scale < float("inf"):
+            raise ValueError(f"`scale` must be positive and finite, got {scale}.")
+        if evaluate_on not in ("validation", "rollouts"):
+            raise ValueError(f"`evaluate_on` must be 'validation' or 'rollouts', got {evaluate_on!r}.")
+        if every < 1:
+            raise ValueError(f"`every` must be 1 or more, got {every}.")
+        self.apply_to = apply_to
+        self.reference = reference if isinstance(reference, str) else [float(r) for r in reference]
+        self.scale = scale
+        self.evaluate_on = evaluate_on
+        self.every = every
+        self.settings = {
+            "weights": self.weights.tolist(),
+            "apply_to": apply_to,
+            "reference": self.reference,
+            "scale": scale,
+            "evaluate_on": evaluate_on,
+            "every": every,
+        }
+        self.archive: ParetoArchive | None = None
+        self.meta_reward = 1.0
+        self._progress_sum = 0.0
+        self._progress_count = 0
+        self._batches = 0
+        self._maximize: list[bool] = []
+        self._bounds: list[tuple[float, float]] = []
+
+    def check(self, objectives: Sequence[Objective]) -> None:
+        """Raise ``ValueError`` unless there is a weight for each objective and each has bounds."""
+        check_count(self.weights, objectives)
+        unbounded = [o.name for o in objectives if o.bounds is None]
+        if unbounded:
+            raise ValueError(
+                f"The hypervolume rule needs bounds of every objective's metric; without are: "
+                f"{', '.join(unbounded)}. Give Objective(..., bounds=(low, high))."
+            )
+        self._maximize = [o.maximize for o in objectives]
+        self._bounds = [o.bounds for o in objectives if o.bounds is not None]
+
+    def caution(self, *, estimator: str, scale_rewards: str, aggregation: str, max_grad_norm: float) -> str | None:
+        """Why r would not act on the update, in one line; None if it does."""
+        reason = swallowed(
+            self.apply_to,
+            estimator=estimator,
+            scale_rewards=scale_rewards,
+            aggregation=aggregation,
+            max_grad_norm=max_grad_norm,
+        )
+        return reason and f"HypervolumeGuided(apply_to={self.apply_to!r}): {reason}. apply_to='update' always acts."
+
+    def measurements(self) -> Measurements:
+        """A fresh evaluation in every n-th batch."""
+        return Measurements(evaluation=self.evaluate_on if self._batches % self.every == 0 else None)
+
+    def update(self, batch: Batch) -> Scalarization:
+        """Judge the policy that made this batch, hence the update before it, and scale this batch accordingly."""
+        fresh = self._batches % self.every == 0
+        self._batches += 1
+        if fresh and batch.evaluation is not None:
+            self._judge(batch.evaluation.metrics, batch.evaluation.step)
+        return Scalarization(self.weights, scale=self.meta_reward, apply_to=self.apply_to)
+
+    def _judge(self, point: Sequence[float], step: int) -> None:
+        if self.archive is None:  # the initial policy opens the archive, and r is 1
+            self.archive = self._new_archive(point)
+            self.archive.add(point, step)
+            return
+        contribution = self.archive.add(point, step)
+        if contribution > 0:
+            self._progress_sum += contribution
+            self._progress_count += 1
+        scale = self.scale or (self._progress_sum / self._progress_count if self._progress_count else 1.0)
+        self.meta_reward = meta_reward(contribution, scale)
+
+    def _new_archive(self, initial: Sequence[float]) -> ParetoArchive:
+        if self.reference == "worst":
+            reference = worst_corner(self._maximize, self._bounds)
+        elif self.reference == "initial":
+            reference = list(initial)
+        else:
+            reference = [float(r) for r in self.reference]
+        return ParetoArchive(self._maximize, reference, self._bounds)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The archive, r, and the calibration of its scale."""
+        archive = self.archive
+        return {
+            "archive": None if archive is None else archive.state_dict(),
+            "reference": None if archive is None else [float(r) for r in archive.reference],
+            "meta_reward": self.meta_reward,
+            "progress": [self._progress_sum, self._progress_count],
+            "batches": self._batches,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state that :meth:`state_dict` gave; :meth:`check` must have been called."""
+        self.archive = None
+        if state["archive"] is not None:
+            self.archive = ParetoArchive(self._maximize, state["reference"], self._bounds)
+            self.archive.load_state_dict(state["archive"])
+        self.meta_reward = state["meta_reward"]
+        self._progress_sum, self._progress_count = state["progress"]
+        self._batches = state["batches"]

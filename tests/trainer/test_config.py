@@ -1,0 +1,52 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from trl import GRPOConfig
+
+from paretune import MultiObjectiveConfig
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"advantage_estimator": "ppo"}, r"one of grpo, rloo, reinforce\+\+, got 'ppo'"),
+        ({"combine": "losses"}, "'rewards' or 'advantages', got 'losses'"),
+        ({"eval_samples": 0}, "`eval_samples` must be 1 or more, got 0"),
+        ({"eval_temperature": -1.0}, "`eval_temperature` must be 0 or more"),
+        ({"front_checkpoints": -1}, "`front_checkpoints` must be 0 or more"),
+        ({"num_generations": 1}, "at least 2 generations"),
+        (
+            {"multi_objective_aggregation": "normalize_then_sum", "advantage_estimator": "rloo"},
+            "leave it at 'sum_then_normalize'",
+        ),
+        ({"multi_objective_aggregation": "normalize_then_sum", "combine": "advantages"}, "leave it at"),
+    ],
+)
+def test_wrong_values(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        MultiObjectiveConfig(str(tmp_path), **options)
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="this machine has an accelerator")
+def test_without_an_accelerator_it_just_works(tmp_path: Path) -> None:
+    config = MultiObjectiveConfig(str(tmp_path))
+    assert config.use_cpu
+    assert config.bf16 is False
+    assert MultiObjectiveConfig(str(tmp_path), bf16=True).bf16 is True
+
+
+def test_a_plain_config_keeps_every_value(tmp_path: Path) -> None:
+    plain = GRPOConfig(str(tmp_path), use_cpu=True, bf16=False, num_generations=4, beta=0.1, steps_per_generation=3)
+    ours = MultiObjectiveConfig.from_grpo(plain)
+    assert {name: getattr(ours, name) for name in vars(plain)} == vars(plain)
+    assert (ours.advantage_estimator, ours.combine, ours.eval_temperature) == ("grpo", "rewards", 0.0)
+    assert MultiObjectiveConfig.from_grpo(ours) is ours
+
+
+def test_every_field_of_ours_explains_itself() -> None:
+    inherited = set(GRPOConfig.__dataclass_fields__)
+    for name, field in MultiObjectiveConfig.__dataclass_fields__.items():
+        if name not in inherited:
+            assert field.metadata.get("help"), name

@@ -1,0 +1,139 @@
+"""With fixed weights our trainer is TRL's, bit for bit, whichever way the advantages come about."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from trl import GRPOConfig, GRPOTrainer
+
+from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer
+from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization
+from policies import brief, digits, digits_where_even, letters, prompts, saved_policy
+
+WEIGHTS = [0.5, 0.3, 0.2]
+REWARDS = [digits, brief, letters]
+
+
+class FixedThroughInfluence(FixedWeights):
+    """Constant weights that ask for influence, and so go the way of recomputed advantages."""
+
+    def measurements(self) -> Measurements:
+        return Measurements(influence=InfluenceRequest())
+
+    def update(self, batch: Batch) -> Scalarization:
+        assert batch.influence is not None
+        assert torch.isfinite(batch.influence).all()
+        return super().update(batch)
+
+
+class Recording:
+    """Mixed into a trainer: keeps the advantages of every micro-batch that it trained on."""
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        current = (self._step - 1) % self.args.steps_per_generation
+        self.seen = [*getattr(self, "seen", []), self._buffered_inputs[current]["advantages"].clone()]
+        return loss
+
+
+class Stock(Recording, GRPOTrainer):
+    pass
+
+
+class Ours(Recording, MultiObjectiveTrainer):
+    pass
+
+
+def settings(directory: Path, **kwargs: Any) -> dict[str, Any]:
+    return {
+        "output_dir": str(directory),
+        "use_cpu": True,
+        "bf16": False,
+        "learning_rate": 1e-2,
+        "max_steps": 3,
+        "per_device_train_batch_size": 8,
+        "num_generations": 4,
+        "max_completion_length": 12,
+        "gradient_checkpointing": False,
+        "report_to": [],
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "log_completions": False,
+        **kwargs,
+    }
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "group": {},
+    "batch": {"scale_rewards": "batch"},
+    "none": {"scale_rewards": "none"},
+    "normalize_then_sum": {"multi_objective_aggregation": "normalize_then_sum"},
+    "accumulation": {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2},
+    "generation larger": {
+        "per_device_train_batch_size": 4,
+        "steps_per_generation": 4,
+        "gradient_accumulation_steps": 2,
+    },
+    "generation smaller": {
+        "per_device_train_batch_size": 4,
+        "steps_per_generation": 1,
+        "gradient_accumulation_steps": 2,
+    },
+    "iterations": {"num_iterations": 2, "max_steps": 4},
+    "kl": {"beta": 0.001},
+    "weights above one loss": {"loss_type": "bnpo", "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return saved_policy(tmp_path_factory.mktemp("policy"))
+
+
+def assert_equal(ours: MultiObjectiveTrainer, stock: GRPOTrainer) -> None:
+    assert len(ours.seen) == len(stock.seen) > 0
+    for a, b in zip(ours.seen, stock.seen, strict=True):
+        assert torch.equal(a, b)
+        assert a.abs().sum() > 0
+    for (name, a), b in zip(ours.model.named_parameters(), stock.model.parameters(), strict=True):
+        assert torch.equal(a, b), name
+    moved = ours.optimizer.state[next(ours.model.parameters())]["exp_avg"]
+    assert torch.equal(moved, stock.optimizer.state[next(stock.model.parameters())]["exp_avg"])
+    for key in ("reward", "reward_std", "frac_reward_zero_std"):
+        ours_log = [entry[key] for entry in ours.state.log_history if key in entry]
+        stock_log = [entry[key] for entry in stock.state.log_history if key in entry]
+        assert ours_log == pytest.approx(stock_log, abs=1e-6)
+
+
+@pytest.mark.parametrize("rule", [FixedWeights, FixedThroughInfluence])
+@pytest.mark.parametrize("case", CASES)
+def test_training_is_trls(case: str, rule: type[FixedWeights], model: str, tmp_path: Path) -> None:
+    stock = Stock(
+        model, REWARDS, GRPOConfig(**settings(tmp_path / "a", **CASES[case]), reward_weights=WEIGHTS), prompts()
+    )
+    stock.train()
+    ours = Ours(
+        model,
+        REWARDS,
+        MultiObjectiveConfig(**settings(tmp_path / "b", **CASES[case])),
+        prompts(),
+        weighting=rule(WEIGHTS),
+    )
+    ours.train()
+    assert_equal(ours, stock)
+
+
+@pytest.mark.parametrize("rule", [FixedWeights, FixedThroughInfluence])
+@pytest.mark.parametrize("aggregation", ["sum_then_normalize", "normalize_then_sum"])
+def test_training_is_trls_where_a_reward_does_not_apply(
+    rule: type[FixedWeights], aggregation: str, model: str, tmp_path: Path
+) -> None:
+    rewards = [digits_where_even, brief, letters]
+    options = {"multi_objective_aggregation": aggregation}
+    stock = Stock(model, rewards, GRPOConfig(**settings(tmp_path / "a", **options), reward_weights=WEIGHTS), prompts())
+    stock.train()
+    ours = Ours(model, rewards, GRPOConfig(**settings(tmp_path / "b", **options)), prompts(), weighting=rule(WEIGHTS))
+    ours.train()
+    assert_equal(ours, stock)

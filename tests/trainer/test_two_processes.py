@@ -1,0 +1,74 @@
+"""Two real processes under DDP: the same as TRL on two, and the same state on both."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from paretune.experiments.record import read_evaluations, read_steps
+from policies import saved_policy
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return saved_policy(tmp_path_factory.mktemp("policy"))
+
+
+def launch(job: str, model: str, out: Path) -> None:
+    out.mkdir(exist_ok=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node",
+            "2",
+            str(TESTS / "trainer" / "run_on_two.py"),
+            job,
+            model,
+            str(out),
+        ],
+        check=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+    )
+
+
+def parameters(out: Path, rank: int) -> list[torch.Tensor]:
+    return torch.load(out / f"parameters-{rank}.pt")
+
+
+def states(out: Path) -> list[dict[str, Any]]:
+    return [json.loads((out / f"state-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def test_fixed_weights_are_trls_on_either_way(model: str, tmp_path: Path) -> None:
+    for job in ("stock", "fixed", "influence"):
+        launch(job, model, tmp_path / job)
+    for rank in (0, 1):
+        stock = parameters(tmp_path / "stock", rank)
+        for job in ("fixed", "influence"):
+            ours = parameters(tmp_path / job, rank)
+            assert all(torch.equal(a, b) for a, b in zip(ours, stock, strict=True)), (job, rank)
+
+
+@pytest.mark.parametrize("job", ["gradient", "hypervolume"])
+def test_both_processes_hold_identical_state(job: str, model: str, tmp_path: Path) -> None:
+    launch(job, model, tmp_path)
+    first, second = states(tmp_path)
+    assert first == second
+    assert first["batch"] == 3
+    assert first["objectives"]["conciseness"]
+    for a, b in zip(parameters(tmp_path, 0), parameters(tmp_path, 1), strict=True):
+        assert torch.equal(a, b)
+    assert [line["batch"] for line in read_steps(tmp_path / "run")] == [1, 2, 3]
+    for line in read_evaluations(tmp_path / "run"):
+        assert line["samples"] == 7  # of 8 rows; what fills the last batch of two processes does not count

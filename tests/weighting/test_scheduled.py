@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from trl import GRPOConfig, GRPOTrainer
+
+from paretune import Objective, ScheduledWeights, ScheduledWeightsCallback
+from policies import brief, digits, prompts, saved_policy
+from weighting.batches import batch
+
+
+def test_straight_lines_between_breakpoints_by_hand() -> None:
+    rule = ScheduledWeights({10: (1.0, 0.0), 20: (0.5, 0.5), 40: (0.1, 0.9)})
+    expected = {0: [1, 0], 10: [1, 0], 15: [0.75, 0.25], 20: [0.5, 0.5], 30: [0.3, 0.7], 40: [0.1, 0.9], 99: [0.1, 0.9]}
+    for step, weights in expected.items():
+        assert rule.weights_at(step).tolist() == pytest.approx(weights)
+        assert rule.update(batch(2, step=step)).weights.tolist() == pytest.approx(weights)
+
+
+@given(
+    st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.integers(0, 10_000),
+)
+def test_always_on_the_simplex(rows: list[list[float]], step: int) -> None:
+    rule = ScheduledWeights({100 * i: [w / sum(row) for w in row] for i, row in enumerate(rows)})
+    weights = rule.weights_at(step)
+    assert weights.sum().item() == pytest.approx(1)
+    assert (weights >= 0).all()
+
+
+def test_a_function_of_the_step() -> None:
+    rule = ScheduledWeights(lambda step: (1 / (1 + step), step / (1 + step)))
+    assert rule.weights_at(3).tolist() == [0.25, 0.75]
+    with pytest.raises(ValueError, match="sum to 1"):
+        ScheduledWeights(lambda step: (1.0, 1.0)).check([Objective("a", print), Objective("b", print)])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ({}, "needs breakpoints"),
+        ({-1: (1.0, 0.0)}, "steps of 0 or more"),
+        ({0: (1.0, 0.0), 5: (0.2, 0.2, 0.6)}, "same number"),
+        ({0: (0.9, 0.2)}, "sum to 1"),
+    ],
+)
+def test_wrong_schedules(schedule: dict[int, tuple[float, ...]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ScheduledWeights(schedule)
+
+
+class Watching(GRPOTrainer):
+    """Notes the weights with which TRL combined each batch."""
+
+    def _calculate_rewards(self, *args, **kwargs):
+        self.used = [*getattr(self, "used", []), self.reward_weights.tolist()]
+        return super()._calculate_rewards(*args, **kwargs)
+
+
+def test_as_a_callback_on_trls_own_trainer(tmp_path: Path) -> None:
+    config = GRPOConfig(
+        str(tmp_path), use_cpu=True, bf16=False, max_steps=4, per_device_train_batch_size=4, num_generations=2,
+        max_completion_length=4, gradient_checkpointing=False, report_to=[], save_strategy="no", disable_tqdm=True,
+    )  # fmt: skip
+    trainer = Watching(saved_policy(tmp_path / "policy"), [digits, brief], config, prompts())
+    schedule = ScheduledWeights({0: (1.0, 0.0), 4: (0.0, 1.0)})
+    trainer.add_callback(ScheduledWeightsCallback(schedule, trainer))
+    trainer.train()
+    assert torch.tensor(trainer.used).allclose(torch.tensor([[1, 0], [0.75, 0.25], [0.5, 0.5], [0.25, 0.75]]))
+    with pytest.raises(ValueError, match="3 weights for 2 reward functions"):
+        ScheduledWeightsCallback(ScheduledWeights({0: (0.2, 0.2, 0.6)}), trainer)
