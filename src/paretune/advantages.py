@@ -214,8 +214,8 @@ def _deviation(values: Tensor, dim: int) -> Tensor:
     """
     distance = values - torch.nanmean(values, dim=dim, keepdim=True)
     count = (~torch.isnan(values)).sum(dim=dim)
-    variance = torch.nanmean(distance**2, dim=dim) * (count / (count - 1))
-    return torch.sqrt(torch.where(count > 1, variance, torch.nan))
+    # of a single value: 0 · ∞, which is NaN
+    return torch.sqrt(torch.nanmean(distance**2, dim=dim) * (count / (count - 1)))
 
 
 def _row(weights: Tensor, rewards: Tensor) -> Tensor:

@@ -186,6 +186,7 @@ def test_resuming_cuts_the_records_back(tmp_path):
         record.append_step(step(2 * number))
     record.append_evaluation({"step": 0})
     record.append_evaluation({"step": 4})
+    record.append_evaluation({"step": 4, "purpose": "rule"})  # asked for when the next batch began
     record.append_evaluation({"step": 5})
     record.write_front([0.0], None, [{"step": 10}])
     record.finish("interrupted", error="stopped")

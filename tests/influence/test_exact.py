@@ -22,7 +22,7 @@ class Compared(MultiObjectiveTrainer):
         parameters = self._selected(request)
         put_aside = [p.grad for p in self.model.parameters()]
         rows = []
-        for advantages in self._advantages_of(self._current()).unbind(dim=1):
+        for advantages in self._current().per_objective().unbind(dim=1):
             self.model.zero_grad()
             for micro_batch in self._buffered_inputs:
                 inputs = {**micro_batch, "advantages": advantages[micro_batch["sample_index"]]}

@@ -92,6 +92,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return saved_policy(tmp_path_factory.mktemp("policy"))
 
 
+@pytest.fixture(scope="module")
+def model_with_dropout(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return saved_policy(tmp_path_factory.mktemp("dropout"), dropout=0.3)
+
+
 def assert_equal(ours: MultiObjectiveTrainer, stock: GRPOTrainer) -> None:
     assert len(ours.seen) == len(stock.seen) > 0
     for a, b in zip(ours.seen, stock.seen, strict=True):
@@ -123,6 +128,21 @@ def test_training_is_trls(case: str, rule: type[FixedWeights], model: str, tmp_p
     )
     ours.train()
     assert_equal(ours, stock)
+
+
+@pytest.mark.parametrize("rule", [FixedWeights, FixedThroughInfluence])
+def test_measuring_draws_none_of_trainings_random_numbers(
+    rule: type[FixedWeights], model_with_dropout: str, tmp_path: Path
+) -> None:
+    options = settings(tmp_path / "a")
+    stock = Stock(model_with_dropout, REWARDS, GRPOConfig(**options, reward_weights=WEIGHTS), prompts())
+    stock.train()
+    state = torch.get_rng_state()
+    options = settings(tmp_path / "b")
+    ours = Ours(model_with_dropout, REWARDS, MultiObjectiveConfig(**options), prompts(), weighting=rule(WEIGHTS))
+    ours.train()
+    assert_equal(ours, stock)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("rule", [FixedWeights, FixedThroughInfluence])

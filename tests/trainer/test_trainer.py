@@ -21,7 +21,7 @@ from paretune import (
 )
 from paretune.advantages import per_objective
 from paretune.experiments.record import read_evaluations, read_front, read_run, read_steps
-from paretune.objectives import Conciseness, completion_length
+from paretune.objectives import Conciseness, RewardError, completion_length
 from paretune.weighting import Batch, Scalarization, WeightingRule
 from policies import brief, digits, letters, policy, prompts, saved_policy, tokenizer
 
@@ -358,6 +358,18 @@ def test_a_run_that_raises_says_so_in_its_record(model: str, tmp_path: Path) -> 
     with pytest.raises(RuntimeError, match="no reward today"):
         trainer.train()
     assert read_run(tmp_path)["status"] == "failed"
+
+
+def test_a_wrong_number_of_rewards_or_metrics_is_named(model: str, tmp_path: Path) -> None:
+    def one(completions: list[str], **_: Any) -> list[float]:
+        return [1.0]
+
+    of = [Objective("digits", digits), Objective("one", one)]
+    with pytest.raises(RewardError, match="'one' returned 1 rewards, but 8 were expected"):
+        trainer_of(model, tmp_path / "a", FixedWeights([0.5, 0.5]), of=of, eval_strategy="no").train()
+    of = [Objective("digits", digits, metric=one)]
+    with pytest.raises(RewardError, match="metric of objective 'digits' returned 1 values for 6 completions"):
+        trainer_of(model, tmp_path / "b", FixedWeights([1.0]), of=of).evaluate()
 
 
 # --- TRL's other ways -------------------------------------------------------------------------------------

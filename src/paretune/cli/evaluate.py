@@ -8,7 +8,7 @@ from rich.table import Table
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.settings import make_parser, parse
-from paretune.cli.train import make_trainer
+from paretune.cli.train import make_trainer, quiet
 from paretune.trainer.checkpoints import STATE_FILE, load_state
 from paretune.weighting import FixedWeights
 
@@ -28,6 +28,7 @@ def run(argv: list[str]) -> int:
     if not Path(checkpoint).is_dir():
         raise BadInputError(f"there is no checkpoint folder {checkpoint}.")
     split, argv = _split(argv)
+    quiet()
     with TemporaryDirectory() as scratch:
         settings = parse(
             [*argv, "--model_name_or_path", checkpoint, "--output_dir", scratch],

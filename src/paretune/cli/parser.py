@@ -5,7 +5,6 @@ with a traceback or two hundred lines of usage. Here each of these is one line.
 """
 
 import dataclasses
-import json
 import types
 from argparse import SUPPRESS
 from collections.abc import Collection, Mapping, Sequence
@@ -170,16 +169,7 @@ def _number(value: Any) -> float | None:
 
 def _converted(value: Any, hint: Any) -> Any:
     members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if isinstance(value, str) and float in members and str not in members:
-        return _number(value)
-    # Settings that TRL parses from JSON text take a mapping here.
-    return (
-        json.dumps(value) if isinstance(value, dict) and str in members and dict not in map(_root, members) else value
-    )
-
-
-def _root(hint: Any) -> Any:
-    return get_origin(hint) or hint
+    return _number(value) if isinstance(value, str) and float in members and str not in members else value
 
 
 def _describe(hint: Any) -> str:
@@ -193,7 +183,7 @@ def _describe(hint: Any) -> str:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     if hint in names:
         return names[hint]
-    return "a list" if origin is list else "a mapping" if _root(hint) is dict else str(hint)
+    return {list: "a list", dict: "a mapping"}.get(origin or hint, str(hint))
 
 
 def _yaml_trap(value: Any) -> str:

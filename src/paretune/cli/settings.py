@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from trl import ModelConfig
 from paretune import tasks
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.parser import StrictParser
-from paretune.objectives import Objective
+from paretune.objectives import Objective, completion_length
 from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveConfig
 from paretune.weighting import (
@@ -47,8 +47,9 @@ class RunArguments:
     rule: str = field(default="gradient", metadata={"help": "the weighting rule: " + ", ".join(RULES)})
     weights: str | None = field(default=None, metadata={"help": "one weight for each objective: 0.5,0.25,0.25"})
     preset: str | None = field(default=None, metadata={"help": "weights of the paper: accuracy, balanced, efficiency"})
-    rule_settings: str | None = field(
-        default=None, metadata={"help": """the rule's further settings as JSON: '{"mu": 1e-5, "every": 2}'"""}
+    rule_settings: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={"help": """the rule's further settings as JSON, in YAML a mapping: '{"mu": 1e-5, "every": 2}'"""},
     )
     algorithm: Literal["grpo", "rloo", "reinforce++"] = field(
         default="grpo", metadata={"help": "how rewards become advantages"}
@@ -87,7 +88,27 @@ def parse(argv: Sequence[str], *, prog: str, defaults: Mapping[str, Any]) -> Set
         {**task.settings, "model_name_or_path": task.model, "advantage_estimator": estimator, **defaults},
     )
     check_model(model.model_name_or_path)
-    return Settings(own, config, model, task)
+    return Settings(own, config, model, _with_room(task, config.max_completion_length))
+
+
+def _with_room(task: Task, longest: int) -> Task:
+    """The task with bounds of completion lengths that hold the longest completion.
+
+    Beyond a bound all lengths count the same, and a policy there would add nothing to the hypervolume.
+    """
+    objectives = []
+    for objective in task.objectives:
+        if objective.metric is completion_length and objective.bounds and objective.bounds[1] < longest:
+            objective = Objective(
+                objective.name,
+                objective.reward,
+                metric=objective.metric,
+                maximize=objective.maximize,
+                bounds=(objective.bounds[0], float(longest)),
+                gate=objective.gate,
+            )
+        objectives.append(objective)
+    return replace(task, objectives=objectives)
 
 
 def make_parser(prog: str) -> StrictParser:
@@ -170,12 +191,7 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     """
     if own.rule not in RULES:
         raise BadInputError(f"unknown rule {own.rule!r}: choose one of {', '.join(RULES)}.")
-    try:
-        settings = json.loads(own.rule_settings) if own.rule_settings else {}
-    except json.JSONDecodeError as error:
-        raise BadInputError(f"--rule_settings is not valid JSON ({error}): {own.rule_settings}") from error
-    if not isinstance(settings, dict):
-        raise BadInputError(f"--rule_settings must be a JSON object, got {own.rule_settings}.")
+    settings = _rule_settings(own.rule_settings)
     if own.weights is not None and own.preset is not None:
         raise BadInputError("give either --weights or --preset, not both.")
     weights = _weights(own)
@@ -191,6 +207,18 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     except (TypeError, ValueError) as error:
         raise BadInputError(f"--rule {own.rule}: {error}") from error
     return rule
+
+
+def _rule_settings(given: dict[str, Any] | str | None) -> dict[str, Any]:
+    if not isinstance(given, str):
+        return dict(given or {})
+    try:
+        settings = json.loads(given)
+    except json.JSONDecodeError as error:
+        raise BadInputError(f"--rule_settings is not valid JSON ({error}): {given}") from error
+    if not isinstance(settings, dict):
+        raise BadInputError(f"--rule_settings must be a JSON object, got {given}.")
+    return settings
 
 
 def _build(name: str, weights: Any, settings: dict[str, Any]) -> WeightingRule:

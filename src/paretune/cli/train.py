@@ -1,11 +1,13 @@
 """``paretune train``: train a policy against several rewards."""
 
 import logging
+import sys
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import datasets
 import transformers
 from transformers import PrinterCallback, ProgressCallback
 from trl import ModelConfig, get_peft_config, get_quantization_config
@@ -16,6 +18,7 @@ from paretune.cli.progress import Progress
 from paretune.cli.settings import Settings, make_parser, make_rule, parse
 from paretune.cli.summary import print_summary
 from paretune.experiments.record import RunInUseError
+from paretune.objectives import RewardError
 from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer
 from paretune.trainer.checkpoints import checkpoints
 from paretune.weighting import WeightingRule
@@ -29,6 +32,7 @@ def run(argv: list[str]) -> int:
     if "-h" in argv or "--help" in argv:
         parser.print_help()
         return 0
+    quiet()
     launch_flags, argv = split_launch_flags(argv, parser.flags)
     if parser.given(argv, "output_dir") is None:
         argv = [*argv, "--output_dir", _new_folder(argv)]
@@ -41,7 +45,7 @@ def run(argv: list[str]) -> int:
     trainer.add_callback(Progress(trainer.reward_func_names))
     try:
         trainer.train(None if checkpoint is None else str(checkpoint))
-    except (FileExistsError, RunInUseError) as error:
+    except (FileExistsError, RunInUseError, RewardError) as error:
         raise BadInputError(error) from error
     if trainer.is_world_process_zero():
         print_summary(settings.config.output_dir)
@@ -54,7 +58,6 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
     Raises:
         BadInputError: if rule, model and settings do not fit together.
     """
-    _quiet()
     config, model, task = settings.config, settings.model, settings.task
     config.model_init_kwargs = {**_model_init(model, config), **(config.model_init_kwargs or {})}
     try:
@@ -109,10 +112,14 @@ def _model_init(model: ModelConfig, config: MultiObjectiveConfig) -> dict[str, o
     }
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Leave the screen to the progress display; what is worth a warning still shows, a line each."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("trl").setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
+    for library in ("trl", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    for category in (FutureWarning, DeprecationWarning):
+        warnings.filterwarnings("ignore", category=category)
     warnings.filterwarnings("ignore", module="torch")
-    warnings.showwarning = lambda message, *_: print(f"paretune: {message}")
+    warnings.showwarning = lambda message, *_: print(f"paretune: {message}", file=sys.stderr)

@@ -42,13 +42,15 @@ def exact_influence(
             log_probs = loss.log_probs(micro_batch)
             coefficients = loss.coefficients(micro_batch)
             gradients = gradients or [[None] * len(differentiated) for _ in coefficients]
-            for k, c in enumerate(coefficients):
+            # An objective without an advantage here has no gradient here either.
+            alive = [k for k, c in enumerate(coefficients) if c.any()]
+            for k in alive:
                 _set_gradients(parameters, [None] * len(parameters))
                 _set_gradients(differentiated, gradients[k])  # so that autograd adds to what is there
                 torch.autograd.backward(
                     log_probs,
-                    c,
-                    retain_graph=k + 1 < len(coefficients),
+                    coefficients[k],
+                    retain_graph=k != alive[-1],
                     inputs=None if len(differentiated) == len(parameters) else differentiated,
                 )
                 gradients[k] = [p.grad for p in differentiated]

@@ -1,7 +1,7 @@
 """Evaluating a policy: every objective's metric, pooled over completions and processes."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset, IterableDataset
+from torch import Tensor
 from transformers import GenerationConfig
 from trl import GRPOTrainer
 
+from paretune.objectives import Objective, RewardError
 from paretune.weighting import Evaluation
 
 ROW = "paretune_row"
@@ -38,7 +40,7 @@ class MetricPool:
         self._generations = generations
         self._rows: list[tuple[int, list[float]]] = []
 
-    def add(self, rows: Sequence[int], metrics: torch.Tensor) -> None:
+    def add(self, rows: Sequence[int], metrics: Tensor) -> None:
         """Add completions of the prompts `rows` with their metrics ``[B, K]`` (NaN: does not apply)."""
         self._rows.extend(zip(rows, metrics.tolist(), strict=True))
 
@@ -103,15 +105,35 @@ def own_random_state(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def as_metric_column(values: Any, count: int, name: str) -> torch.Tensor:
-    """What a metric function returned, as ``[count]`` float64 with NaN for None.
+def metrics_of(objectives: Sequence[Objective], rewards: Tensor, keywords: Mapping[str, Any]) -> Tensor:
+    """Every objective's metric of some completions.
+
+    Args:
+        objectives: the K objectives.
+        rewards: ``[B, K]`` of these completions, which are the metric of an objective that has no other.
+        keywords: what the reward functions were called with.
+
+    Returns:
+        ``[B, K]`` float64 on the CPU, NaN where a metric does not apply.
 
     Raises:
-        ValueError: if it returned another number of values.
+        RewardError: if a metric returns another number of values.
     """
+    # What a reward function logs through these stands in the log already.
+    silent = {"log_extra": lambda *_: None, "log_metric": lambda *_: None}
+    columns = [
+        rewards[:, k].double().cpu()
+        if objective.metric is None
+        else _column(objective.metric(**keywords, **silent), len(rewards), objective.name)
+        for k, objective in enumerate(objectives)
+    ]
+    return torch.stack(columns, dim=1)
+
+
+def _column(values: Any, count: int, name: str) -> Tensor:
     column = [float("nan") if v is None else float(v) for v in values]
     if len(column) != count:
-        raise ValueError(
+        raise RewardError(
             f"The metric of objective {name!r} returned {len(column)} values for {count} completions: "
             "return one for each."
         )

@@ -58,11 +58,11 @@ class RunLog:
         else:
             self._record.resume(resume_step, header)
 
-    def close(self, status: Literal["finished", "failed", "interrupted"]) -> None:
-        """End the record."""
+    def close(self, status: Literal["finished", "failed", "interrupted"], **fields: Any) -> None:
+        """End the record; `fields` join run.json."""
         if self._record is not None:
             self.write_front()
-            self._record.finish(status)
+            self._record.finish(status, **fields)
             self._record = None
 
     @property
@@ -167,20 +167,27 @@ class RunLog:
         return ParetoArchive(self._maximize, worst_corner(self._maximize, self._bounds), self._bounds)
 
 
-def environment() -> dict[str, Any]:
-    """What a figure of this run depends on beside its settings."""
+def run_header(trainer: Any) -> dict[str, Any]:
+    """What stands in run.json from the start: the run's settings, and what its figures depend on besides."""
+    args = trainer.args
     return {
+        "task": trainer.task,
+        "rule": {"name": trainer.weighting.name, "settings": trainer.weighting.settings},
+        "algorithm": args.advantage_estimator,
+        "objectives": [
+            {"name": o.name, "maximize": o.maximize, "bounds": None if o.bounds is None else list(o.bounds)}
+            for o in trainer.objectives
+        ],
+        "model": trainer.model.config._name_or_path,
+        "seed": args.seed,
+        "max_steps": args.max_steps if args.max_steps > 0 else None,  # else known when training starts
+        "evaluation": {
+            "samples": args.eval_samples,
+            "temperature": args.eval_temperature,
+            "every": args.eval_steps if args.eval_strategy != "no" else None,
+        },
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-    }
-
-
-def objective_record(objective: Objective) -> dict[str, Any]:
-    """An objective as it stands in run.json."""
-    return {
-        "name": objective.name,
-        "maximize": objective.maximize,
-        "bounds": None if objective.bounds is None else list(objective.bounds),
     }
 
 

@@ -5,8 +5,7 @@ This module and :mod:`paretune.trainer.policy_loss` are the only ones that know 
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,21 +15,21 @@ from torch import Tensor, nn
 from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig, GRPOTrainer
 
-from paretune.advantages import estimate, normalize_then_sum, per_objective, sum_rewards
 from paretune.influence import Influence, exact_influence, select_parameters
-from paretune.objectives import Objective, apply_gates, check_objectives
+from paretune.objectives import Objective, Reward, RewardError, apply_gates, as_objectives, check_objectives
 from paretune.trainer.checkpoints import load_state, rotate, save_state
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import (
     ROW,
     MetricPool,
-    as_metric_column,
     generating_at,
+    metrics_of,
     own_random_state,
     with_row_numbers,
 )
 from paretune.trainer.policy_loss import GRPOPolicyLoss
-from paretune.trainer.run_log import RunLog, RunLogCallback, environment, evaluation_state, objective_record
+from paretune.trainer.rollouts import Rollouts, reward_weights
+from paretune.trainer.run_log import RunLog, RunLogCallback, evaluation_state, run_header
 from paretune.trainer.step_scale import StepScale
 from paretune.weighting import (
     Batch,
@@ -41,19 +40,8 @@ from paretune.weighting import (
     WeightingRule,
 )
 
-RewardFunction = Callable[..., Any] | nn.Module | str
-
-
-@dataclass
-class Rollouts:
-    """The scored completions of the current batch, gathered over processes.
-
-    rewards ``[N, K]`` (NaN: does not apply); lengths ``[N]`` in tokens; loss_lengths ``[N]``, those the loss counts.
-    """
-
-    rewards: Tensor
-    lengths: Tensor
-    loss_lengths: Tensor
+HANDED_OVER = ("prompt", "completion", "completion_ids")
+"""Columns that rewards and metrics get under names of TRL's own."""
 
 
 class MultiObjectiveTrainer(GRPOTrainer):
@@ -88,13 +76,13 @@ class MultiObjectiveTrainer(GRPOTrainer):
     def __init__(
         self,
         model: Any,
-        objectives: Sequence[Objective | RewardFunction] | Objective | RewardFunction | None = None,
+        objectives: Sequence[Objective | Reward] | Objective | Reward | None = None,
         args: GRPOConfig | None = None,
         train_dataset: Any = None,
         eval_dataset: Any = None,
         *positional: Any,
         weighting: WeightingRule,
-        reward_funcs: Sequence[RewardFunction] | RewardFunction | None = None,
+        reward_funcs: Sequence[Reward] | Reward | None = None,
         task: str | None = None,
         **keywords: Any,
     ) -> None:
@@ -107,18 +95,18 @@ class MultiObjectiveTrainer(GRPOTrainer):
                 f"`reward_weights`={args.reward_weights} is set, but the weights are the rule's: leave it out and "
                 "give weighting=FixedWeights([...]) or another rule."
             )
-        self.objectives = _as_objectives(objectives if objectives is not None else reward_funcs)
+        self.objectives = as_objectives(objectives if objectives is not None else reward_funcs)
         self.weighting = weighting
         self.task = task
-        if keywords.get("environment_factory") is None:
-            weighting.check(self.objectives)
+        if keywords.get("environment_factory") is None:  # whatever is wrong is said before a model is loaded
+            self._check_objectives()
         super().__init__(
             model, [o.reward for o in self.objectives], args, train_dataset, eval_dataset, *positional, **keywords
         )
         # An environment may bring rewards of its own, which TRL appends.
         for name, reward in list(zip(self.reward_func_names, self.reward_funcs, strict=True))[len(self.objectives) :]:
             self.objectives.append(Objective(name, reward))
-        weighting.check(self.objectives)
+        self._check_objectives()
         self.reward_func_names = [o.name for o in self.objectives]
         self._check_rule()
 
@@ -149,6 +137,10 @@ class MultiObjectiveTrainer(GRPOTrainer):
     @property
     def _is_sharded(self) -> bool:
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
+
+    def _check_objectives(self) -> None:
+        check_objectives(self.objectives)
+        self.weighting.check(self.objectives)
 
     def _check_rule(self) -> None:
         wanted = self.weighting.measurements()
@@ -189,14 +181,15 @@ class MultiObjectiveTrainer(GRPOTrainer):
         measured = time.perf_counter()
         if not self._decides_before_advantages:
             self._decide()
-        self._replace_advantages()
+        assert self._scalarization is not None
+        self._replace_advantages(self._scalarization)
         self._batch += 1
         seconds = {
             "evaluation": evaluated - started,
             "generation": generated - evaluated,
             "influence": measured - generated,
         }
-        self._note_batch(seconds, started)
+        self._note_batch(self._scalarization, seconds, started)
         return inputs
 
     @property
@@ -221,57 +214,42 @@ class MultiObjectiveTrainer(GRPOTrainer):
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]
     ) -> Tensor:
-        own = torch.tensor([len(ids) for ids in completion_ids_list], device=self.accelerator.device)
-        lengths = self.accelerator.gather(own)
+        lengths = torch.tensor([len(ids) for ids in completion_ids_list], device=self.accelerator.device)
+        lengths = self.accelerator.gather(lengths)
         self._tokens += int(lengths.sum())
         if self.model.training:
             for objective in self.objectives:
                 objective.observe(lengths.tolist())
-        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        try:
+            rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        except ValueError as error:
+            if str(error).startswith("The reward function"):  # TRL's word for a wrong number of rewards
+                raise RewardError(error) from error
+            raise
         rewards = apply_gates(rewards, self.objectives)
-        first = self.accelerator.process_index * len(prompts)
-        own_rewards = rewards[first : first + len(prompts)]
-        if not self.model.training:
+        own = self._own_rows(len(rewards))
+        if self._pool is not None or (self.model.training and self._wanted.evaluation == "rollouts"):
+            keywords = {
+                **{key: [row[key] for row in inputs] for key in inputs[0] if key not in HANDED_OVER},
+                "prompts": prompts,
+                "completions": completions,
+                "completion_ids": completion_ids_list,
+                "trainer_state": self.state,
+                **({} if self.environments is None else {"environments": self.environments}),
+            }
+            metrics = metrics_of(self.objectives, rewards[own], keywords)
             if self._pool is not None:
-                metrics = self._metrics_of(own_rewards, inputs, prompts, completions, completion_ids_list)
                 self._pool.add(self._rows, metrics)
+            else:
+                pool = MetricPool(self.num_generations)
+                pool.add([row // self.num_generations for row in range(len(rewards))[own]], metrics)
+                self._set_rule_evaluation(pool.evaluation(self.state.global_step))
+        if not self.model.training:
             return rewards
-        if self._wanted.evaluation == "rollouts":
-            pool = MetricPool(self.num_generations)
-            metrics = self._metrics_of(own_rewards, inputs, prompts, completions, completion_ids_list)
-            pool.add([(first + i) // self.num_generations for i in range(len(prompts))], metrics)
-            self._set_rule_evaluation(pool.evaluation(self.state.global_step))
-        self._rollouts = Rollouts(rewards=rewards, lengths=lengths, loss_lengths=lengths)
+        self._rollouts = Rollouts(self.args, rewards, lengths, loss_lengths=lengths)
         if self._decides_before_advantages:
             self._decide()
         return rewards
-
-    def _metrics_of(
-        self, rewards: Tensor, inputs: Any, prompts: Any, completions: Any, completion_ids: list[list[int]]
-    ) -> Tensor:
-        """Every objective's metric ``[B, K]`` of this process's completions, float64."""
-        columns = {key: [row[key] for row in inputs] for key in inputs[0] if key not in ("prompt", ROW)}
-        keywords = {
-            **columns,
-            "prompts": prompts,
-            "completions": completions,
-            "completion_ids": completion_ids,
-            "trainer_state": self.state,
-            # What a reward function logs through these stands in the log already.
-            "log_extra": lambda *_: None,
-            "log_metric": lambda *_: None,
-        }
-        if self.environments is not None:
-            keywords["environments"] = self.environments
-        return torch.stack(
-            [
-                rewards[:, k].double().cpu()
-                if objective.metric is None
-                else as_metric_column(objective.metric(**keywords), len(prompts), objective.name)
-                for k, objective in enumerate(self.objectives)
-            ],
-            dim=1,
-        )
 
     def _decide(self) -> None:
         """Let the rule see the batch, and set the reward weights that TRL shows and may use."""
@@ -280,7 +258,7 @@ class MultiObjectiveTrainer(GRPOTrainer):
             Batch(
                 names=self.reward_func_names,
                 rewards=rollouts.rewards,
-                advantages=self._advantages_of(rollouts),
+                advantages=rollouts.per_objective(),
                 lengths=rollouts.lengths,
                 num_generations=self.num_generations,
                 learning_rate=self._get_learning_rate(),
@@ -297,81 +275,47 @@ class MultiObjectiveTrainer(GRPOTrainer):
                 "a rule must return one finite weight for each."
             )
         self._scalarization = scalarization
-        factor = scalarization.scale if scalarization.apply_to == "reward" else 1.0
-        self.reward_weights = (factor * weights).to(torch.float32)
+        self.reward_weights = reward_weights(scalarization)
 
     def _current(self) -> Rollouts:
         if self._rollouts is None:
             raise RuntimeError("TRL built a batch without calling `_calculate_rewards`.")
         return self._rollouts
 
-    def _advantages_of(self, rollouts: Rollouts, factor: float = 1.0) -> Tensor:
-        """Each objective's advantages ``[N, K]``, estimated alone."""
-        return per_objective(
-            factor * rollouts.rewards,
-            self.args.advantage_estimator,
-            self.num_generations,
-            lengths=rollouts.loss_lengths,
-            scale=self.scale_rewards,
-        )
-
-    def _replace_advantages(self) -> None:
+    def _replace_advantages(self, scalarization: Scalarization) -> None:
         """Write the batch's advantages into TRL's buffers and logs, unless TRL's own stand already."""
-        rollouts, scalarization = self._current(), self._scalarization
-        assert scalarization is not None
         scaled = scalarization.apply_to == "advantage" and scalarization.scale != 1.0
         if self._decides_before_advantages and scalarization.advantages is None and not scaled:
             return
-        weights = self.reward_weights.to(rollouts.rewards.device)
-        combined = sum_rewards(rollouts.rewards, weights)
-        if scalarization.advantages is not None:
-            advantages = scalarization.advantages.to(rollouts.rewards)
-        elif self.args.combine == "advantages":
-            factor = scalarization.scale if scalarization.apply_to == "reward" else 1.0
-            alone = self._advantages_of(rollouts, factor)
-            advantages = alone @ scalarization.weights.to(alone)
-        elif self.multi_objective_aggregation == "normalize_then_sum":
-            advantages = normalize_then_sum(rollouts.rewards, weights, self.num_generations)
-        else:
-            advantages = estimate(
-                combined,
-                self.args.advantage_estimator,
-                self.num_generations,
-                lengths=rollouts.loss_lengths,
-                scale=self.scale_rewards,
-            )
-        if scaled:
-            advantages = scalarization.scale * advantages
-        self._write_advantages(advantages, combined)
-
-    def _write_advantages(self, advantages: Tensor, combined: Tensor) -> None:
-        count = len(advantages) // self.accelerator.num_processes
-        own = advantages[self.accelerator.process_index * count :][:count]
+        rollouts = self._current()
+        advantages = rollouts.advantages(scalarization)
+        own = advantages[self._own_rows(len(advantages))]
         for micro_batch in self._buffered_inputs:
             micro_batch["advantages"] = own[micro_batch["sample_index"]]
         # TRL has logged the batch with the weights of the one before.
         self._logs["advantages"].clear()
         self._logs["advantages"].extend(advantages.tolist())
-        scored = combined[~torch.isnan(combined)]
-        groups = combined.view(-1, self.num_generations)
-        spread = groups.nan_to_num(nan=-torch.inf).amax(1) - groups.nan_to_num(nan=torch.inf).amin(1)
-        metrics = self._metrics["train"]
-        metrics["reward"][-1] = scored.mean().item()
-        metrics["reward_std"][-1] = scored.std().item()
-        metrics["frac_reward_zero_std"][-1] = (spread <= 1e-8).float().mean().item()
+        for name, value in rollouts.reward_metrics(scalarization).items():
+            self._metrics["train"][name][-1] = value
 
-    def _note_batch(self, seconds: dict[str, float], started: float) -> None:
-        rollouts, scalarization = self._current(), self._scalarization
-        assert scalarization is not None
-        names = self.reward_func_names
-        influence = None if self._influence is None else self._influence.values.tolist()
+    def _own_rows(self, count: int) -> slice:
+        """The part of `count` gathered rows that this process holds."""
+        own = count // self.accelerator.num_processes
+        return slice(self.accelerator.process_index * own, (self.accelerator.process_index + 1) * own)
+
+    def _note_batch(self, scalarization: Scalarization, seconds: dict[str, float], started: float) -> None:
+        """Put the batch into TRL's log and the run's record."""
+        rollouts, names = self._current(), self.reward_func_names
+        influence = None
+        if self._influence is not None:
+            influence = dict(zip(names, self._influence.values.tolist(), strict=True))
         metrics = self._metrics["train"]
         for name, weight in self.weights.items():
             metrics[f"weights/{name}"].append(weight)
-        for name, value in zip(names, influence or [], strict=False):
+        for name, value in (influence or {}).items():
             metrics[f"influence/{name}"].append(value)
         metrics["scale"].append(scalarization.scale)
-        metrics["combine_cosine"].append(self._combine_cosine(rollouts, scalarization))
+        metrics["combine_cosine"].append(rollouts.combine_cosine(scalarization))
         means = torch.nanmean(rollouts.rewards.double(), dim=0).tolist()
         self.run_log.begin_batch(
             {
@@ -379,26 +323,12 @@ class MultiObjectiveTrainer(GRPOTrainer):
                 "weights": self.weights,
                 "scale": scalarization.scale,
                 "rewards": dict(zip(names, means, strict=True)),
-                "influence": None if influence is None else dict(zip(names, influence, strict=True)),
+                "influence": influence,
                 "tokens": self._tokens,
                 "seconds": seconds,
             },
             started=started,
         )
-
-    def _combine_cosine(self, rollouts: Rollouts, scalarization: Scalarization) -> float:
-        """How far A(Σ w_k r_k) and Σ w_k A_k point the same way: 1 where `combine` makes no difference."""
-        alone = self._advantages_of(rollouts)
-        of_sum = estimate(
-            sum_rewards(rollouts.rewards, scalarization.weights.to(rollouts.rewards)),
-            self.args.advantage_estimator,
-            self.num_generations,
-            lengths=rollouts.loss_lengths,
-            scale=self.scale_rewards,
-        )
-        sum_of = alone @ scalarization.weights.to(alone)
-        norms = of_sum.norm() * sum_of.norm()
-        return float(of_sum @ sum_of / norms) if norms > 0 else float("nan")
 
     # --- influence ----------------------------------------------------------------------------------------
 
@@ -406,14 +336,9 @@ class MultiObjectiveTrainer(GRPOTrainer):
         return select_parameters(self.accelerator.unwrap_model(self.model), request.layers)
 
     def _measure_influence(self, request: InfluenceRequest) -> Influence:
-        rollouts = self._current()
-        count = len(rollouts.rewards) // self.accelerator.num_processes
-        own = slice(self.accelerator.process_index * count, (self.accelerator.process_index + 1) * count)
+        alone = self._current().per_objective()
         loss = GRPOPolicyLoss(
-            self,
-            self._buffered_inputs,
-            self._advantages_of(rollouts)[own],
-            include_kl=request.include_kl,
+            self, self._buffered_inputs, alone[self._own_rows(len(alone))], include_kl=request.include_kl
         )
         devices = [self.accelerator.device] if self.accelerator.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):  # dropout draws here must not change training's
@@ -520,14 +445,17 @@ class MultiObjectiveTrainer(GRPOTrainer):
 
         Raises:
             FileExistsError: if the output directory already holds a run and this one does not resume it.
+            RewardError: if a reward or metric function does not give one number for each completion.
         """
         checkpoint = resume_from_checkpoint or None
         if checkpoint is True:
             checkpoint = get_last_checkpoint(self.args.output_dir)
             if checkpoint is None:
                 raise ValueError(f"There is no checkpoint to resume from in {self.args.output_dir}.")
+        if checkpoint is not None:
+            self.args.eval_on_start = False  # the record has that evaluation
         step = None if checkpoint is None else int(Path(str(checkpoint)).name.rsplit("-", 1)[-1])
-        self.run_log.open(self._header(), resume_step=step)
+        self.run_log.open(run_header(self), resume_step=step)
         try:
             result = super().train(checkpoint, *args, **kwargs)
         except KeyboardInterrupt:
@@ -536,26 +464,8 @@ class MultiObjectiveTrainer(GRPOTrainer):
         except BaseException:
             self.run_log.close("failed")
             raise
-        self.run_log.close("finished")
+        self.run_log.close("finished", max_steps=self.state.max_steps)
         return result
-
-    def _header(self) -> dict[str, Any]:
-        evaluates = self.args.eval_strategy != "no"
-        return {
-            "task": self.task,
-            "rule": {"name": self.weighting.name, "settings": self.weighting.settings},
-            "algorithm": self.args.advantage_estimator,
-            "objectives": [objective_record(o) for o in self.objectives],
-            "model": self.model.config._name_or_path,
-            "seed": self.args.seed,
-            "max_steps": self.args.max_steps,
-            "evaluation": {
-                "samples": self.args.eval_samples,
-                "temperature": self.args.eval_temperature,
-                "every": self.args.eval_steps if evaluates else None,
-            },
-            **environment(),
-        }
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         limit, self.args.save_total_limit = self.args.save_total_limit, None
@@ -600,30 +510,3 @@ class MultiObjectiveTrainer(GRPOTrainer):
         self.reward_weights = torch.tensor(state["weights"], dtype=torch.float32)
         self._latest = None if state["latest"] is None else Evaluation(**state["latest"])
         self._evaluation = None if state["evaluation"] is None else Evaluation(**state["evaluation"])
-
-
-def _as_objectives(
-    given: Sequence[Objective | RewardFunction] | Objective | RewardFunction | None,
-) -> list[Objective]:
-    """Objectives as they are, reward functions and models as objectives of their own name."""
-    if given is None:
-        given = []
-    several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
-    objectives: list[Objective] = []
-    for item in several:
-        if not isinstance(item, Objective):
-            name = _name_of(item)
-            taken = sum(o.name == name or o.name.startswith(f"{name}_") for o in objectives)
-            item = Objective(f"{name}_{taken + 1}" if taken else name, item)
-        objectives.append(item)
-    check_objectives(objectives)
-    return objectives
-
-
-def _name_of(reward: RewardFunction) -> str:
-    if isinstance(reward, str):
-        return reward.rstrip("/").split("/")[-1]
-    if isinstance(reward, nn.Module):
-        config = getattr(reward, "config", None)
-        return str(getattr(config, "_name_or_path", "") or type(reward).__name__).split("/")[-1]
-    return str(getattr(reward, "__name__", type(reward).__name__))

@@ -1,0 +1,68 @@
+"""Reading a completion: its text, and the boxes in which it gives its answer."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+def completion_text(completion: Any) -> str:
+    """The text of a completion: a string, or a chat, of which the last message of the assistant counts.
+
+    Content that comes in parts is joined; parts that are no text are left out, and no content is "".
+
+    Raises:
+        TypeError: if it is neither.
+    """
+    if isinstance(completion, str):
+        return completion
+    if not isinstance(completion, Sequence) or not all(isinstance(m, Mapping) for m in completion):
+        raise TypeError(f"A completion must be a string or a list of messages, got {type(completion).__name__}.")
+    content = next((m.get("content") for m in reversed(completion) if m.get("role") == "assistant"), None)
+    if not content:
+        return ""
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text") or "" for part in content)
+
+
+_BOX_OR_BRACE = re.compile(r"\\{1,2}boxed(?![A-Za-z])\s*|\\.|[{}]", re.DOTALL)
+_UNBRACED = re.compile(r"(?:[^\s${}]|\{[^{}]*\})+")
+
+
+class Box(NamedTuple):
+    r"""A complete \boxed of a text: where it starts, where its content starts and ends, whether braces hold it."""
+
+    start: int
+    inside: int
+    end: int
+    braced: bool
+    text: str
+
+    @property
+    def content(self) -> str:
+        """What it holds. Cut out when asked for: nested boxes hold one another, and together too much to keep."""
+        inside = self.text[self.inside : self.end].strip()
+        return inside if self.braced else inside.rstrip(".,;")
+
+
+def boxes(text: str) -> list[Box]:
+    """The boxes of a text, in the order in which they end. One pass, whatever the nesting."""
+    found = []
+    open_braces: list[tuple[int, int] | None] = []
+    last: re.Match[str] | None = None
+    for match in _BOX_OR_BRACE.finditer(text):
+        token = match.group()
+        if token == "{":
+            box = last if last is not None and last.end() == match.start() else None
+            open_braces.append((box.start(), match.end()) if box else None)
+        elif token == "}":
+            opened = open_braces.pop() if open_braces else None
+            if opened is not None:
+                found.append(Box(*opened, match.start(), True, text))
+        elif "boxed" in token:
+            last = match
+            if not text.startswith("{", match.end()):
+                unbraced = _UNBRACED.match(text, match.end())
+                if unbraced is not None:
+                    found.append(Box(match.start(), match.end(), unbraced.end(), False, text))
+    return found

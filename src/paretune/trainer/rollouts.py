@@ -1,0 +1,87 @@
+"""The scored completions of one batch, and the advantages they come to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from paretune.advantages import estimate, normalize_then_sum, per_objective, sum_rewards
+from paretune.trainer.config import MultiObjectiveConfig
+from paretune.weighting import Scalarization
+
+
+@dataclass
+class Rollouts:
+    """One generation batch, scored and gathered over processes.
+
+    Args:
+        config: says how rewards become advantages.
+        rewards: ``[N, K]`` after gates, NaN where an objective does not apply.
+        lengths: ``[N]`` completion lengths in tokens.
+        loss_lengths: ``[N]``, the tokens that the loss counts.
+    """
+
+    config: MultiObjectiveConfig
+    rewards: Tensor
+    lengths: Tensor
+    loss_lengths: Tensor
+
+    def per_objective(self, factor: float = 1.0) -> Tensor:
+        """Each objective's advantages ``[N, K]``, estimated alone, with all rewards times `factor`."""
+        return per_objective(factor * self.rewards, **self._estimator())
+
+    def combined(self, scalarization: Scalarization) -> Tensor:
+        """The weighted rewards ``[N]``, in TRL's float32; NaN where no objective applies."""
+        return sum_rewards(self.rewards, reward_weights(scalarization).to(self.rewards.device))
+
+    def advantages(self, scalarization: Scalarization) -> Tensor:
+        """The advantages ``[N]`` to train on."""
+        if scalarization.advantages is not None:
+            advantages = scalarization.advantages.to(self.rewards)
+        elif self.config.combine == "advantages":
+            alone = self.per_objective(_factor(scalarization, "reward"))
+            advantages = alone @ scalarization.weights.to(alone)
+        elif self.config.multi_objective_aggregation == "normalize_then_sum":
+            weights = reward_weights(scalarization).to(self.rewards.device)
+            advantages = normalize_then_sum(self.rewards, weights, self.config.num_generations)
+        else:
+            advantages = estimate(self.combined(scalarization), **self._estimator())
+        factor = _factor(scalarization, "advantage")
+        return advantages if factor == 1.0 else factor * advantages
+
+    def combine_cosine(self, scalarization: Scalarization) -> float:
+        """How far A(Σ w_k r_k) and Σ w_k A_k point the same way: 1 where `combine` makes no difference."""
+        of_sum = estimate(self.combined(scalarization), **self._estimator())
+        sum_of = self.per_objective() @ scalarization.weights.to(self.rewards)
+        norms = of_sum.norm() * sum_of.norm()
+        return float(of_sum @ sum_of / norms) if norms > 0 else float("nan")
+
+    def reward_metrics(self, scalarization: Scalarization) -> dict[str, float]:
+        """TRL's figures of the combined reward, under the names that TRL logs."""
+        combined = self.combined(scalarization)
+        scored = combined[~torch.isnan(combined)]
+        groups = combined.view(-1, self.config.num_generations)
+        spread = groups.nan_to_num(nan=-torch.inf).amax(1) - groups.nan_to_num(nan=torch.inf).amin(1)
+        return {
+            "reward": scored.mean().item(),
+            "reward_std": scored.std().item(),
+            "frac_reward_zero_std": (spread <= 1e-8).float().mean().item(),
+        }
+
+    def _estimator(self) -> dict[str, Any]:
+        return {
+            "estimator": self.config.advantage_estimator,
+            "num_generations": self.config.num_generations,
+            "lengths": self.loss_lengths,
+            "scale": self.config.scale_rewards,
+        }
+
+
+def reward_weights(scalarization: Scalarization) -> Tensor:
+    """What TRL's ``reward_weights`` are under this scalarisation: ``[K]`` float32."""
+    return (_factor(scalarization, "reward") * scalarization.weights).to(torch.float32)
+
+
+def _factor(scalarization: Scalarization, placement: str) -> float:
+    return scalarization.scale if scalarization.apply_to == placement else 1.0

@@ -1,0 +1,92 @@
+"""The commands as a user runs them: real processes, the embedded policy."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from paretune.experiments.record import read_evaluations, read_front, read_run, read_steps
+from policies import prompts, saved_policy
+
+GREEDY = ["--eval_samples", "16", "--eval_temperature", "0"]
+SHORT = ["--max_steps", "2", "--eval_steps", "1", "--per_device_train_batch_size", "16", *GREEDY]
+
+
+def paretune(*argv: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "paretune.cli", *map(str, argv)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": str(cwd), "COLUMNS": "160"},
+    )
+
+
+def test_train_resume_and_evaluate(tmp_path: Path) -> None:
+    done = paretune("train", *SHORT, "--save_steps", "1", "--output_dir", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "step 2/2" in done.stdout
+    assert "Pareto front on the validation set" in done.stdout
+    assert "steps-to-front" in done.stdout
+    assert "files: run" in done.stdout
+    run = read_run(tmp_path / "run")
+    assert (run["task"], run["rule"]["name"], run["algorithm"], run["status"]) == (
+        "arithmetic", "gradient", "grpo", "finished",
+    )  # fmt: skip
+    assert read_front(tmp_path / "run")["points"]
+    more = [a if a != "2" else "3" for a in SHORT]
+    again = paretune("train", *more, "--save_steps", "1", "--output_dir", "run", "--resume", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert [line["step"] for line in read_steps(tmp_path / "run")] == [1, 2, 3]
+    assert [e["step"] for e in read_evaluations(tmp_path / "run") if e["purpose"] == "grid"] == [0, 1, 2, 3]
+    judged = paretune("evaluate", "run/checkpoint-3", *GREEDY, "--split", "validation", cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    last = read_evaluations(tmp_path / "run")[-1]["metrics"]
+    for name, value in last.items():
+        [row] = [line for line in judged.stdout.splitlines() if name in line]
+        assert f"{value:.4f}" in row  # the same greedy evaluation of the same policy
+
+
+def test_ones_own_rewards_and_data(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def digits(completions, **_):\n    return [sum(c.isdigit() for c in t) / 9 for t in completions]\n"
+        "def short(completion_ids, **_):\n    return [1 - len(i) / 8 for i in completion_ids]\n"
+    )
+    for split in ("train", "test"):
+        prompts().to_parquet(tmp_path / "data" / f"{split}.parquet")
+    (tmp_path / "run.yaml").write_text(
+        "reward_funcs: [mine.digits, mine.short]\ndataset_name: data\nmax_steps: 2\nnum_generations: 4\n"
+        "max_completion_length: 8\nlearning_rate: 1e-3\neval_strategy: steps\neval_steps: 1\nlogging_steps: 1\n"
+        'rule_settings: {mu: 0.01}\nsave_strategy: "no"\n'
+    )
+    model = saved_policy(tmp_path / "policy")
+    done = paretune("train", "--config", "run.yaml", "--model_name_or_path", model, "--output_dir", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [o["name"] for o in read_run(tmp_path / "run")["objectives"]] == ["digits", "short"]
+    assert "no front: not every objective has bounds" in done.stdout
+
+
+def test_two_processes_by_accelerates_flags(tmp_path: Path) -> None:
+    short = [a if a != "16" else "8" for a in SHORT]
+    done = paretune("train", "--num_processes", "2", "--cpu", *short, "--output_dir", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(read_steps(tmp_path / "run")) == 2
+    assert done.stdout.count("Pareto front") == 1
+
+
+def test_list(tmp_path: Path) -> None:
+    done = paretune("list", cwd=tmp_path)
+    assert done.returncode == 0
+    for word in ["fixed", "hypervolume", "gradient", "arithmetic", "math500", "rloo", "reinforce++"]:
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("argv", [["train", "--help"], ["evaluate", "--help"], ["--help"], []])
+def test_help(argv: list[str], tmp_path: Path) -> None:
+    done = paretune(*argv, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "usage: paretune" in done.stdout
+    assert "--learning-rate" not in done.stdout  # one spelling

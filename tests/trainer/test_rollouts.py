@@ -1,0 +1,67 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from paretune import MultiObjectiveConfig
+from paretune.trainer.rollouts import Rollouts, reward_weights
+from paretune.weighting import Scalarization
+
+REWARDS = torch.tensor([[1.0, 0.0], [0.0, 0.5], [1.0, float("nan")], [0.0, 1.0]])
+
+
+def rollouts(tmp_path: Path, rewards: torch.Tensor = REWARDS, **options: Any) -> Rollouts:
+    config = MultiObjectiveConfig(str(tmp_path), num_generations=2, **options)
+    lengths = torch.tensor([3, 4, 5, 6])
+    return Rollouts(config, rewards, lengths, loss_lengths=lengths)
+
+
+def weighted(*weights: float, **kwargs: Any) -> Scalarization:
+    return Scalarization(torch.tensor(weights, dtype=torch.float64), **kwargs)
+
+
+def test_rewards_combined_by_hand(tmp_path: Path) -> None:
+    assert rollouts(tmp_path).combined(weighted(0.5, 0.5)).tolist() == [0.5, 0.25, 0.5, 0.5]
+
+
+def test_unscaled_grpo_by_hand(tmp_path: Path) -> None:
+    made = rollouts(tmp_path, scale_rewards="none")
+    assert made.advantages(weighted(0.5, 0.5)).tolist() == [0.125, -0.125, 0.0, 0.0]
+
+
+def test_combine_advantages_by_hand(tmp_path: Path) -> None:
+    made = rollouts(tmp_path, scale_rewards="none", combine="advantages")
+    # Alone: first objective ±0.5 in both groups, second ∓0.25 in the first; in the second it has one score only.
+    assert made.advantages(weighted(0.5, 0.5)).tolist() == [0.125, -0.125, 0.25, -0.25]
+
+
+@pytest.mark.parametrize("combine", ["rewards", "advantages"])
+def test_a_factor_acts_where_it_is_put(combine: str, tmp_path: Path) -> None:
+    made = rollouts(tmp_path, scale_rewards="none", combine=combine)
+    plain = made.advantages(weighted(0.5, 0.5))
+    for place in ("reward", "advantage"):
+        torch.testing.assert_close(made.advantages(weighted(0.5, 0.5, scale=1.5, apply_to=place)), 1.5 * plain)
+    assert torch.equal(made.advantages(weighted(0.5, 0.5, scale=1.5, apply_to="update")), plain)
+
+
+def test_a_factor_on_rewards_cancels_where_the_warning_says_so(tmp_path: Path) -> None:
+    for options in ({}, {"scale_rewards": "batch"}, {"advantage_estimator": "reinforce++"}):
+        made = rollouts(tmp_path, **options)
+        scaled = made.advantages(weighted(0.5, 0.5, scale=2.0, apply_to="reward"))
+        torch.testing.assert_close(scaled, made.advantages(weighted(0.5, 0.5)), rtol=1e-2, atol=1e-3)
+
+
+def test_reward_weights_are_those_given_in_single_precision() -> None:
+    assert torch.equal(reward_weights(weighted(0.1, 0.9)), torch.tensor([0.1, 0.9]))
+    scaled = reward_weights(weighted(0.1, 0.9, scale=2.0, apply_to="reward"))
+    assert torch.equal(scaled, torch.tensor([0.2, 1.8]))
+
+
+def test_the_cosine_is_one_where_combining_makes_no_difference(tmp_path: Path) -> None:
+    rewards = torch.tensor([[1.0, 0.2], [0.0, 0.9], [0.3, 0.1], [0.8, 1.0]])
+    assert rollouts(tmp_path, rewards, scale_rewards="none").combine_cosine(weighted(0.3, 0.7)) == pytest.approx(1.0)
+    assert rollouts(tmp_path, rewards, advantage_estimator="rloo").combine_cosine(weighted(0.3, 0.7)) == pytest.approx(
+        1
+    )
+    assert rollouts(tmp_path, rewards).combine_cosine(weighted(0.3, 0.7)) < 0.999
