@@ -1,3 +1,4 @@
+import doctest
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from trl import GRPOConfig, GRPOTrainer
 
 from paretune import Objective, ScheduledWeights, ScheduledWeightsCallback
+from paretune.weighting import scheduled
 from policies import brief, digits, prompts, saved_policy
 from weighting.batches import batch
 
@@ -28,6 +30,16 @@ def test_always_on_the_simplex(rows: list[list[float]], step: int) -> None:
     weights = rule.weights_at(step)
     assert weights.sum().item() == pytest.approx(1)
     assert (weights >= 0).all()
+
+
+def test_the_example_in_the_docs() -> None:
+    results = doctest.testmod(scheduled)
+    assert (results.attempted, results.failed) == (2, 0)
+
+
+def test_breakpoints_as_pairs() -> None:
+    pairs = ScheduledWeights([(0, (1.0, 0.0)), (10, (0.0, 1.0))])
+    assert pairs.weights_at(3).tolist() == ScheduledWeights({0: (1.0, 0.0), 10: (0.0, 1.0)}).weights_at(3).tolist()
 
 
 def test_a_function_of_the_step() -> None:

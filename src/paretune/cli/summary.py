@@ -1,7 +1,9 @@
 """What a run came to, read from its record."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,20 +19,7 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
     grid = [e for e in read_evaluations(directory) if e["purpose"] == "grid"]
     console.print()
     if (Path(directory) / "pareto.json").is_file():
-        points = sorted(read_front(directory)["points"], key=lambda point: point["step"])
-        table = Table(title="Pareto front on the validation set", title_justify="left")
-        for column in ("step", *names, "checkpoint"):
-            table.add_column(column, justify="left" if column == "checkpoint" else "right")
-        for point in points:
-            metrics = [f"{point['metrics'][name]:.3f}" for name in names]
-            table.add_row(str(point["step"]), *metrics, point["checkpoint"] or "–")
-        if points:
-            means = [f"{mean(point['metrics'][name] for point in points):.3f}" for name in names]
-            table.add_section()
-            table.add_row("mean", *means, "")
-        console.print(table)
-        if points:
-            console.print(f"steps-to-front (mean step of the front): {mean(point['step'] for point in points):.1f}")
+        _print_front(sorted(read_front(directory)["points"], key=lambda point: point["step"]), names, console)
         if grid:
             console.print(f"hypervolume: {grid[-1]['hypervolume']:.4f} (1 is the best corner of the bounds)")
     elif grid:
@@ -41,3 +30,21 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
         moves = ", ".join(f"{name} {start[name]:.3f} → {end[name]:.3f}" for name in names)
         console.print(f"weights: {moves}", soft_wrap=True)
     console.print(f"files: {directory}", soft_wrap=True)
+
+
+def _print_front(points: Sequence[Mapping[str, Any]], names: Sequence[str], console: Console) -> None:
+    if not points:
+        console.print(
+            "No point on the Pareto front: none was better than the worst corner of the bounds in every objective."
+        )
+        return
+    table = Table(title="Pareto front on the validation set", title_justify="left")
+    for column in ("step", *names, "checkpoint"):
+        table.add_column(column, justify="left" if column == "checkpoint" else "right")
+    for point in points:
+        metrics = [f"{point['metrics'][name]:.3f}" for name in names]
+        table.add_row(str(point["step"]), *metrics, point["checkpoint"] or "–")
+    table.add_section()
+    table.add_row("mean", *(f"{mean(point['metrics'][name] for point in points):.3f}" for name in names), "")
+    console.print(table)
+    console.print(f"steps-to-front (mean step of the front): {mean(point['step'] for point in points):.1f}")

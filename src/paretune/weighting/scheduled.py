@@ -10,6 +10,8 @@ from torch import Tensor
 from paretune.objectives import Objective
 from paretune.weighting.base import Batch, Scalarization, WeightingRule, check_count, check_weights
 
+Breakpoints = Mapping[int, Sequence[float]] | Sequence[tuple[int, Sequence[float]]]
+
 
 class ScheduledWeights(WeightingRule):
     """Weights as a function of the optimiser step.
@@ -17,8 +19,8 @@ class ScheduledWeights(WeightingRule):
     :class:`paretune.ScheduledWeightsCallback` does the same on an unmodified ``trl.GRPOTrainer``.
 
     Args:
-        schedule: breakpoints ``{step: weights}``, between which the weights move in a straight line and outside
-            of which they stay; or a function of the step that returns weights.
+        schedule: breakpoints ``{step: weights}`` or ``[(step, weights), …]``, between which the weights move in a
+            straight line and outside of which they stay; or a function of the step that returns weights.
 
     Raises:
         ValueError: if a breakpoint's step is negative, or its weights are negative, do not sum to 1, or differ
@@ -33,16 +35,16 @@ class ScheduledWeights(WeightingRule):
     name: ClassVar[str] = "scheduled"
     description: ClassVar[str] = "weights that follow breakpoints over the steps"
 
-    def __init__(self, schedule: Mapping[int, Sequence[float]] | Callable[[int], Sequence[float]]) -> None:
+    def __init__(self, schedule: Breakpoints | Callable[[int], Sequence[float]]) -> None:
         self._function: Callable[[int], Sequence[float]] | None = None
         if callable(schedule):
             self._function = schedule
             self.settings = {"schedule": getattr(schedule, "__qualname__", repr(schedule))}
             return
         # YAML and JSON give the steps as strings.
-        breakpoints = {int(step): check_weights(weights) for step, weights in schedule.items()}
+        breakpoints = {int(step): check_weights(weights) for step, weights in dict(schedule).items()}
         if not breakpoints or min(breakpoints) < 0:
-            raise ValueError(f"`schedule` needs breakpoints at steps of 0 or more, got {list(schedule)}.")
+            raise ValueError(f"`schedule` needs breakpoints at steps of 0 or more, got {list(breakpoints)}.")
         if len({len(w) for w in breakpoints.values()}) > 1:
             raise ValueError("`schedule` must give the same number of weights at every breakpoint.")
         self._steps = sorted(breakpoints)
