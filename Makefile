@@ -14,7 +14,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup  ## train the embedded policy with the gradient rule: minutes on a laptop, nothing to download
-	$(BIN)/paretune train
+	$(BIN)/paretune train --max_steps 40
 
 test: setup
 	$(TEST)

@@ -49,6 +49,7 @@ def measure(count: int, *, completions: int, length: int, repeats: int, scratch:
     )
     trainer.create_optimizer_and_scheduler(10)
     trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1  # set by the training loop, which does not run here
     rows = next(iter(trainer.get_train_dataloader()))
     inputs = trainer._prepare_inputs(rows)
     steps, measurements = [], []
