@@ -1,0 +1,73 @@
+"""From a command line to the objects of a run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretune.cli.settings import Settings, make_rule, parse
+
+
+def settings(tmp_path: Path, *argv: str) -> Settings:
+    return parse([*argv, "--output_dir", str(tmp_path / "run")], prog="paretune train", defaults={})
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--rule", "fixed", "--preset", "balanced"], "FixedWeights(weights='balanced')"),
+        (["--rule", "fixed", "--weights", "0.5,0.25,0.25"], "FixedWeights(weights=[0.5, 0.25, 0.25])"),
+        (
+            ["--rule", "scheduled", "--rule_settings", '{"schedule": {"0": [1, 0, 0], "9": [0, 0, 1]}}'],
+            "ScheduledWeights(schedule={0: [1.0, 0.0, 0.0], 9: [0.0, 0.0, 1.0]})",
+        ),
+        (
+            ["--rule", "hypervolume", "--preset", "accuracy", "--rule_settings", '{"every": 5}'],
+            "HypervolumeGuided(weights=[0.5, 0.25, 0.25], apply_to='update', reference='worst', scale=None, "
+            "evaluate_on='validation', every=5)",
+        ),
+        (
+            ["--rule_settings", '{"layers": "middle", "mu": 0.5}'],
+            "GradientInfluence(mu=0.5, method='exact', layers='middle', average_over=1, every=1, floor=0.0, "
+            "clip_norm=None, include_kl=False)",
+        ),
+    ],
+)
+def test_rules(argv: list[str], expected: str, tmp_path: Path) -> None:
+    made = settings(tmp_path, *argv)
+    assert repr(make_rule(made.run, made.task)) == expected
+
+
+def test_the_tasks_mu_is_the_default(tmp_path: Path) -> None:
+    made = settings(tmp_path)
+    assert make_rule(made.run, made.task).settings["mu"] == made.task.mu
+
+
+@pytest.mark.parametrize(
+    ("yaml", "argv", "expected"),
+    [
+        (None, [], 1.5e-4),  # the task's
+        ("learning_rate: 2e-4", [], 2e-4),  # YAML 1.1 reads that as a string
+        ("learning_rate: 2.0e-4", ["--learning_rate", "5e-5"], 5e-5),
+    ],
+)
+def test_flags_override_the_file_and_the_file_the_task(
+    yaml: str | None, argv: list[str], expected: Any, tmp_path: Path
+) -> None:
+    if yaml is not None:
+        (tmp_path / "run.yaml").write_text(yaml)
+        argv = ["--config", str(tmp_path / "run.yaml"), *argv]
+    assert settings(tmp_path, *argv).config.learning_rate == expected
+
+
+def test_the_algorithm_is_the_estimator(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("algorithm: rloo")
+    assert settings(tmp_path, "--config", str(tmp_path / "run.yaml")).config.advantage_estimator == "rloo"
+    assert settings(tmp_path, "--algorithm=reinforce++").config.advantage_estimator == "reinforce++"
+
+
+def test_length_bounds_hold_the_longest_completion(tmp_path: Path) -> None:
+    [_, conciseness, _] = settings(tmp_path, "--max_completion_length", "80").task.objectives
+    assert conciseness.bounds == (0.0, 80.0)
+    [_, conciseness, _] = settings(tmp_path, "--max_completion_length", "40").task.objectives
+    assert conciseness.bounds == (0.0, 60.0)  # shorter ones keep them, so that runs compare
