@@ -19,7 +19,8 @@ demo: setup  ## train the embedded policy with the gradient rule: minutes on a l
 test: setup
 	$(TEST)
 
-test-slow: setup  ## what takes minutes: the whole remake of the policy, SmolLM2
+test-slow: setup  ## what takes minutes or a large dependency: the remake of the policy, SmolLM2, DeepSpeed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[deepspeed]"
 	$(TEST) -m slow
 
 lint: setup
@@ -27,8 +28,8 @@ lint: setup
 	$(BIN)/ruff format --check src tests scripts benchmarks
 	$(BIN)/mypy
 
-bench: setup  ## what measuring influence costs
-	$(BIN)/python benchmarks/exact_influence.py
+bench: setup  ## what measuring influence costs: the tables of docs/performance.md (half an hour on two cores)
+	$(BIN)/python benchmarks/influence.py
 
 smollm2: setup  ## SmolLM2-135M-Instruct as an ordinary folder under models/
 	$(BIN)/python scripts/fetch_smollm2.py

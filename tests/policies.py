@@ -35,8 +35,13 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def policy(architecture: str = "qwen3", seed: int = 0, dropout: float = 0.0, layers: int = 2) -> PreTrainedModel:
-    """A randomly initialised policy of some 20,000 parameters, whose weights are large enough to prefer tokens."""
+def policy(
+    architecture: str = "qwen3", seed: int = 0, dropout: float = 0.0, layers: int = 2, padding: int | None = None
+) -> PreTrainedModel:
+    """A randomly initialised policy of some 20,000 parameters, whose weights are large enough to prefer tokens.
+
+    With `padding`, autograd leaves that token's embedding without a gradient.
+    """
     config_class, model_class = ARCHITECTURES[architecture]
     config = config_class(
         vocab_size=len(ALPHABET) + 3,
@@ -47,7 +52,7 @@ def policy(architecture: str = "qwen3", seed: int = 0, dropout: float = 0.0, lay
         num_key_value_heads=1,
         head_dim=16,
         max_position_embeddings=128,
-        pad_token_id=0,
+        pad_token_id=padding,
         eos_token_id=1,
         bos_token_id=None,
         initializer_range=0.15,

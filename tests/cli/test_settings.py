@@ -28,7 +28,7 @@ def settings(tmp_path: Path, *argv: str) -> Settings:
         ),
         (
             ["--rule_settings", '{"layers": "middle", "mu": 0.5}'],
-            "GradientInfluence(mu=0.5, method='exact', layers='middle', average_over=1, every=1, floor=0.0, "
+            "GradientInfluence(mu=0.5, method='directional', layers='middle', average_over=1, every=1, floor=0.0, "
             "clip_norm=None, include_kl=False)",
         ),
     ],

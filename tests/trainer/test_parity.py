@@ -8,6 +8,7 @@ import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer
+from paretune.influence import METHODS, Method
 from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization
 from policies import brief, digits, digits_where_even, letters, prompts, saved_policy
 
@@ -16,15 +17,27 @@ REWARDS = [digits, brief, letters]
 
 
 class FixedThroughInfluence(FixedWeights):
-    """Constant weights that ask for influence, and so go the way of recomputed advantages."""
+    """Constant weights that ask for influence: measured before the update, they go the way of recomputed advantages."""
+
+    method: Method
 
     def measurements(self) -> Measurements:
-        return Measurements(influence=InfluenceRequest())
+        return Measurements(influence=InfluenceRequest(method=self.method))
 
     def update(self, batch: Batch) -> Scalarization:
-        assert batch.influence is not None
-        assert torch.isfinite(batch.influence).all()
+        if batch.influence is None:
+            assert self.method == "realised"  # of an update that there was not yet
+        else:
+            assert batch.influence_method == self.method
+            assert torch.isfinite(batch.influence).all()
         return super().update(batch)
+
+
+def rules() -> list[FixedWeights]:
+    through = [FixedThroughInfluence(WEIGHTS) for _ in METHODS]
+    for rule, method in zip(through, METHODS, strict=True):
+        rule.method = method
+    return [FixedWeights(WEIGHTS), *through]
 
 
 class Recording:
@@ -112,48 +125,43 @@ def assert_equal(ours: MultiObjectiveTrainer, stock: GRPOTrainer) -> None:
         assert ours_log == pytest.approx(stock_log, abs=1e-6)
 
 
-@pytest.mark.parametrize("rule", [FixedWeights, FixedThroughInfluence])
 @pytest.mark.parametrize("case", CASES)
-def test_training_is_trls(case: str, rule: type[FixedWeights], model: str, tmp_path: Path) -> None:
-    stock = Stock(
-        model, REWARDS, GRPOConfig(**settings(tmp_path / "a", **CASES[case]), reward_weights=WEIGHTS), prompts()
-    )
+def test_training_is_trls(case: str, model: str, tmp_path: Path) -> None:
+    options = settings(tmp_path / "stock", **CASES[case])
+    stock = Stock(model, REWARDS, GRPOConfig(**options, reward_weights=WEIGHTS), prompts())
     stock.train()
-    ours = Ours(
-        model,
-        REWARDS,
-        MultiObjectiveConfig(**settings(tmp_path / "b", **CASES[case])),
-        prompts(),
-        weighting=rule(WEIGHTS),
-    )
-    ours.train()
-    assert_equal(ours, stock)
+    for i, rule in enumerate(rules()):
+        config = MultiObjectiveConfig(**settings(tmp_path / str(i), **CASES[case]))
+        ours = Ours(model, REWARDS, config, prompts(), weighting=rule)
+        ours.train()
+        assert_equal(ours, stock)
 
 
-@pytest.mark.parametrize("rule", [FixedWeights, FixedThroughInfluence])
+@pytest.mark.parametrize("several_updates", [False, True])
 def test_measuring_draws_none_of_trainings_random_numbers(
-    rule: type[FixedWeights], model_with_dropout: str, tmp_path: Path
+    several_updates: bool, model_with_dropout: str, tmp_path: Path
 ) -> None:
-    options = settings(tmp_path / "a")
+    several = {"per_device_train_batch_size": 4, "steps_per_generation": 2} if several_updates else {}
+    options = settings(tmp_path / "stock", **several)
     stock = Stock(model_with_dropout, REWARDS, GRPOConfig(**options, reward_weights=WEIGHTS), prompts())
     stock.train()
     state = torch.get_rng_state()
-    options = settings(tmp_path / "b")
-    ours = Ours(model_with_dropout, REWARDS, MultiObjectiveConfig(**options), prompts(), weighting=rule(WEIGHTS))
-    ours.train()
-    assert_equal(ours, stock)
-    assert torch.equal(torch.get_rng_state(), state)
+    for i, rule in enumerate(rules()):
+        config = MultiObjectiveConfig(**settings(tmp_path / str(i), **several))
+        ours = Ours(model_with_dropout, REWARDS, config, prompts(), weighting=rule)
+        ours.train()
+        assert_equal(ours, stock)
+        assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("rule", [FixedWeights, FixedThroughInfluence])
 @pytest.mark.parametrize("aggregation", ["sum_then_normalize", "normalize_then_sum"])
-def test_training_is_trls_where_a_reward_does_not_apply(
-    rule: type[FixedWeights], aggregation: str, model: str, tmp_path: Path
-) -> None:
+def test_training_is_trls_where_a_reward_does_not_apply(aggregation: str, model: str, tmp_path: Path) -> None:
     rewards = [digits_where_even, brief, letters]
     options = {"multi_objective_aggregation": aggregation}
-    stock = Stock(model, rewards, GRPOConfig(**settings(tmp_path / "a", **options), reward_weights=WEIGHTS), prompts())
+    stock_options = settings(tmp_path / "stock", **options)
+    stock = Stock(model, rewards, GRPOConfig(**stock_options, reward_weights=WEIGHTS), prompts())
     stock.train()
-    ours = Ours(model, rewards, GRPOConfig(**settings(tmp_path / "b", **options)), prompts(), weighting=rule(WEIGHTS))
-    ours.train()
-    assert_equal(ours, stock)
+    for i, rule in enumerate(rules()):
+        ours = Ours(model, rewards, GRPOConfig(**settings(tmp_path / str(i), **options)), prompts(), weighting=rule)
+        ours.train()
+        assert_equal(ours, stock)

@@ -89,13 +89,38 @@ def test_starts_uniform_and_moves_toward_influence() -> None:
     assert first == pytest.approx(mirror_descent([1 / 3] * 3, [1.0, 0.0, -1.0], 1.0).tolist())
 
 
-def test_mu_left_out_is_calibrated_on_the_first_influence() -> None:
+def log_ratio(weights: list[float]) -> float:
+    return math.log(weights[0] / weights[1])
+
+
+def test_mu_left_out_makes_a_typical_batch_move_the_log_weights_by_a_twentieth() -> None:
     rule = GradientInfluence()
-    moved(rule, 0.0, 0.0)
-    assert rule.mu is None
-    weights = moved(rule, 4.0, 2.0)
-    assert rule.mu == pytest.approx(1e-3 * 4 / 0.05)
-    assert math.log(weights[0] / weights[1]) == pytest.approx(0.05 / 2)
+    assert moved(rule, 0.0, 0.0) == [0.5, 0.5]
+    assert log_ratio(moved(rule, 4.0, 2.0)) == pytest.approx(0.05 / 2)
+    # The largest influences so far are 4 and 12, 8 on the mean: this one moves by 12/8 of the typical.
+    before = log_ratio(rule.weights.tolist())
+    assert log_ratio(moved(rule, 12.0, 0.0)) - before == pytest.approx(0.05 * 12 / 8)
+
+
+def test_the_calibration_goes_by_the_move_so_that_a_learning_rate_that_decays_stops_the_weights() -> None:
+    rule = GradientInfluence()
+    moved(rule, 4.0, 2.0, learning_rate=1e-3)
+    before = log_ratio(rule.weights.tolist())
+    assert abs(log_ratio(moved(rule, 4.0, 2.0, learning_rate=1e-7)) - before) < 1e-5
+
+
+def test_the_realised_influence_has_the_learning_rate_in_it() -> None:
+    rule = GradientInfluence(mu=2.0, method="realised")
+    influence = torch.tensor([1.0, 0.5], dtype=torch.float64)
+    weights = rule.update(batch(2, influence=influence, influence_method="realised", learning_rate=1e-9)).weights
+    assert weights.tolist() == pytest.approx(mirror_descent([0.5, 0.5], [0.5, 0.25], 1.0).tolist())
+
+
+def test_mu_of_one_scale_is_not_used_on_another() -> None:
+    rule = GradientInfluence(mu=1e-9)  # for the directional influence; the trainer had to use another
+    influence = torch.tensor([4.0, 2.0], dtype=torch.float64)
+    weights = rule.update(batch(2, influence=influence, influence_method="realised")).weights
+    assert log_ratio(weights.tolist()) == pytest.approx(0.05 / 2)
 
 
 def test_average_over_several_batches() -> None:
@@ -150,6 +175,8 @@ def test_state_survives_json() -> None:
         ({"every": 0}, "1 or more"),
         ({"floor": 1.0}, "`floor` must be in"),
         ({"clip_norm": 0.0}, "`clip_norm` must be positive"),
+        ({"clip_norm": 1.0}, "use method='exact', not 'directional'"),
+        ({"method": "realised", "layers": "middle"}, "leave out `layers`='middle'"),
     ],
 )
 def test_wrong_settings(arguments: dict[str, Any], message: str) -> None:

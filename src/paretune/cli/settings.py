@@ -199,7 +199,7 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
         raise BadInputError(f"--rule {own.rule} needs --weights (one for each objective) or --preset.")
     if weights is not None and own.rule in ("gradient", "scheduled"):
         raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
-    if own.rule == "gradient":
+    if own.rule == "gradient" and settings.get("method") != "realised":  # whose scale is another
         settings.setdefault("mu", task.mu)
     try:
         rule = _build(own.rule, weights, settings)

@@ -1,7 +1,19 @@
 """What each objective's gradient does for the others: I_k = ⟨g_k, Σ_j g_j⟩, one estimator a file."""
 
-from paretune.influence.base import Influence, PolicyLoss
+from paretune.influence.base import METHODS, Influence, LogProbs, Method, PolicyLoss
+from paretune.influence.directional import directional_influence
 from paretune.influence.exact import exact_influence
 from paretune.influence.layers import select_parameters
+from paretune.influence.realised import realised_influence
 
-__all__ = ["Influence", "PolicyLoss", "exact_influence", "select_parameters"]
+__all__ = [
+    "METHODS",
+    "Influence",
+    "LogProbs",
+    "Method",
+    "PolicyLoss",
+    "directional_influence",
+    "exact_influence",
+    "realised_influence",
+    "select_parameters",
+]

@@ -1,10 +1,13 @@
 """What an estimator is given, and what it returns."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
+
+Method = Literal["directional", "realised", "exact"]
+METHODS: tuple[Method, ...] = ("directional", "realised", "exact")
 
 
 @dataclass(frozen=True)
@@ -12,35 +15,81 @@ class Influence:
     """Influence of K objectives on one batch.
 
     Args:
-        values: ``[K]`` float64, I_k = ⟨g_k, Σ_j g_j⟩ in the units of a squared gradient norm (Algorithm 2 of Lu et
-            al., arXiv 2509.11452).
-        gramian: ``[K, K]`` float64, ⟨g_i, g_j⟩, or None where an estimator does not yield it.
+        values: ``[K]`` float64. ``"exact"`` and ``"directional"``: I_k = ⟨g_k, Σ_j g_j⟩ in the units of a squared
+            gradient norm (Algorithm 2 of Lu et al., arXiv 2509.11452). ``"realised"``: ⟨g_k, Δθ⟩, by how much the
+            optimiser's step changed J_k.
+        method: the estimator it comes from.
+        gramian: ``[K, K]`` float64, ⟨g_i, g_j⟩, or None where the estimator does not yield it.
+        difference: how the directional derivative was taken.
+        check: |Σ_k I_k − ‖v‖²| / ‖v‖² with v = Σ_j g_j, for ``"directional"``.
     """
 
     values: Tensor
+    method: Method
     gramian: Tensor | None = None
+    difference: Literal["one-sided", "symmetric"] | None = None
+    check: float | None = None
+
+
+class LogProbs(NamedTuple):
+    """What one forward pass says of the completion tokens of a micro-batch."""
+
+    values: Tensor
+    """``[B, T]`` log-probabilities."""
+    entropies: Tensor | None
+    """``[B, T]``, for losses that choose tokens by entropy."""
 
 
 class PolicyLoss(Protocol):
-    """A policy-gradient loss as a function of the token log-probabilities.
+    """A policy-gradient loss as a function of the token log-probabilities, on this process's part of a batch.
 
     With g_k = ∇_θ J_k = Σ_{n,t} c_k[n,t] ∇_θ log π(y_{n,t}), all that an estimator needs of the loss is c_k, and all it
     needs of the model is log π.
     """
 
     @property
-    def micro_batches(self) -> Iterable[Any]:
+    def micro_batches(self) -> Sequence[Any]:
         """The part of the batch that this process holds, in the pieces in which it is trained on."""
         ...
 
-    def log_probs(self, micro_batch: Any) -> Tensor:
-        """Log-probabilities ``[B, T]`` of the completion tokens, with their graph."""
+    @property
+    def num_processes(self) -> int:
+        """Processes over which the batch is spread."""
         ...
 
-    def coefficients(self, micro_batch: Any) -> Tensor:
-        """``[K, B, T]``: c_k = −∂L/∂log π at the last :meth:`log_probs`, scaled to the mean loss of the batch."""
+    @property
+    def low_precision(self) -> bool:
+        """Whether the forward pass runs under autocast, so that small differences drown in its rounding."""
         ...
 
-    def mean_over_processes(self, gradient: Tensor) -> Tensor:
-        """The gradient averaged over data-parallel processes."""
+    @property
+    def whole_backward(self) -> bool:
+        """Whether a backward pass must reach all parameters (sharded ones, reentrant checkpointing)."""
+        ...
+
+    def forward(self, micro_batch: Any, *, full_precision: bool = False) -> LogProbs:
+        """The policy's forward pass, with its graph where gradients are enabled.
+
+        Every pass over one micro-batch draws the same random numbers, so that dropout is one function in all of them.
+
+        Args:
+            micro_batch: one of :attr:`micro_batches`.
+            full_precision: leave autocast out.
+        """
+        ...
+
+    def coefficients(self, micro_batch: Any, at: LogProbs) -> Tensor:
+        """``[K, B, T]``: c_k = −∂L/∂log π at those log-probabilities, scaled to the mean loss of the batch."""
+        ...
+
+    def mean(self, figures: Tensor) -> Tensor:
+        """Figures averaged over processes, the same bits on each."""
+        ...
+
+    def mean_gradient(self, gradient: Tensor) -> Tensor:
+        """A gradient averaged over data-parallel processes; a sharded one is so already."""
+        ...
+
+    def parameters_changed(self) -> None:
+        """To be called after parameters were changed in place: lets go of what was gathered of the old ones."""
         ...

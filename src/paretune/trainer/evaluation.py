@@ -96,15 +96,6 @@ def generating_at(trainer: GRPOTrainer, temperature: float) -> Iterator[None]:
         trainer.generation_config, trainer.generation_kwargs = saved_config, saved_kwargs
 
 
-@contextmanager
-def own_random_state(seed: int, device: torch.device) -> Iterator[None]:
-    """Draw from `seed` inside, and go on with the outer random state as if nothing had been drawn."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
-
-
 def metrics_of(objectives: Sequence[Objective], rewards: Tensor, keywords: Mapping[str, Any]) -> Tensor:
     """Every objective's metric of some completions.
 

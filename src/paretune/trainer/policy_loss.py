@@ -2,12 +2,20 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 from trl import GRPOTrainer
+from trl.models.utils import disable_gradient_checkpointing
+
+from paretune.influence import LogProbs
+from paretune.trainer.random_state import RandomState
 
 MicroBatch = dict[str, Any]
 
@@ -16,16 +24,17 @@ class GRPOPolicyLoss:
     """A :class:`paretune.influence.PolicyLoss` made of a ``GRPOTrainer``.
 
     The trainer's loss runs on a shallow copy of the trainer, so that nothing it notes down (metrics, the adaptive
-    entropy coefficient) reaches the trainer itself. KL, entropy and router terms are off: influence is about the
-    rewards. The log-probabilities come from the trainer's own forward pass, with all the arguments that it gives; the
-    coefficients from its loss with those log-probabilities as a leaf. So they hold for every ``loss_type``, mask,
-    importance ratio and accumulation.
+    entropy coefficient) reaches the trainer itself, and nothing is exchanged between processes for such notes. KL,
+    entropy and router terms are off: influence is about the rewards. The log-probabilities come from the trainer's own
+    forward pass, with all the arguments that it gives; the coefficients from its loss with those log-probabilities as a
+    leaf. So they hold for every ``loss_type``, mask, importance ratio and accumulation.
 
     Args:
-        trainer: in training mode, about to train on the micro-batches.
+        trainer: in training mode.
         micro_batches: this process's buffered inputs, each with the ``sample_index`` of its rows.
         advantages: ``[N, K]`` of this process's samples, each objective alone.
         include_kl: leave the KL term on.
+        random_states: those from which training drew in its forward passes over the micro-batches, if it has made them.
     """
 
     def __init__(
@@ -35,51 +44,124 @@ class GRPOPolicyLoss:
         advantages: Tensor,
         *,
         include_kl: bool = False,
+        random_states: Sequence[RandomState] | None = None,
     ) -> None:
         self.micro_batches = micro_batches
         self._trainer = trainer
         self._advantages = advantages
+        self._include_kl = include_kl and trainer.beta != 0.0
+        self._random_states = {id(m): s for m, s in zip(micro_batches, random_states or [], strict=False)}
         self._copy = copy.copy(trainer)
         self._copy._metrics = {"train": defaultdict(list), "eval": defaultdict(list)}
         self._copy._entropy_bonus_enabled = False
         self._copy.aux_loss_enabled = False
         if not include_kl:
             self._copy.beta = 0.0
+        self._copy.accelerator = copy.copy(trainer.accelerator)
+        self._copy.accelerator.gather = self._copy.accelerator.reduce = lambda figures, *_, **__: figures
         # TRL divides a micro-batch's loss by the accumulation steps; the sum over a whole generation batch is then
         # (steps_per_generation / accumulation steps) times its mean.
         self._to_mean = trainer.current_gradient_accumulation_steps / trainer.args.steps_per_generation
-        self._seen: tuple[Tensor, Tensor | None] | None = None
 
-    def log_probs(self, micro_batch: MicroBatch) -> Tensor:
-        """Log-probabilities ``[B, T]`` of the completion tokens, with their graph."""
+    @property
+    def num_processes(self) -> int:
+        """Processes over which the batch is spread."""
+        return int(self._trainer.accelerator.num_processes)
+
+    @property
+    def low_precision(self) -> bool:
+        """Whether the forward pass runs under autocast."""
+        return bool(self._trainer.accelerator.native_amp)
+
+    @property
+    def whole_backward(self) -> bool:
+        """Whether a backward pass must reach all parameters: under FSDP2, and with reentrant checkpointing."""
+        kwargs = self._trainer.args.gradient_checkpointing_kwargs or {}
+        reentrant = self._trainer.args.gradient_checkpointing and kwargs.get("use_reentrant", True)
+        return bool(reentrant or isinstance(self._trainer.model, FSDPModule))
+
+    def forward(self, micro_batch: MicroBatch, *, full_precision: bool = False) -> LogProbs:
+        """The trainer's forward pass over a micro-batch; see :class:`paretune.influence.PolicyLoss`."""
+        state = self._random_states.get(id(micro_batch))
+        if state is None:
+            self._random_states[id(micro_batch)] = RandomState(self._trainer.accelerator.device)
+        else:
+            state.restore()
         outputs: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
 
         def forward(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
-            outputs.append(self._trainer._get_per_token_logps_and_entropies(*args, **kwargs))
+            outputs.append(type(self._trainer)._get_per_token_logps_and_entropies(self._copy, *args, **kwargs))
             return outputs[-1]
 
         self._copy._get_per_token_logps_and_entropies = forward
-        with self._trainer.compute_loss_context_manager():
-            self._copy._compute_loss(self._trainer.model, micro_batch)
+        trainer = self._trainer
+        precision = self._without_autocast() if full_precision else trainer.compute_loss_context_manager()
+        # Without gradients there is nothing to recompute, and reentrant checkpointing would warn of it.
+        recomputed = trainer.args.gradient_checkpointing and not torch.is_grad_enabled()
+        kwargs = trainer.args.gradient_checkpointing_kwargs
+        checkpointing = disable_gradient_checkpointing(trainer.model, kwargs) if recomputed else nullcontext()
+        with precision, checkpointing:
+            self._copy._compute_loss(trainer.model, micro_batch)
         log_probs, entropies, _ = outputs[0]
-        self._seen = log_probs.detach(), None if entropies is None else entropies.detach()
-        return log_probs
+        return LogProbs(log_probs, None if entropies is None else entropies.detach())
 
-    def coefficients(self, micro_batch: MicroBatch) -> Tensor:
-        """``[K, B, T]``: c_k = −∂L/∂log π at the last :meth:`log_probs`, scaled to the mean loss of the batch."""
-        if self._seen is None:
-            raise RuntimeError("coefficients() was called before log_probs().")
-        log_probs, entropies = self._seen
-        coefficients = []
-        for advantages in self._advantages[micro_batch["sample_index"]].unbind(dim=1):
-            leaf = log_probs.clone().requires_grad_()
-            seen = (leaf, entropies, None)
-            self._copy._get_per_token_logps_and_entropies = lambda *_, seen=seen, **__: seen
-            loss = self._copy._compute_loss(self._trainer.model, {**micro_batch, "advantages": advantages})
-            coefficients.append(-self._to_mean * torch.autograd.grad(loss, leaf)[0])
-        return torch.stack(coefficients)
+    @contextmanager
+    def _without_autocast(self) -> Iterator[None]:
+        # accelerate has wrapped the model's forward in autocast, and TRL asks for it once more.
+        model, accelerator = self._trainer.model, self._copy.accelerator
+        wrapped = model.__dict__.pop("forward", None)
+        if wrapped is not None:
+            model.forward = model._original_forward
+        accelerator.autocast = lambda *_, **__: nullcontext()
+        try:
+            yield
+        finally:
+            del accelerator.autocast
+            if wrapped is not None:
+                model.forward = wrapped
 
-    def mean_over_processes(self, gradient: Tensor) -> Tensor:
-        """The gradient averaged over data-parallel processes, as DDP does."""
-        reduced: Tensor = self._trainer.accelerator.reduce(gradient, reduction="mean")
-        return reduced
+    def coefficients(self, micro_batch: MicroBatch, at: LogProbs) -> Tensor:
+        """``[K, B, T]``: c_k = −∂L/∂log π at those log-probabilities, scaled to the mean loss of the batch.
+
+        Sample by sample, every loss of TRL is linear in a positive advantage and linear in a negative one (clipping,
+        SAPO's temperatures and VESPO's weights go by its sign). So its derivatives at advantages of 1 and of −1 give
+        those for all K objectives.
+        """
+        advantages = self._advantages[micro_batch["sample_index"]].T[:, :, None].to(at.values.dtype)
+        up, down = self._derivative(micro_batch, at, 1.0), self._derivative(micro_batch, at, -1.0)
+        if not self._include_kl:
+            return advantages.clamp(min=0) * up + (-advantages).clamp(min=0) * down
+        kl = self._derivative(micro_batch, at, 0.0)
+        return advantages.clamp(min=0) * (up - kl) + (-advantages).clamp(min=0) * (down - kl) + kl
+
+    def _derivative(self, micro_batch: MicroBatch, at: LogProbs, advantage: float) -> Tensor:
+        """−∂L/∂log π ``[B, T]`` with the same advantage for every sample."""
+        leaf = at.values.detach().clone().requires_grad_()
+        self._copy._get_per_token_logps_and_entropies = lambda *_, **__: (leaf, at.entropies, None)
+        inputs = {**micro_batch, "advantages": leaf.new_full((len(leaf),), advantage)}
+        with torch.enable_grad():
+            loss = self._copy._compute_loss(self._trainer.model, inputs)
+            derivative: Tensor = -self._to_mean * torch.autograd.grad(loss, leaf)[0]
+        return derivative
+
+    def mean(self, figures: Tensor) -> Tensor:
+        """Figures averaged over processes, the same bits on each."""
+        accelerator = self._trainer.accelerator
+        if accelerator.num_processes == 1:
+            return figures.cpu()
+        # Summed in another order on another process, they would let the weights drift apart.
+        averaged: Tensor = broadcast(accelerator.reduce(figures.to(accelerator.device), reduction="mean"))
+        return averaged.cpu()
+
+    def mean_gradient(self, gradient: Tensor) -> Tensor:
+        """The gradient averaged over data-parallel processes, as DDP does; FSDP2 has done so already."""
+        if isinstance(gradient, DTensor):
+            return gradient
+        averaged: Tensor = self._trainer.accelerator.reduce(gradient, reduction="mean")
+        return averaged
+
+    def parameters_changed(self) -> None:
+        """Let FSDP2 gather the parameters anew: after a forward pass it keeps some of them."""
+        for module in self._trainer.model.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()

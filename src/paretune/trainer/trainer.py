@@ -1,50 +1,40 @@
 """The TRL trainer whose reward weights move.
 
-This module and :mod:`paretune.trainer.policy_loss` are the only ones that know TRL's private methods.
+TRL's private methods are known to the modules of this folder alone.
 """
 
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
-from accelerate.utils import broadcast
 from torch import Tensor, nn
 from transformers.trainer_utils import get_last_checkpoint
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig
 
-from paretune.influence import Influence, exact_influence, select_parameters
-from paretune.objectives import Objective, Reward, RewardError, apply_gates, as_objectives, check_objectives
+from paretune.influence import Influence
+from paretune.objectives import Objective, Reward, as_objectives, check_objectives
 from paretune.trainer.checkpoints import load_state, rotate, save_state
 from paretune.trainer.config import MultiObjectiveConfig
-from paretune.trainer.evaluation import (
-    ROW,
-    MetricPool,
-    generating_at,
-    metrics_of,
-    own_random_state,
-    with_row_numbers,
-)
-from paretune.trainer.policy_loss import GRPOPolicyLoss
+from paretune.trainer.evaluation import MetricPool
+from paretune.trainer.influence_meter import InfluenceMeter
+from paretune.trainer.objective_trainer import ObjectiveTrainer
+from paretune.trainer.random_state import RandomState
 from paretune.trainer.rollouts import Rollouts, reward_weights
 from paretune.trainer.run_log import RunLog, RunLogCallback, evaluation_state, run_header
 from paretune.trainer.step_scale import StepScale
 from paretune.weighting import (
     Batch,
     Evaluation,
-    InfluenceRequest,
     Measurements,
     Scalarization,
     WeightingRule,
 )
 
-HANDED_OVER = ("prompt", "completion", "completion_ids")
-"""Columns that rewards and metrics get under names of TRL's own."""
 
-
-class MultiObjectiveTrainer(GRPOTrainer):
+class MultiObjectiveTrainer(ObjectiveTrainer):
     """``trl.GRPOTrainer`` with a rule that sets the reward weights anew in every generation batch.
 
     All of ``GRPOTrainer``'s arguments keep their positions and meaning. A rule that needs no gradients sets
@@ -70,7 +60,6 @@ class MultiObjectiveTrainer(GRPOTrainer):
         ValueError: if the rule does not fit the objectives or the training settings.
     """
 
-    reward_func_names: list[str]
     _tag_names = ["trl", "grpo", "paretune"]  # noqa: RUF012 (TRL's attribute)
 
     def __init__(
@@ -95,32 +84,26 @@ class MultiObjectiveTrainer(GRPOTrainer):
                 f"`reward_weights`={args.reward_weights} is set, but the weights are the rule's: leave it out and "
                 "give weighting=FixedWeights([...]) or another rule."
             )
-        self.objectives = as_objectives(objectives if objectives is not None else reward_funcs)
+        given = as_objectives(objectives if objectives is not None else reward_funcs)
         self.weighting = weighting
         self.task = task
         if keywords.get("environment_factory") is None:  # whatever is wrong is said before a model is loaded
-            self._check_objectives()
-        super().__init__(
-            model, [o.reward for o in self.objectives], args, train_dataset, eval_dataset, *positional, **keywords
-        )
-        # An environment may bring rewards of its own, which TRL appends.
-        for name, reward in list(zip(self.reward_func_names, self.reward_funcs, strict=True))[len(self.objectives) :]:
-            self.objectives.append(Objective(name, reward))
-        self._check_objectives()
-        self.reward_func_names = [o.name for o in self.objectives]
+            self._check_objectives(given)
+        super().__init__(model, given, args, train_dataset, eval_dataset, *positional, **keywords)
+        self._check_objectives(self.objectives)
+        self._meter: InfluenceMeter | None = None
         self._check_rule()
 
         self._wanted = Measurements()
         self._rollouts: Rollouts | None = None
         self._influence: Influence | None = None
+        self._realised: Influence | None = None  # by the update of the batch before, measured in time for a checkpoint
+        self._notes_passes = False
         self._scalarization: Scalarization | None = None
         self._latest: Evaluation | None = None  # of the policy, whoever asked for it
         self._evaluation: Evaluation | None = None  # the rule's latest
-        self._pool: MetricPool | None = None
-        self._purpose: str | None = None
-        self._rows: list[int] = []
+        self._purpose: Literal["grid", "rule"] | None = None  # of the evaluation that is under way
         self._batch = 0
-        self._tokens = 0
         writes = self.accelerator.is_main_process
         self.run_log = RunLog(self.objectives, args.output_dir if writes else None)
         self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
@@ -138,20 +121,16 @@ class MultiObjectiveTrainer(GRPOTrainer):
     def _is_sharded(self) -> bool:
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
-    def _check_objectives(self) -> None:
-        check_objectives(self.objectives)
-        self.weighting.check(self.objectives)
+    def _check_objectives(self, objectives: list[Objective]) -> None:
+        check_objectives(objectives)
+        self.weighting.check(objectives)
 
     def _check_rule(self) -> None:
         wanted = self.weighting.measurements()
         if wanted.evaluation == "validation" and self.eval_dataset is None:
             raise ValueError(f"{self.weighting!r} evaluates the policy: give an `eval_dataset`.")
         if wanted.influence is not None:
-            if self._is_sharded:
-                raise ValueError(
-                    "Influence is not measured under FSDP or DeepSpeed: use DDP, or a rule that needs no gradients."
-                )
-            self._selected(wanted.influence)
+            self._meter = InfluenceMeter(self, wanted.influence)
         caution = self.weighting.caution(
             estimator=self.args.advantage_estimator,
             scale_rewards=self.scale_rewards,
@@ -170,14 +149,20 @@ class MultiObjectiveTrainer(GRPOTrainer):
             return super()._prepare_inputs(generation_batch)
         started = time.perf_counter()
         self._wanted = self.weighting.measurements()
-        self._influence = None
+        request = self._wanted.influence
+        if request is not None and (self._meter is None or self._meter.request != request):
+            self._meter = InfluenceMeter(self, request)
+        self._influence = self._influence_of_update() if request is not None else None
+        read = time.perf_counter()
         if self._wanted.evaluation == "validation":
             self._evaluate_for_rule()
         evaluated = time.perf_counter()
         inputs = super()._prepare_inputs(generation_batch)
         generated = time.perf_counter()
-        if self._wanted.influence is not None:
-            self._influence = self._measure_influence(self._wanted.influence)
+        if self._meter is not None:
+            if self._measures_before_update:
+                self._influence = self._meter.before_update(self._buffered_inputs, self._current().per_objective())
+            self._meter.begin_batch(self._buffered_inputs)
         measured = time.perf_counter()
         if not self._decides_before_advantages:
             self._decide()
@@ -185,9 +170,9 @@ class MultiObjectiveTrainer(GRPOTrainer):
         self._replace_advantages(self._scalarization)
         self._batch += 1
         seconds = {
-            "evaluation": evaluated - started,
+            "evaluation": evaluated - read,
             "generation": generated - evaluated,
-            "influence": measured - generated,
+            "influence": (read - started) + (measured - generated),
         }
         self._note_batch(self._scalarization, seconds, started)
         return inputs
@@ -196,14 +181,17 @@ class MultiObjectiveTrainer(GRPOTrainer):
     def _decides_before_advantages(self) -> bool:
         """Whether the rule can set TRL's reward weights and let TRL compute the advantages from them."""
         plain = self.args.advantage_estimator == "grpo" and self.args.combine == "rewards"
-        return plain and self._wanted.influence is None
+        return plain and not self._measures_before_update
+
+    @property
+    def _measures_before_update(self) -> bool:
+        """Whether the rule waits for an influence that needs the batch as TRL builds it."""
+        return self._wanted.influence is not None and self._meter is not None and not self._meter.after_the_update
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        output = super()._generate_and_score_completions(inputs)
         if not self.model.training:
-            self._rows = [row.get(ROW, i) for i, row in enumerate(inputs)]
-            inputs = [{key: value for key, value in row.items() if key != ROW} for row in inputs]
-            return cast(dict[str, Any], super()._generate_and_score_completions(inputs))
-        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+            return output
         mask = output["completion_mask"] * output.get("tool_mask", 1)
         if self._rollouts is not None:
             self._rollouts.loss_lengths = self.accelerator.gather(mask.sum(dim=1))
@@ -214,39 +202,16 @@ class MultiObjectiveTrainer(GRPOTrainer):
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]
     ) -> Tensor:
-        lengths = torch.tensor([len(ids) for ids in completion_ids_list], device=self.accelerator.device)
-        lengths = self.accelerator.gather(lengths)
-        self._tokens += int(lengths.sum())
-        if self.model.training:
-            for objective in self.objectives:
-                objective.observe(lengths.tolist())
-        try:
-            rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        except ValueError as error:
-            if str(error).startswith("The reward function"):  # TRL's word for a wrong number of rewards
-                raise RewardError(error) from error
-            raise
-        rewards = apply_gates(rewards, self.objectives)
-        own = self._own_rows(len(rewards))
-        if self._pool is not None or (self.model.training and self._wanted.evaluation == "rollouts"):
-            keywords = {
-                **{key: [row[key] for row in inputs] for key in inputs[0] if key not in HANDED_OVER},
-                "prompts": prompts,
-                "completions": completions,
-                "completion_ids": completion_ids_list,
-                "trainer_state": self.state,
-                **({} if self.environments is None else {"environments": self.environments}),
-            }
-            metrics = metrics_of(self.objectives, rewards[own], keywords)
-            if self._pool is not None:
-                self._pool.add(self._rows, metrics)
-            else:
-                pool = MetricPool(self.num_generations)
-                pool.add([row // self.num_generations for row in range(len(rewards))[own]], metrics)
-                self._set_rule_evaluation(pool.evaluation(self.state.global_step))
+        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         if not self.model.training:
             return rewards
-        self._rollouts = Rollouts(self.args, rewards, lengths, loss_lengths=lengths)
+        if self._wanted.evaluation == "rollouts":
+            pool = MetricPool(self.num_generations)
+            own = range(len(rewards))[self._own_rows(len(rewards))]
+            metrics = self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list)
+            pool.add([row // self.num_generations for row in own], metrics)
+            self._set_rule_evaluation(pool.evaluation(self.state.global_step))
+        self._rollouts = Rollouts(self.args, rewards, self._lengths, loss_lengths=self._lengths)
         if self._decides_before_advantages:
             self._decide()
         return rewards
@@ -265,6 +230,7 @@ class MultiObjectiveTrainer(GRPOTrainer):
                 step=self.state.global_step,
                 evaluation=self._evaluation,
                 influence=None if self._influence is None else self._influence.values,
+                influence_method=None if self._influence is None else self._influence.method,
                 gramian=None if self._influence is None else self._influence.gramian,
             )
         )
@@ -298,11 +264,6 @@ class MultiObjectiveTrainer(GRPOTrainer):
         for name, value in rollouts.reward_metrics(scalarization).items():
             self._metrics["train"][name][-1] = value
 
-    def _own_rows(self, count: int) -> slice:
-        """The part of `count` gathered rows that this process holds."""
-        own = count // self.accelerator.num_processes
-        return slice(self.accelerator.process_index * own, (self.accelerator.process_index + 1) * own)
-
     def _note_batch(self, scalarization: Scalarization, seconds: dict[str, float], started: float) -> None:
         """Put the batch into TRL's log and the run's record."""
         rollouts, names = self._current(), self.reward_func_names
@@ -314,6 +275,9 @@ class MultiObjectiveTrainer(GRPOTrainer):
             metrics[f"weights/{name}"].append(weight)
         for name, value in (influence or {}).items():
             metrics[f"influence/{name}"].append(value)
+        if self._influence is not None and self._influence.check is not None:
+            metrics["influence/check"].append(self._influence.check)
+            metrics["influence/symmetric"].append(float(self._influence.difference == "symmetric"))
         metrics["scale"].append(scalarization.scale)
         metrics["combine_cosine"].append(rollouts.combine_cosine(scalarization))
         means = torch.nanmean(rollouts.rewards.double(), dim=0).tolist()
@@ -324,6 +288,7 @@ class MultiObjectiveTrainer(GRPOTrainer):
                 "scale": scalarization.scale,
                 "rewards": dict(zip(names, means, strict=True)),
                 "influence": influence,
+                "estimator": _estimator(self._influence),
                 "tokens": self._tokens,
                 "seconds": seconds,
             },
@@ -332,41 +297,35 @@ class MultiObjectiveTrainer(GRPOTrainer):
 
     # --- influence ----------------------------------------------------------------------------------------
 
-    def _selected(self, request: InfluenceRequest) -> list[nn.Parameter]:
-        return select_parameters(self.accelerator.unwrap_model(self.model), request.layers)
+    def _influence_of_update(self) -> Influence | None:
+        """What the last batch's update did, where that is what the rule goes by; None before the first."""
+        if self._meter is None or not self._meter.after_the_update:
+            return None
+        if self._realised is None and self._buffered_inputs is not None and self._rollouts is not None:
+            self._realised = self._meter.after_update(self._buffered_inputs, self._rollouts.per_objective())
+        realised, self._realised = self._realised, None
+        return realised
 
-    def _measure_influence(self, request: InfluenceRequest) -> Influence:
-        alone = self._current().per_objective()
-        loss = GRPOPolicyLoss(
-            self, self._buffered_inputs, alone[self._own_rows(len(alone))], include_kl=request.include_kl
-        )
-        devices = [self.accelerator.device] if self.accelerator.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):  # dropout draws here must not change training's
-            influence = exact_influence(
-                loss,
-                [p for p in self.model.parameters() if p.requires_grad],
-                selected=None if request.layers == "all" else self._selected(request),
-                clip_norm=request.clip_norm,
-            )
-        # Sums in another order on another process would let the weights drift apart.
-        device = self.accelerator.device
-        gramian = influence.gramian
-        return Influence(
-            values=broadcast(influence.values.to(device)).cpu(),
-            gramian=None if gramian is None else broadcast(gramian.to(device)).cpu(),
-        )
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """TRL's; the first time over a batch, what the realised influence needs of its forward passes is kept."""
+        first = self._step % (self.args.steps_per_generation * self.num_iterations) < self.args.steps_per_generation
+        wanted = self._meter is not None and self._meter.after_the_update
+        self._notes_passes = wanted and first and self.model.training
+        try:
+            return cast(Tensor, super().compute_loss(model, inputs, *args, **kwargs))
+        finally:
+            self._notes_passes = False
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None, Any]:
+        if not self._notes_passes:
+            return cast(tuple[Tensor, Tensor | None, Any], super()._get_per_token_logps_and_entropies(*args, **kwargs))
+        state = RandomState(self.accelerator.device)
+        log_probs, entropies, auxiliary = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        assert self._meter is not None
+        self._meter.note_pass(log_probs, entropies, state)
+        return log_probs, entropies, auxiliary
 
     # --- evaluation ---------------------------------------------------------------------------------------
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """TRL's, over the first ``eval_samples`` rows."""
-        if eval_dataset is None:
-            eval_dataset = self.eval_dataset
-        if isinstance(eval_dataset, str):
-            eval_dataset = self.eval_dataset[eval_dataset]
-        if eval_dataset is None:
-            raise ValueError("Evaluation needs an `eval_dataset`: give one to the trainer or to evaluate().")
-        return super().get_eval_dataloader(with_row_numbers(eval_dataset, self.args.eval_samples))
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
@@ -383,33 +342,13 @@ class MultiObjectiveTrainer(GRPOTrainer):
         self._purpose = None
         return metrics
 
-    def evaluation_loop(
-        self,
-        dataloader: Any,
-        description: str,
-        prediction_loss_only: bool | None = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> Any:
-        """TRL's, at ``eval_temperature``, without drawing from training's random numbers."""
-        seed = (self.args.seed + 1) * 1_000_003 + self.state.global_step * 1_009 + self.accelerator.process_index
-        self._pool = MetricPool(self.num_generations_eval)
-        with generating_at(self, self.args.eval_temperature), own_random_state(seed, self.accelerator.device):
-            output = super().evaluation_loop(
-                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
-            )
-        evaluation = self._pool.evaluation(self.state.global_step)
-        self._pool = None
-        for i, name in enumerate(self.reward_func_names):
-            output.metrics[f"{metric_key_prefix}_{name}"] = evaluation.metrics[i]
-            output.metrics[f"{metric_key_prefix}_{name}_standard_error"] = evaluation.standard_error[i]
+    def _evaluated(self, evaluation: Evaluation) -> dict[str, float]:
         if self._purpose is not None:
             self._latest = evaluation
-        if self._purpose == "grid":
-            hypervolume = self.run_log.evaluated(evaluation, batch=self._batch, purpose="grid")
-            if hypervolume is not None:
-                output.metrics[f"{metric_key_prefix}_hypervolume"] = hypervolume
-        return output
+        if self._purpose != "grid":
+            return {}
+        hypervolume = self.run_log.evaluated(evaluation, batch=self._batch, purpose="grid")
+        return {} if hypervolume is None else {"hypervolume": hypervolume}
 
     def _evaluate_for_rule(self) -> None:
         """Evaluate the policy on the validation set for the rule, unless the grid has just done so."""
@@ -468,6 +407,9 @@ class MultiObjectiveTrainer(GRPOTrainer):
         return result
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        batch_is_done = self._step % (self.args.steps_per_generation * self.num_iterations) == 0
+        if batch_is_done and self.weighting.measurements().influence is not None:
+            self._realised = self._influence_of_update()
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
             super()._save_checkpoint(model, trial)
@@ -493,6 +435,7 @@ class MultiObjectiveTrainer(GRPOTrainer):
             "weights": self.reward_weights.tolist(),
             "latest": evaluation_state(self._latest),
             "evaluation": evaluation_state(self._evaluation),
+            "realised": None if self._realised is None else self._realised.values.tolist(),
         }
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -510,3 +453,13 @@ class MultiObjectiveTrainer(GRPOTrainer):
         self.reward_weights = torch.tensor(state["weights"], dtype=torch.float32)
         self._latest = None if state["latest"] is None else Evaluation(**state["latest"])
         self._evaluation = None if state["evaluation"] is None else Evaluation(**state["evaluation"])
+        if state["realised"] is not None:
+            values = torch.tensor(state["realised"], dtype=torch.float64)
+            self._realised = Influence(values=values, method="realised")
+
+
+def _estimator(influence: Influence | None) -> dict[str, Any] | None:
+    """How the influence of a batch was measured, for the record."""
+    if influence is None:
+        return None
+    return {"method": influence.method, "difference": influence.difference, "check": influence.check}

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from paretune.influence.base import Method
 from paretune.objectives import Objective
 
 Placement = Literal["update", "advantage", "reward"]
@@ -22,15 +23,16 @@ class InfluenceRequest:
     """Which influence a rule wants, and how it is to be measured.
 
     Args:
-        method: the estimator: ``"exact"``.
+        method: the estimator: ``"directional"`` or ``"exact"``, both of this batch's I_k = ⟨g_k, Σ_j g_j⟩, or
+            ``"realised"``, ⟨g_k, Δθ⟩ of the last batch's update.
         layers: ``"all"`` trainable parameters, those of the ``"middle"`` blocks ⌊10L/36⌋ … ⌊25L/36⌋ of L, or
             those of the blocks with these indices.
         clip_norm: each objective's gradient over the whole model is first clipped to this norm (the released
-            code uses 1), or None.
+            code uses 1), or None. With ``"exact"`` only.
         include_kl: whether the gradient of the KL term of the loss counts (the released code lets it).
     """
 
-    method: str = "exact"
+    method: Method = "directional"
     layers: Literal["all", "middle"] | tuple[int, ...] = "all"
     clip_norm: float | None = None
     include_kl: bool = False
@@ -80,7 +82,9 @@ class Batch:
         learning_rate: the policy's current one, η_t.
         step: optimiser steps done so far.
         evaluation: the latest evaluation that the rule asked for, or None.
-        influence: ``[K]`` I_k = ⟨g_k, Σ_j g_j⟩ if asked for, else None.
+        influence: ``[K]`` if asked for and measured, else None.
+        influence_method: the estimator it comes from, which may be another than the one asked for: the realised
+            influence has the learning rate in it, the others have not.
         gramian: ``[K, K]`` ⟨g_i, g_j⟩ where the estimator yields it, else None.
     """
 
@@ -93,6 +97,7 @@ class Batch:
     step: int
     evaluation: Evaluation | None = None
     influence: Tensor | None = None
+    influence_method: Method | None = None
     gramian: Tensor | None = None
 
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from paretune.influence.base import METHODS, Method
 from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
 
-METHODS = ("exact",)
-FIRST_MOVE = 0.05
-"""How far the first batch moves the log-weights when μ is left to be calibrated."""
+TYPICAL_MOVE = 0.05
+"""How far a typical batch moves the log-weights when μ is left to be calibrated."""
 
 
 def mirror_descent(weights: Sequence[float] | Tensor, influence: Sequence[float] | Tensor, step_size: float) -> Tensor:
@@ -41,17 +41,22 @@ class GradientInfluence(WeightingRule):
     w_k ← w_k·exp(η I_k / μ), normalised. The weights start uniform (Algorithm 2 of "Learning to Optimize
     Multi-Objective Alignment Through Dynamic Reward Weighting", arXiv 2509.11452).
 
+    The realised influence ⟨g_k, Δθ⟩ has η in it and the optimiser's scale; with it w_k ← w_k·exp(I_k / μ).
+
     Args:
-        mu: μ > 0. The released runs use 1e-5 and 1e-4 with influence clipped to |I_k| ≤ K; unclipped influence
-            needs its own. None: the task's default; without a task it is calibrated on the first batch that has
-            an influence, so that the log-weights move by at most 0.05 in it.
-        method: how influence is measured: ``"exact"``.
+        mu: μ > 0, on the scale of the method's influence. The released runs use 1e-5 and 1e-4 with influence clipped
+            to |I_k| ≤ K; unclipped influence needs its own, the realised one another. None: the task's default;
+            without one it is calibrated so that a batch whose largest influence is the mean of those so far moves
+            the log-weights by at most 0.05.
+        method: how influence is measured. ``"directional"``: one backward pass and one or two forward passes, whatever
+            the number of objectives. ``"realised"``: one forward pass after the update; it steers the next batch, and
+            works wherever TRL trains. ``"exact"``: a backward pass for each objective.
         layers: ``"all"`` trainable parameters; only those of the ``"middle"`` blocks, as the paper does; or a list
-            of block indices.
+            of block indices. Not with ``"realised"``, which sees the whole update.
         average_over: batches whose mean influence makes one move of the weights.
         every: influence is measured in every n-th batch only; in between, the weights stay.
         floor: no weight falls below this; in [0, 1/K).
-        clip_norm: clip each objective's gradient to this norm first (the released code: 1).
+        clip_norm: clip each objective's gradient to this norm first (the released code: 1); with ``"exact"`` only.
         include_kl: let the KL term's gradient count in each g_k (the released code does).
 
     Raises:
@@ -65,7 +70,7 @@ class GradientInfluence(WeightingRule):
         self,
         mu: float | None = None,
         *,
-        method: str = "exact",
+        method: Method = "directional",
         layers: Literal["all", "middle"] | Sequence[int] = "all",
         average_over: int = 1,
         every: int = 1,
@@ -88,6 +93,10 @@ class GradientInfluence(WeightingRule):
             raise ValueError(f"`floor` must be in [0, 1/K), got {floor}.")
         if clip_norm is not None and clip_norm <= 0:
             raise ValueError(f"`clip_norm` must be positive or None, got {clip_norm}.")
+        if clip_norm is not None and method != "exact":
+            raise ValueError(f"`clip_norm` needs each objective's own gradient: use method='exact', not {method!r}.")
+        if layers != "all" and method == "realised":
+            raise ValueError(f"method='realised' sees the update of all parameters: leave out `layers`={layers!r}.")
         self.mu = mu
         self.average_over = average_over
         self.every = every
@@ -111,6 +120,8 @@ class GradientInfluence(WeightingRule):
         self.weights: Tensor | None = None
         self._pending: list[Tensor] = []
         self._batches = 0
+        self._typical = 0.0  # mean of the largest |η I_k| so far
+        self._calibrated_on = 0
 
     def check(self, objectives: Sequence[Any]) -> None:
         """Raise ``ValueError`` if the floor leaves no room for the weights to move."""
@@ -132,35 +143,45 @@ class GradientInfluence(WeightingRule):
         if batch.influence is not None:
             influence = batch.influence.detach().to("cpu", torch.float64)
             if torch.isfinite(influence).all():
-                self._pending.append(influence)
+                self._pending.append(self._exponent(influence, batch))
             else:
                 warnings.warn(
                     f"The influence at step {batch.step} is not finite ({influence.tolist()}): weights unchanged.",
                     stacklevel=2,
                 )
         if len(self._pending) >= self.average_over:
-            influence = torch.stack(self._pending).mean(dim=0)
+            moved = mirror_descent(self.weights, torch.stack(self._pending).mean(dim=0), 1.0)
             self._pending.clear()
-            if self.mu is None and influence.any() and batch.learning_rate > 0:
-                self.mu = batch.learning_rate * float(influence.abs().max()) / FIRST_MOVE
-            if self.mu is not None:
-                moved = mirror_descent(self.weights, influence, batch.learning_rate / self.mu)
-                self.weights = self.floor + (1 - self.floor * len(moved)) * moved if self.floor else moved
+            self.weights = self.floor + (1 - self.floor * len(moved)) * moved if self.floor else moved
         return Scalarization(self.weights)
 
+    def _exponent(self, influence: Tensor, batch: Batch) -> Tensor:
+        """η I_k / μ, by which the log-weights move."""
+        realised = batch.influence_method == "realised"
+        move = influence if realised else batch.learning_rate * influence
+        # A μ that was given belongs to the scale of the method that was asked for.
+        if self.mu is not None and realised == (self.request.method == "realised"):
+            return move / self.mu
+        largest = float(move.abs().max())
+        if largest > 0:
+            self._calibrated_on += 1
+            self._typical += (largest - self._typical) / self._calibrated_on
+        return TYPICAL_MOVE * move / self._typical if self._typical > 0 else move
+
     def state_dict(self) -> dict[str, Any]:
-        """Weights, calibrated μ, and what is waiting to be averaged."""
+        """Weights, what μ is calibrated by, and what is waiting to be averaged."""
         return {
             "weights": None if self.weights is None else self.weights.tolist(),
-            "mu": self.mu,
             "pending": [i.tolist() for i in self._pending],
             "batches": self._batches,
+            "typical": self._typical,
+            "calibrated_on": self._calibrated_on,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up the state that :meth:`state_dict` gave."""
         weights = state["weights"]
         self.weights = None if weights is None else torch.tensor(weights, dtype=torch.float64)
-        self.mu = state["mu"]
+        self._typical, self._calibrated_on = state["typical"], state["calibrated_on"]
         self._pending = [torch.tensor(i, dtype=torch.float64) for i in state["pending"]]
         self._batches = state["batches"]

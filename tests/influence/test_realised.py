@@ -1,0 +1,149 @@
+"""The realised influence against ⟨g_k, Δθ⟩, with the float64 gradients of TRL's own compute_loss."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig
+from torch import Tensor
+
+from influence.comparison import LOSS_TYPES, WAYS_TO_FORM_THE_BATCH, oracle, run
+from paretune import MultiObjectiveTrainer
+from paretune.influence import Influence
+from paretune.trainer.influence_meter import InfluenceMeter
+from policies import policy
+
+
+class Watched(InfluenceMeter):
+    """Keeps θ and g_k from before each update, and holds ⟨g_k, θ' − θ⟩ against what was measured after it."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.gradients: list[Tensor] = []
+
+    def begin_batch(self, micro_batches: list[Any]) -> None:
+        super().begin_batch(micro_batches)
+        self._theta = self._flat()
+        self.gradients.append(oracle(self._trainer, micro_batches, self._trainer._current().per_objective()))
+
+    def after_update(self, micro_batches: list[Any], advantages: Tensor) -> Influence | None:
+        before = torch.get_rng_state()
+        influence = super().after_update(micro_batches, advantages)
+        assert torch.equal(torch.get_rng_state(), before)
+        self._trainer.measured.append((influence, self.gradients[-1] @ (self._flat() - self._theta)))
+        return influence
+
+    def _flat(self) -> Tensor:
+        parameters = [p.detach() for p in self._trainer.model.parameters() if p.requires_grad]
+        return torch.cat([p.double().flatten() for p in parameters])
+
+
+class WatchedTrainer(MultiObjectiveTrainer):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.measured: list[tuple[Influence | None, Tensor]] = []
+        assert self._meter is not None
+        self._meter = Watched(self, self._meter.request)
+
+
+def watched(tmp_path: Path, **kwargs: Any) -> WatchedTrainer:
+    # Steps so short that a change is its differential, and long enough for float32 log-probabilities.
+    options = {"learning_rate": 3e-5, "max_steps": 4, **kwargs}
+    return run(tmp_path, method="realised", trainer_class=WatchedTrainer, **options)
+
+
+def assert_agrees(trainer: WatchedTrainer, tolerance: float = 0.02) -> None:
+    assert trainer.measured
+    for influence, expected in trainer.measured:
+        if influence is None:
+            assert not expected.any()  # gradients accumulate, and the policy has not moved
+        else:
+            assert influence.method == "realised"
+            assert (influence.values - expected).norm() < tolerance * expected.norm(), (influence, expected)
+
+
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
+def test_every_loss_type(loss_type: str, tmp_path: Path) -> None:
+    level = "sequence" if loss_type == "luspo" else "token"
+    assert_agrees(watched(tmp_path, loss_type=loss_type, importance_sampling_level=level))
+
+
+@pytest.mark.parametrize("options", WAYS_TO_FORM_THE_BATCH, ids=str)
+def test_every_way_to_form_the_batch(options: dict[str, Any], tmp_path: Path) -> None:
+    assert_agrees(watched(tmp_path, **options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"per_device_train_batch_size": 4, "steps_per_generation": 4, "gradient_accumulation_steps": 2}],
+    ids=["one update a batch", "two updates a batch"],
+)
+def test_dropout_draws_the_same_before_and_after(options: dict[str, Any], tmp_path: Path) -> None:
+    assert_agrees(watched(tmp_path, model=policy(dropout=0.3).double(), **options))
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_adapters_only(reentrant: bool, tmp_path: Path) -> None:
+    trainer = watched(
+        tmp_path,
+        peft_config=LoraConfig(r=4, lora_dropout=0.2, target_modules=["q_proj", "v_proj", "down_proj"]),
+        gradient_checkpointing=True,
+        gradient_checkpointing_kwargs={"use_reentrant": reentrant},
+        learning_rate=1e-3,
+    )
+    assert_agrees(trainer, tolerance=0.1)  # a step this long is not quite linear
+
+
+def test_single_precision(tmp_path: Path) -> None:
+    assert_agrees(watched(tmp_path, model=policy()))
+
+
+@pytest.mark.parametrize(
+    ("model", "bf16"), [(policy(), True), (policy().bfloat16(), False)], ids=["autocast", "bfloat16 weights"]
+)
+def test_bfloat16(model: Any, bf16: bool, tmp_path: Path) -> None:
+    # Its rounding is in both passes; it is small beside updates of the usual length.
+    trainer = watched(tmp_path, model=model, bf16=bf16, learning_rate=2e-3, max_steps=6)
+    measured = torch.stack([influence.values for influence, _ in trainer.measured if influence is not None]).flatten()
+    expected = torch.stack([e for influence, e in trainer.measured if influence is not None]).flatten()
+    assert torch.corrcoef(torch.stack([measured, expected]))[0, 1] > 0.9
+
+
+def test_under_plain_gradient_descent_it_is_the_influence_times_the_learning_rate(tmp_path: Path) -> None:
+    trainer = watched(tmp_path, optim="sgd", learning_rate=1e-4, max_grad_norm=0.0, combine="advantages", max_steps=2)
+    influence, _ = trainer.measured[0]
+    gradients = trainer._meter.gradients[0]
+    expected = 1e-4 * gradients @ gradients.mean(dim=0)  # weights of 1/3
+    assert (influence.values - expected).norm() < 0.02 * expected.norm()
+
+
+def test_it_steers_the_next_batch(tmp_path: Path) -> None:
+    trainer = watched(tmp_path, max_steps=3)
+    assert len(trainer.measured) == 2  # what the third update did would steer a fourth batch
+    assert trainer._influence is trainer.measured[-1][0]
+
+
+def test_every_nth_batch_only(tmp_path: Path) -> None:
+    trainer = watched(tmp_path, max_steps=7, rule={"every": 3})
+    assert len(trainer.measured) == 2  # of the batches before the fourth and the seventh
+
+
+def test_no_advantage_anywhere_is_influence_zero(tmp_path: Path) -> None:
+    trainer = watched(tmp_path, temperature=1e-6)
+    for influence, _ in trainer.measured:
+        assert influence.values.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_checkpoint_holds_what_the_last_update_did(tmp_path: Path) -> None:
+    options = {"method": "realised", "model": str(tmp_path / "policy"), "max_steps": 4, "learning_rate": 1e-3}
+    policy().save_pretrained(tmp_path / "policy")
+    straight = run(tmp_path / "a", trainer_class=MultiObjectiveTrainer, **options)
+    broken = {**options, "save_strategy": "steps", "save_steps": 2}
+    run(tmp_path / "b", trainer_class=MultiObjectiveTrainer, **broken)
+    resumed = run(
+        tmp_path / "b", trainer_class=MultiObjectiveTrainer, resume=str(tmp_path / "b" / "checkpoint-2"), **broken
+    )
+    assert resumed.weights == straight.weights
+    for a, b in zip(resumed.model.parameters(), straight.model.parameters(), strict=True):
+        assert torch.equal(a, b)
