@@ -1,8 +1,11 @@
 """The paper's accuracy: the right answer in the last box (Lu et al., arXiv 2509.11452)."""
 
+import logging
 import re
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +18,11 @@ MAX_ANSWER_LENGTH = 1000
 """Answers of more characters are compared as strings: none in MATH has 200, and parsing time grows with them."""
 
 ANSWER_SECONDS = 2
-"""Limit of each of the three steps of a symbolic comparison, in whole seconds."""
+"""Limit of a symbolic comparison, in seconds."""
+
+for _module in ("math_verify.parser", "math_verify.grader"):
+    # It warns that a time limit is missing; ours stands around it.
+    logging.getLogger(_module).addFilter(lambda record: not str(record.msg).startswith("Timeout is disabled"))
 
 # Formulas that a computer algebra system is done with at once: arithmetic, fractions, roots, and powers of a number or
 # letter to one digit or letter. A short formula of any other kind can keep it busy for hours.
@@ -40,9 +47,9 @@ def accuracy(completions: Sequence[Any], answer: Sequence[Any], **_: Any) -> lis
     without white space, then symbolically by math-verify, so that ``\frac12``, ``0.5`` and ``1/2`` are equal.
 
     No completion raises or holds up training: only the box is parsed, answers of more than
-    :data:`MAX_ANSWER_LENGTH` characters are compared as strings, and each step of the comparison gives up after
-    :data:`ANSWER_SECONDS`. That limit is a signal, which only the main thread can receive: in any other thread all
-    but short plain formulas (numbers, fractions, roots, small powers) are compared as strings.
+    :data:`MAX_ANSWER_LENGTH` characters are compared as strings, and the comparison gives up after
+    :data:`ANSWER_SECONDS`. That limit is a signal, which only the main thread can receive (and not on Windows):
+    elsewhere all but short plain formulas (numbers, fractions, roots, small powers) are compared as strings.
 
     Args:
         completions: N strings or chats.
@@ -56,7 +63,8 @@ def accuracy(completions: Sequence[Any], answer: Sequence[Any], **_: Any) -> lis
     """
     if len(completions) != len(answer):
         raise ValueError(f"`answer` has {len(answer)} values for {len(completions)} completions: give one for each.")
-    seconds = ANSWER_SECONDS if threading.current_thread() is threading.main_thread() else None
+    alarmed = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    seconds = ANSWER_SECONDS if alarmed else None
     return [
         float(_is_right(completion_text(completion), str(truth), seconds))
         for completion, truth in zip(completions, answer, strict=True)
@@ -101,17 +109,43 @@ def _bare(formula: str) -> str:
 def _equal(found: str, truth: str, seconds: int | None) -> bool:
     """Whether two formulas are equal to math-verify."""
     try:
-        gold, target = (
-            # The box makes the whole formula what is parsed: left to search, math-verify takes a part of it.
-            parse(
-                f"\\boxed{{{formula}}}",
-                [LatexExtractionConfig(boxed_match_priority=0)],
-                extraction_mode="first_match",
-                parsing_timeout=seconds,
+        with nullcontext() if seconds is None else _alarm(seconds):
+            gold, target = (
+                # The box makes the whole formula what is parsed: left to search, math-verify takes a part of it.
+                parse(
+                    f"\\boxed{{{formula}}}",
+                    [LatexExtractionConfig(boxed_match_priority=0)],
+                    extraction_mode="first_match",
+                    parsing_timeout=None,
+                )
+                for formula in (truth, found)
             )
-            for formula in (truth, found)
-        )
-        return bool(verify(gold, target, timeout_seconds=seconds))
+            return bool(verify(gold, target, timeout_seconds=None))
     except (Exception, TimeoutException):
-        # math-verify answers its own errors; this is an alarm that rings while it leaves.
         return False
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise math-verify's ``TimeoutException`` after so many seconds, and every second from then on.
+
+    math-verify's own alarm rings once, and is lost for good where it rings in a destructor or in a callback of the
+    garbage collector, from which Python lets no exception out.
+    """
+
+    def ring(*_: Any) -> None:
+        raise TimeoutException("Operation timed out!")
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        silent = False
+        while not silent:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, previous)
+                silent = True
+            except TimeoutException:  # it rang just now
+                continue
