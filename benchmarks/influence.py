@@ -281,6 +281,30 @@ def error_table(options: argparse.Namespace) -> list[str]:
     return lines
 
 
+def step_table(options: argparse.Namespace) -> list[str]:
+    """Relative L2 errors by the length of the step, over that of the parameters, on one batch each."""
+    cases = [(3, "task"), (16, "independent")]
+    heads = [f"K = {count}, {kind}: {how}" for count, kind in cases for how in ("one-sided", "symmetric")]
+    rows: dict[int, list[str]] = {power: [] for power in (-16, -18, -19, -20, -21, -22, -24)}
+    kept = directional.PARAMETER_STEP, directional.LOG_PROB_STEP, directional.FAILURE
+    for count, kind in cases:
+        trainer = with_batch(build(options, count, kind))
+        trainer.model.double()
+        true = paper_influence(trainer, trainer._buffered_inputs, trainer._current().per_objective()).values
+        trainer.model.float()
+        for power, row in rows.items():
+            directional.PARAMETER_STEP, directional.LOG_PROB_STEP, directional.FAILURE = 2.0**power, 0.0, float("inf")
+            for how in ("one-sided", "symmetric"):
+                values = measure(trainer, f"directional, {how}").values
+                row.append(f"{((values - true).norm() / true.norm()).item():.2%}")
+    directional.PARAMETER_STEP, directional.LOG_PROB_STEP, directional.FAILURE = kept
+    return [
+        f"| step | {' | '.join(heads)} |",
+        "|---|" + "---|" * len(heads),
+        *(f"| 2^{power} | {' | '.join(row)} |" for power, row in rows.items()),
+    ]
+
+
 def main() -> None:
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -294,12 +318,18 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=3, help="on which errors are measured")
     parser.add_argument("--policy", choices=["arithmetic", *LAYERS], default="0.5B" if gpu else "arithmetic")
     parser.add_argument("--memory_policy", choices=[*LAYERS], default="0.5B" if gpu else "60M")
-    parser.add_argument("--tables", nargs="+", default=["time", "batch", "memory", "error"])
+    parser.add_argument("--tables", nargs="+", default=["time", "batch", "memory", "error", "step"])
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "performance.md")
     options = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
     warnings.filterwarnings("ignore")
-    tables = {"time": time_table, "batch": whole_batch_table, "memory": memory_table, "error": error_table}
+    tables = {
+        "time": time_table,
+        "batch": whole_batch_table,
+        "memory": memory_table,
+        "error": error_table,
+        "step": step_table,
+    }
     started = time.perf_counter()
     for name in options.tables:
         device = torch.accelerator.current_accelerator().type if gpu else "cpu"
@@ -312,6 +342,7 @@ def main() -> None:
             "batch": f"{policy}, {options.length} tokens, {options.accumulation} micro-batches, float32; medians over "
             f"{4 * options.rounds} batches an arm, the arms in turn; generation: its share with fixed weights.",
             "memory": "A random model, 8 completions of 16 tokens.",
+            "step": f"The embedded policy, {shape}, one batch each; the step over the length of the parameters.",
             "error": f"The embedded policy, {shape}; median and worst of {options.batches} batches.",
         }[name]
         lines = tables[name](options)
