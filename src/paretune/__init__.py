@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from paretune.objectives import Objective
     from paretune.pareto import ParetoArchive
     from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer, ScheduledWeightsCallback
-    from paretune.weighting import FixedWeights, GradientInfluence, HypervolumeGuided, ScheduledWeights
+    from paretune.weighting import PAMA, FixedWeights, GradientInfluence, HypervolumeGuided, ScheduledWeights
 
 __version__ = "0.1.0"
 
@@ -19,6 +19,7 @@ _HOMES = {
     "ScheduledWeights": "paretune.weighting",
     "HypervolumeGuided": "paretune.weighting",
     "GradientInfluence": "paretune.weighting",
+    "PAMA": "paretune.weighting",
     "MultiObjectiveTrainer": "paretune.trainer",
     "MultiObjectiveConfig": "paretune.trainer",
     "ScheduledWeightsCallback": "paretune.trainer",
@@ -26,6 +27,7 @@ _HOMES = {
 _SUBMODULES = ("advantages", "influence", "objectives", "pareto", "tasks", "trainer", "weighting")
 
 __all__ = [
+    "PAMA",
     "FixedWeights",
     "GradientInfluence",
     "HypervolumeGuided",

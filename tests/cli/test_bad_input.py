@@ -54,6 +54,9 @@ TRAIN: list[tuple[str, list[str], str]] = [
     ("no weights", ["--rule", "fixed"], "needs --weights"),
     ("no preferences", ["--rule", "hypervolume"], "needs --weights"),
     ("weights for a rule that finds them", ["--rule", "gradient", "--weights", "1,0,0"], "finds its own weights"),
+    ("weights for PAMA", ["--rule", "pama", "--weights", "1,0,0"], "finds its own weights"),
+    ("a preset for PAMA", ["--rule", "pama", "--preset", "balanced"], "leave out --weights and --preset"),
+    ("PAMA with a wrong setting", ["--rule", "pama", "--rule_settings", '{"credit": "token"}'], "sample, batch, got"),
     ("unknown preset", ["--rule", "fixed", "--preset", "fair"], "Unknown preset 'fair'"),
     ("rule settings that are no JSON", ["--rule_settings", "{mu: 1}"], "not valid JSON"),
     ("rule settings that are no object", ["--rule_settings", "[1]"], "must be a JSON object"),
@@ -143,7 +146,7 @@ def test_hypervolume_without_bounds(
     ("argv", "expected"),
     [
         (["trian"], "unknown command 'trian': did you mean 'train'?"),
-        (["fly"], "choose one of train, evaluate, list"),
+        (["fly"], "choose one of train, evaluate, divergence, list"),
         (["list", "all"], "takes no arguments, got all"),
         (["evaluate"], "which checkpoint?"),
         (["evaluate", "no-such-checkpoint"], "no checkpoint folder no-such-checkpoint"),

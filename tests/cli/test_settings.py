@@ -31,6 +31,8 @@ def settings(tmp_path: Path, *argv: str) -> Settings:
             "GradientInfluence(mu=0.5, method='directional', layers='middle', average_over=1, every=1, floor=0.0, "
             "clip_norm=None, include_kl=False)",
         ),
+        (["--rule", "pama"], "PAMA(credit='sample')"),
+        (["--rule", "pama", "--rule_settings", '{"credit": "batch"}'], "PAMA(credit='batch')"),
     ],
 )
 def test_rules(argv: list[str], expected: str, tmp_path: Path) -> None:

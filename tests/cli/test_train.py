@@ -84,7 +84,9 @@ def test_list(tmp_path: Path) -> None:
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("argv", [["train", "--help"], ["evaluate", "--help"], ["--help"], []])
+@pytest.mark.parametrize(
+    "argv", [["train", "--help"], ["evaluate", "--help"], ["divergence", "--help"], ["--help"], []]
+)
 def test_help(argv: list[str], tmp_path: Path) -> None:
     done = paretune(*argv, cwd=tmp_path)
     assert done.returncode == 0

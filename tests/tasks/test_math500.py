@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from paretune import tasks
-from paretune.tasks.math500 import MAX_COMPLETION_LENGTH
-from paretune.tasks.math500.problems import INSTRUCTION, split_hub_rows
+from paretune.tasks.competition_math import MAX_COMPLETION_LENGTH
+from paretune.tasks.math500.problems import split_hub_rows
+from paretune.tasks.math_problems import FILES, INSTRUCTION
 
 PUBLISHED = Path(__file__).parents[2] / "../shared/data/math500"
-FILES = {"train": "train.parquet", "validation": "val.parquet", "test": "test.parquet"}
 
 needs_published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"{PUBLISHED} is not there")
 

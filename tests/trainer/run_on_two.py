@@ -9,6 +9,7 @@ import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from paretune import (
+    PAMA,
     FixedWeights,
     GradientInfluence,
     HypervolumeGuided,
@@ -82,6 +83,7 @@ def main() -> None:
         "influence": lambda: parity(model, out, FixedThroughInfluence),
         "gradient": lambda: state(model, out, GradientInfluence(mu=1e-2)),
         "hypervolume": lambda: state(model, out, HypervolumeGuided([0.5, 0.5])),
+        "pama": lambda: state(model, out, PAMA()),
     }
     trainer = jobs[job]()
     rank = trainer.accelerator.process_index

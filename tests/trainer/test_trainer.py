@@ -11,6 +11,7 @@ import torch
 from trl import GRPOConfig
 
 from paretune import (
+    PAMA,
     FixedWeights,
     GradientInfluence,
     HypervolumeGuided,
@@ -63,6 +64,7 @@ def rules() -> list[WeightingRule]:
         HypervolumeGuided([0.4, 0.3, 0.3], apply_to="reward", reference="initial", evaluate_on="rollouts"),
         HypervolumeGuided([0.4, 0.3, 0.3], apply_to="advantage", every=2),
         GradientInfluence(mu=1e-2),
+        PAMA(),
     ]
 
 

@@ -12,6 +12,7 @@ from paretune.cli.bad_input import BadInputError
 COMMANDS = {
     "train": "train a policy against several rewards",
     "evaluate": "measure a checkpoint's objectives",
+    "divergence": "how far the policies of several runs have moved apart",
     "list": "the rules, tasks and algorithms",
 }
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
@@ -52,5 +53,5 @@ def _command(name: str) -> Callable[[list[str]], int]:
 
 
 def _usage() -> str:
-    lines = [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<12}{text}" for name, text in COMMANDS.items()]
     return "\n".join(["usage: paretune COMMAND [options]    (paretune COMMAND --help for its options)", "", *lines])

@@ -4,7 +4,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,16 +17,13 @@ from paretune import tasks
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.parser import StrictParser
 from paretune.objectives import Objective, completion_length
+from paretune.sandbox import SandboxError
 from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveConfig
-from paretune.weighting import (
-    RULES,
-    FixedWeights,
-    GradientInfluence,
-    HypervolumeGuided,
-    ScheduledWeights,
-    WeightingRule,
-)
+from paretune.weighting import RULES, FixedWeights, HypervolumeGuided, WeightingRule
+
+TAKE_WEIGHTS = (FixedWeights.name, HypervolumeGuided.name)
+"""The rules that are given the weights; all others find their own."""
 
 HIDDEN = {
     "advantage_estimator": "algorithm",
@@ -44,6 +41,10 @@ class RunArguments:
         metadata={"help": "the task (`paretune list`); arithmetic unless `reward_funcs` is given"},
     )
     data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
+    unsafe_no_sandbox: bool = field(
+        default=False,
+        metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
+    )
     rule: str = field(default="gradient", metadata={"help": "the weighting rule: " + ", ".join(RULES)})
     weights: str | None = field(default=None, metadata={"help": "one weight for each objective: 0.5,0.25,0.25"})
     preset: str | None = field(default=None, metadata={"help": "weights of the paper: accuracy, balanced, efficiency"})
@@ -125,13 +126,19 @@ def load_task(parser: StrictParser, argv: Sequence[str]) -> Task:
     name, rewards = parser.given(argv, "task"), parser.given(argv, "reward_funcs")
     if rewards is None:
         try:
-            return tasks.load(name or "arithmetic", parser.given(argv, "data"))
-        except (ValueError, OSError) as error:
+            unsafe = _is_on(parser.given([*argv, ""], "unsafe_no_sandbox"))
+            return tasks.load(name or "arithmetic", parser.given(argv, "data"), unsafe_no_sandbox=unsafe)
+        except (ValueError, OSError, SandboxError) as error:
             raise BadInputError(error) from error
     if name is not None:
         raise BadInputError(f"give either --task {name} or --reward_funcs, not both.")
     own, _, model = parser.parse(argv, {})
     return own_task(own, model.model_name_or_path)
+
+
+def _is_on(given: Any) -> bool:
+    """Whether a switch is on, by what follows its flag (nothing, a value, the next flag) or stands in YAML."""
+    return given is True or (isinstance(given, str) and given.lower() not in ("false", "no", "f", "n", "0"))
 
 
 def own_task(own: RunArguments, model: str | None) -> Task:
@@ -195,9 +202,9 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     if own.weights is not None and own.preset is not None:
         raise BadInputError("give either --weights or --preset, not both.")
     weights = _weights(own)
-    if weights is None and own.rule in ("fixed", "hypervolume"):
+    if weights is None and own.rule in TAKE_WEIGHTS:
         raise BadInputError(f"--rule {own.rule} needs --weights (one for each objective) or --preset.")
-    if weights is not None and own.rule in ("gradient", "scheduled"):
+    if weights is not None and own.rule not in TAKE_WEIGHTS:
         raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
     if own.rule == "gradient" and settings.get("method") != "realised":  # whose scale is another
         settings.setdefault("mu", task.mu)
@@ -222,12 +229,12 @@ def _rule_settings(given: dict[str, Any] | str | None) -> dict[str, Any]:
 
 
 def _build(name: str, weights: Any, settings: dict[str, Any]) -> WeightingRule:
-    if name == "fixed":
-        return FixedWeights(weights, **settings)
-    if name == "hypervolume":
-        preset = FixedWeights(weights).weights.tolist() if isinstance(weights, str) else weights
-        return HypervolumeGuided(preset, **settings)
-    return ScheduledWeights(**settings) if name == "scheduled" else GradientInfluence(**settings)
+    make: Callable[..., WeightingRule] = RULES[name]
+    if name not in TAKE_WEIGHTS:
+        return make(**settings)
+    if name != FixedWeights.name and isinstance(weights, str):  # only that rule knows the presets by name
+        weights = FixedWeights(weights).weights.tolist()
+    return make(weights, **settings)
 
 
 def _weights(own: RunArguments) -> list[float] | str | None:

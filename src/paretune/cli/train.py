@@ -69,6 +69,7 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
             task.validation,
             weighting=rule,
             task=task.name,
+            task_details=task.details,
             peft_config=get_peft_config(model),
             quantization_config=get_quantization_config(model),
         )

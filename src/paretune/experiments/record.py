@@ -14,7 +14,6 @@ last line of a run that was cut off: readers leave that one out. Numbers that ar
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
+
+from paretune.experiments.json_lines import append_line, plain, read_lines, to_line
 
 __all__ = [
     "SCHEMA",
@@ -112,11 +113,11 @@ class RunRecord:
             kept = {}
             for file in (_STEPS, _EVALUATIONS):
                 path = self.directory / file
-                kept[path] = [line for line in _read_lines(path) if _is_before(line, step, path)]
+                kept[path] = [line for line in read_lines(path) if _is_before(line, step, path)]
             (self.directory / _FRONT).unlink(missing_ok=True)
             for path, lines in kept.items():
                 if path.exists():
-                    _replace(path, "".join(_line(line) for line in lines))
+                    _replace(path, "".join(to_line(line) for line in lines))
             self._write_run({**header, "started": started}, status="running", ended=None)
         except BaseException:
             self.close()
@@ -220,17 +221,8 @@ class RunRecord:
     def _append(self, file: str, line: Mapping[str, Any]) -> None:
         self._must_be_open()
         path = self.directory / file
-        text = _line(line)
-        _step_of(json.loads(text), path)
-        content = text.encode()
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            size = os.fstat(descriptor).st_size
-            if os.write(descriptor, content) < len(content):
-                os.ftruncate(descriptor, size)  # half a line would spoil the next one
-                raise OSError(f"A line could not be written to {str(path)!r} in full: is the disk full?")
-        finally:
-            os.close(descriptor)
+        _step_of(plain(line), path)
+        append_line(path, line)
 
 
 def read_run(directory: str | Path) -> dict[str, Any]:
@@ -257,7 +249,7 @@ def read_steps(directory: str | Path) -> list[dict[str, Any]]:
         ValueError: If a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
-    return _read_lines(Path(directory) / _STEPS)
+    return read_lines(Path(directory) / _STEPS)
 
 
 def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
@@ -268,7 +260,7 @@ def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
         ValueError: If a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
-    return _read_lines(Path(directory) / _EVALUATIONS)
+    return read_lines(Path(directory) / _EVALUATIONS)
 
 
 def read_front(directory: str | Path) -> dict[str, Any]:
@@ -289,27 +281,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _plain(value: Any) -> Any:
-    """The value in JSON's terms: arrays as lists, scalars as numbers, NaN and infinity as None."""
-    if hasattr(value, "tolist"):  # numpy's and torch's arrays and scalars
-        value = value.tolist()
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    return value
-
-
-def _line(line: Mapping[str, Any]) -> str:
-    return json.dumps(_plain(line), allow_nan=False, ensure_ascii=False) + "\n"
-
-
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    _replace(path, json.dumps(_plain(content), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+    _replace(path, json.dumps(plain(content), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
 
 
 def _replace(path: Path, text: str) -> None:
@@ -335,29 +308,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{str(path)!r} should hold a JSON object, found {type(content).__name__}.")
     return content
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    pieces = path.read_bytes().split(b"\n")
-    if pieces[-1] == b"":
-        pieces.pop()
-        torn = None
-    else:
-        torn = len(pieces)
-    lines = []
-    for number, text in enumerate(pieces, start=1):
-        try:
-            line = json.loads(text)
-        except ValueError as error:
-            if number == torn:  # cut off while it was written
-                break
-            raise ValueError(f"Line {number} of {str(path)!r} is no JSON ({error}).") from error
-        if not isinstance(line, dict):
-            raise ValueError(f"Line {number} of {str(path)!r} is {type(line).__name__}, not a JSON object.")
-        lines.append(line)
-    return lines
 
 
 def _is_before(line: Mapping[str, Any], step: int, path: Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +38,7 @@ class Task:
         mu: The default regularisation μ > 0 of the gradient rule, on the scale of the exact and the directional
             influence; None to calibrate it.
         settings: Values of ``MultiObjectiveConfig``'s fields that suit the default model.
+        details: What a run's record has to say of how answers are judged: the sandbox in use, say.
 
     Raises:
         ValueError: If a split is empty or has no prompts, if there is no objective or two share a name, or
@@ -53,6 +54,7 @@ class Task:
     model: str
     mu: float | None
     settings: Mapping[str, Any]
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for split in ("train", "validation", "test"):
@@ -88,19 +90,28 @@ def describe(name: str) -> str:
     return description
 
 
-def load(name: str, data: str | Path | None = None) -> Task:
+def load(name: str, data: str | Path | None = None, *, unsafe_no_sandbox: bool = False) -> Task:
     """Load a task.
 
     Args:
         name: One of :func:`names`.
         data: A local folder with the task's data, in place of where the task gets it by itself.
+        unsafe_no_sandbox: Run programs that the model writes with all the rights of this user. For a task that runs
+            programs, on a machine that is a sandbox itself.
 
     Raises:
         ValueError: If there is no such task (the message names the known ones), or its data are not as
             expected.
         FileNotFoundError: If the folder or a file in it is missing, or the data cannot be fetched.
+        SandboxError: If the task runs programs and no sandbox can be opened on this machine.
     """
-    task: Task = _package(name).load(data)
+    package = _package(name)
+    if not unsafe_no_sandbox:
+        task: Task = package.load(data)
+    elif getattr(package, "RUNS_PROGRAMS", False):
+        task = package.load(data, unsafe_no_sandbox=True)
+    else:
+        raise ValueError(f"Task {name!r} runs no programs: leave out unsafe_no_sandbox.")
     return task
 
 

@@ -2,13 +2,14 @@
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-STATE_FILE = "paretune.json"
+from paretune.experiments.checkpoints import STATE_FILE, checkpoints
+
+__all__ = ["STATE_FILE", "checkpoints", "load_state", "rotate", "save_state"]
 
 
 def save_state(checkpoint: str | Path, state: Mapping[str, Any]) -> None:
@@ -30,16 +31,6 @@ def load_state(checkpoint: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{checkpoint} holds no {STATE_FILE}: resume from a checkpoint that paretune wrote.")
     state: dict[str, Any] = json.loads(path.read_text())
     return state
-
-
-def checkpoints(directory: str | Path) -> dict[int, Path]:
-    """The whole checkpoints of a run by step, oldest first."""
-    found = {}
-    for path in Path(directory).glob("checkpoint-*"):
-        match = re.fullmatch(r"checkpoint-(\d+)", path.name)
-        if match and (path / STATE_FILE).is_file() and (path / "trainer_state.json").is_file():
-            found[int(match[1])] = path
-    return dict(sorted(found.items()))
 
 
 def rotate(directory: str | Path, *, limit: int | None, keep: Collection[int]) -> None:

@@ -172,6 +172,7 @@ def run_header(trainer: Any) -> dict[str, Any]:
     args = trainer.args
     return {
         "task": trainer.task,
+        "task_details": trainer.task_details,
         "rule": {"name": trainer.weighting.name, "settings": trainer.weighting.settings},
         "algorithm": args.advantage_estimator,
         "objectives": [
@@ -181,6 +182,11 @@ def run_header(trainer: Any) -> dict[str, Any]:
         "model": trainer.model.config._name_or_path,
         "seed": args.seed,
         "max_steps": args.max_steps if args.max_steps > 0 else None,  # else known when training starts
+        "generation": {
+            "max_completion_length": args.max_completion_length,
+            "temperature": args.temperature,
+            "chat_template_kwargs": args.chat_template_kwargs,
+        },
         "evaluation": {
             "samples": args.eval_samples,
             "temperature": args.eval_temperature,

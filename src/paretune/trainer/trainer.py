@@ -54,6 +54,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
         weighting: the rule.
         reward_funcs: another name for `objectives`, as in TRL.
         task: a name for run.json.
+        task_details: what run.json says of it besides, as plain JSON values.
         **keywords: TRL's further arguments.
 
     Raises:
@@ -73,6 +74,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
         weighting: WeightingRule,
         reward_funcs: Sequence[Reward] | Reward | None = None,
         task: str | None = None,
+        task_details: Mapping[str, Any] | None = None,
         **keywords: Any,
     ) -> None:
         if args is None:
@@ -87,6 +89,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
         given = as_objectives(objectives if objectives is not None else reward_funcs)
         self.weighting = weighting
         self.task = task
+        self.task_details = dict(task_details or {})
         if keywords.get("environment_factory") is None:  # whatever is wrong is said before a model is loaded
             self._check_objectives(given)
         super().__init__(model, given, args, train_dataset, eval_dataset, *positional, **keywords)

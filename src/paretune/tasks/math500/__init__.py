@@ -9,17 +9,13 @@ Dynamic Reward Weighting" (https://arxiv.org/abs/2509.11452).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from paretune.tasks import Task
+from paretune.tasks.competition_math import competition_math
 
-__all__ = ["DESCRIPTION", "MAX_COMPLETION_LENGTH", "load"]
+__all__ = ["DESCRIPTION", "load"]
 
 DESCRIPTION = "MATH-500 competition problems: correct, short and clearly structured solutions"
-
-MAX_COMPLETION_LENGTH = 512
-"""Tokens a completion may have, and the upper bound of the length metric. One number for both: the bound
-normalises the hypervolume, and a mean length above it would be worse than the worst corner."""
 
 
 def load(data: str | Path | None = None) -> Task:
@@ -40,44 +36,9 @@ def load(data: str | Path | None = None) -> Task:
         FileNotFoundError: If the folder or one of its files is missing, or the Hub cannot be reached.
         ValueError: If a file is no parquet file, is empty or lacks what is needed.
     """
-    # Listing the tasks should not wait for torch, datasets and the answer checker.
-    from paretune.objectives import Conciseness, Objective, accuracy, clarity, completion_length
-    from paretune.tasks.math500.problems import read_folder, read_hub
+    # Listing the tasks should not wait for datasets.
+    from paretune.tasks.math500.problems import COLUMNS, read_hub
+    from paretune.tasks.math_problems import read_folder
 
-    splits = read_hub() if data is None else read_folder(Path(data))
-    settings: dict[str, Any] = {
-        "max_completion_length": MAX_COMPLETION_LENGTH,
-        "num_generations": 8,
-        "per_device_train_batch_size": 8,
-        "gradient_accumulation_steps": 8,
-        "learning_rate": 1e-6,
-        "weight_decay": 0.01,
-        # A model this small fits without recomputing its activations, which would cost a third more time.
-        "gradient_checkpointing": False,
-        "logging_steps": 1,
-        # The paper validates every 5 batches; the policy before training belongs to the front too.
-        "eval_strategy": "steps",
-        "eval_steps": 5,
-        "eval_on_start": True,
-    }
-    return Task(
-        name="math500",
-        description=DESCRIPTION,
-        train=splits["train"],
-        validation=splits["validation"],
-        test=splits["test"],
-        objectives=[
-            Objective("accuracy", accuracy, bounds=(0.0, 1.0)),
-            Objective(
-                "conciseness",
-                Conciseness(),
-                metric=completion_length,
-                maximize=False,
-                bounds=(0.0, float(MAX_COMPLETION_LENGTH)),
-            ),
-            Objective("clarity", clarity, bounds=(0.0, 1.0)),
-        ],
-        model="HuggingFaceTB/SmolLM2-135M-Instruct",
-        mu=1e-5,
-        settings=settings,
-    )
+    splits = read_hub() if data is None else read_folder(Path(data), title="MATH-500", columns=COLUMNS)
+    return competition_math("math500", DESCRIPTION, splits, mu=1e-5)

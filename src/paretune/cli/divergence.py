@@ -1,0 +1,233 @@
+"""``paretune divergence RUN RUN …``: how far the policies of several runs have moved apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from paretune import tasks
+from paretune.cli.bad_input import BadInputError
+from paretune.cli.parser import StrictParser
+from paretune.cli.train import quiet
+from paretune.experiments.divergence import (
+    DivergenceSettings,
+    Pair,
+    TrainedRun,
+    UnusableRunError,
+    known,
+    measure,
+    open_run,
+    plan,
+)
+from paretune.experiments.json_lines import append_line, cut_torn_line, read_lines
+from paretune.tasks import Task
+
+PROG = "paretune divergence RUN RUN [RUN ...]"
+GENERATION = {"max_completion_length": 256, "temperature": 1.0, "chat_template_kwargs": None}
+"""What training generates with where neither run.json nor the task says: TRL's defaults."""
+STEPS_SHOWN = 8
+
+
+@dataclass
+class DivergenceArguments:
+    """What is compared on what."""
+
+    task: str | None = field(default=None, metadata={"help": "whose prompts; the runs' own task by default"})
+    data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
+    split: Literal["train", "validation", "test"] = field(default="validation", metadata={"help": "its split"})
+    samples: int = field(default=64, metadata={"help": "prompts, the first so many of the split"})
+    max_completion_length: int | None = field(
+        default=None, metadata={"help": "tokens after which a completion is cut; as in training by default"}
+    )
+    temperature: float | None = field(
+        default=None, metadata={"help": "of the policies that are compared; as in training by default"}
+    )
+    per_device_eval_batch_size: int = field(
+        default=32, metadata={"help": "completions generated at once; another number draws other samples"}
+    )
+    seed: int = field(default=0, metadata={"help": "decides the samples"})
+    output: str = field(
+        default="divergence.jsonl",
+        metadata={"help": "the records: lines are added as they are measured, and what is there is not repeated"},
+    )
+
+
+def run(argv: list[str]) -> int:
+    """Measure, and show the table; the exit status."""
+    parser = StrictParser([DivergenceArguments], prog=PROG, hidden={})
+    if "-h" in argv or "--help" in argv:
+        parser.print_help()
+        return 0
+    first_flag = next((i for i, argument in enumerate(argv) if argument.startswith("--")), len(argv))
+    directories, argv = argv[:first_flag], argv[first_flag:]
+    (arguments,) = parser.parse(argv, {})
+    if len(directories) < 2:
+        raise BadInputError("which runs? `paretune divergence RUN RUN [RUN ...]`: first the folders, two or more.")
+    _check(arguments)
+    quiet()
+    output = Path(arguments.output)
+    try:
+        runs = [open_run(directory) for directory in directories]
+        pairs = plan(runs)
+        task = tasks.load(arguments.task or _task_of(runs), arguments.data)
+        settings = _settings(arguments, runs, task)
+        found = known(read_lines(output), settings)
+        _make_ready(output)
+    except (ValueError, OSError) as error:
+        raise BadInputError(error) from error
+    prompts = getattr(task, settings.split)["prompt"][: settings.samples]
+    console, names = Console(), _names(runs)
+    missing = [pair for pair in pairs if pair.key not in found]
+    if len(missing) < len(pairs):
+        console.print(f"{len(pairs) - len(missing)} of {len(pairs)} stand in {output} already", soft_wrap=True)
+    try:
+        found |= _measure(missing, prompts, settings, output, names, console)
+    except UnusableRunError as error:
+        raise BadInputError(error) from error
+    _print_table(pairs, found, names, settings, console)
+    console.print(f"records: {output}", soft_wrap=True)
+    return 0
+
+
+def _measure(
+    pairs: Sequence[Pair],
+    prompts: Sequence[Any],
+    settings: DivergenceSettings,
+    output: Path,
+    names: Mapping[str, str],
+    console: Console,
+) -> dict[Any, Mapping[str, Any]]:
+    """Measure each pair and append its record at once; the records."""
+    found: dict[Any, Mapping[str, Any]] = {}
+    bar = Progress(
+        TextColumn("pair"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        display = bar.add_task("", total=len(pairs))
+        lines = measure(pairs, prompts, settings, lambda doing: bar.update(display, description=doing))
+        for pair, line in zip(pairs, lines, strict=True):
+            append_line(output, line)
+            found[pair.key] = line
+            bar.advance(display)
+            if not console.is_terminal:
+                both = f"{names[pair.a.path]} and {names[pair.b.path]}"
+                console.print(f"step {pair.step}: {both} {_cell(line)}", highlight=False, soft_wrap=True)
+    return found
+
+
+def _check(arguments: DivergenceArguments) -> None:
+    """Whether every number is in its range."""
+    for name in ("samples", "max_completion_length", "per_device_eval_batch_size"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise BadInputError(f"--{name} must be 1 or more, got {value}.")
+    if arguments.temperature is not None and not 0 < arguments.temperature < float("inf"):
+        raise BadInputError(f"--temperature must be above 0, got {arguments.temperature}.")
+    if arguments.seed < 0:
+        raise BadInputError(f"--seed must be 0 or more, got {arguments.seed}.")
+
+
+def _task_of(runs: Sequence[TrainedRun]) -> str:
+    """The task that all runs were trained on."""
+    name = _agreed(runs, "task", {run.path: run.header.get("task") for run in runs})
+    if name not in tasks.names():
+        raise BadInputError(f"the runs were trained on {name!r}, which is no task: give --task, whose prompts to use.")
+    return str(name)
+
+
+def _settings(arguments: DivergenceArguments, runs: Sequence[TrainedRun], task: Task) -> DivergenceSettings:
+    """The settings: flags, else what the runs recorded, else the task's, else TRL's."""
+    generation: dict[str, Any] = {}
+    for name, default in GENERATION.items():
+        generation[name] = getattr(arguments, name, None)
+        if generation[name] is None:
+            fallback = task.settings.get(name, default)
+            recorded = {run.path: run.header.get("generation", {}).get(name, fallback) for run in runs}
+            generation[name] = _agreed(runs, name, recorded)
+    return DivergenceSettings(
+        task=task.name,
+        data=arguments.data,
+        split=arguments.split,
+        samples=min(arguments.samples, len(getattr(task, arguments.split))),
+        batch_size=arguments.per_device_eval_batch_size,
+        seed=arguments.seed,
+        **generation,
+    )
+
+
+def _agreed(runs: Sequence[TrainedRun], name: str, values: Mapping[str, Any]) -> Any:
+    """What all runs have in common."""
+    first = values[runs[0].path]
+    for run in runs:
+        if values[run.path] != first:
+            remedy = "compare runs that agree." if name == "chat_template_kwargs" else f"say which by --{name}."
+            raise BadInputError(f"{runs[0].path} has {name} {first!r}, {run.path} {values[run.path]!r}: {remedy}")
+    return first
+
+
+def _make_ready(output: Path) -> None:
+    """Make the file, and cut off a line that an interrupted command left; whatever else is there is refused."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("ab+") as file:
+        file.seek(0)
+        torn = file.read().rpartition(b"\n")[2]
+    if not torn.startswith(b'{"step":'[: len(torn)]):
+        raise BadInputError(f"{output} ends in something else than a record of divergence: give another --output.")
+    cut_torn_line(output)
+
+
+def _names(runs: Sequence[TrainedRun]) -> dict[str, str]:
+    """Short names for the screen: the folders' where these differ."""
+    short = {run.path: Path(run.path).name for run in runs}
+    return short if len(set(short.values())) == len(runs) else {run.path: run.path for run in runs}
+
+
+def _print_table(
+    pairs: Sequence[Pair],
+    found: Mapping[Any, Mapping[str, Any]],
+    names: Mapping[str, str],
+    settings: DivergenceSettings,
+    console: Console,
+) -> None:
+    """One row a pair, one column a step."""
+    steps = sorted({pair.step for pair in pairs})
+    shown = _spread(steps, STEPS_SHOWN)
+    title = f"½ [KL(a‖b) + KL(b‖a)] per token on {settings.samples} {settings.split} prompts ± standard error"
+    if len(shown) < len(steps):
+        title += f" ({len(shown)} of {len(steps)} steps)"
+    table = Table()
+    for name in ("a", "b"):
+        table.add_column(name)
+    for step in shown:
+        table.add_column(f"step {step}", justify="right")
+    rows: dict[tuple[str, str], dict[int, str]] = {}
+    for pair in pairs:
+        cells = rows.setdefault((names[pair.a.path], names[pair.b.path]), {})
+        cells[pair.step] = _cell(found[pair.key])
+    for (a, b), cells in rows.items():
+        table.add_row(a, b, *(cells.get(step, "–") for step in shown))
+    console.print(title, highlight=False, soft_wrap=True)
+    console.print(table)
+
+
+def _spread(steps: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the steps, evenly spread, the first and the last among them."""
+    if len(steps) <= count:
+        return list(steps)
+    return [steps[round(i * (len(steps) - 1) / (count - 1))] for i in range(count)]
+
+
+def _cell(line: Mapping[str, Any]) -> str:
+    value, error = line["kl"]["mean"], line["standard_error"]["mean"]
+    if value is None:  # not finite
+        return "∞"
+    return _number(value) if error is None else f"{_number(value)} ± {_number(error)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1e}" if 0 < value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,1 @@
+"""What runs inside a sandbox: copied there, and without any of paretune's other parts."""

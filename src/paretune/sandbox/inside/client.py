@@ -1,0 +1,449 @@
+"""The ``sqlite3`` that a program imports: Python's own interface, over a socket to the process with the database.
+
+Not offered: blobs, backups, extensions and (de)serialisation. Everything else behaves as the real module, because
+the real module answers.
+"""
+
+import datetime
+import sqlite3 as _engine
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from io import BufferedIOBase
+from typing import Any
+
+from . import wire as _wire
+
+for _name, _value in vars(_engine).items():  # SQLITE_OK, PARSE_DECLTYPES, sqlite_version, …
+    if not _name.startswith("_") and isinstance(_value, int | str | tuple):
+        globals()[_name] = _value
+
+complete_statement = _engine.complete_statement
+Binary, Date, Time, Timestamp = memoryview, datetime.date, datetime.time, datetime.datetime
+_stream: BufferedIOBase = None  # type: ignore[assignment]  # the socket, set before the program starts
+_functions: list[Callable[..., Any]] = []
+
+
+class Warning(Exception):  # noqa: N818 (the name that DB-API gives it)
+    """As in the real module."""
+
+
+class Error(Exception):
+    """As in the real module."""
+
+    sqlite_errorcode: int
+    sqlite_errorname: str
+
+
+class InterfaceError(Error):
+    """As in the real module."""
+
+
+class DatabaseError(Error):
+    """As in the real module."""
+
+
+class DataError(DatabaseError):
+    """As in the real module."""
+
+
+class IntegrityError(DatabaseError):
+    """As in the real module."""
+
+
+class InternalError(DatabaseError):
+    """As in the real module."""
+
+
+class NotSupportedError(DatabaseError):
+    """As in the real module."""
+
+
+class OperationalError(DatabaseError):
+    """As in the real module."""
+
+
+class ProgrammingError(DatabaseError):
+    """As in the real module."""
+
+
+_ERRORS: dict[str, type[BaseException]] = {
+    error.__name__: error
+    for error in (
+        *(Warning, Error, InterfaceError, DatabaseError, DataError, IntegrityError, InternalError),
+        *(NotSupportedError, OperationalError, ProgrammingError),
+        *(TypeError, ValueError, OverflowError, MemoryError, BufferError),
+    )
+}
+
+
+def _ask(*request: Any) -> Any:
+    """Have the database process do something; its answer."""
+    try:
+        _wire.send(_stream, request)
+        while "call" in (answer := _wire.receive(_stream)):
+            _wire.send(_stream, _called(answer))
+    except (EOFError, OSError, ValueError) as error:
+        raise OperationalError("the database is gone") from error
+    if "error" in answer:
+        name, message, *code = answer["error"]
+        problem = _ERRORS.get(name, ValueError if name.startswith("Unicode") else Error)(message)
+        if code:
+            problem.sqlite_errorcode, problem.sqlite_errorname = code  # type: ignore[attr-defined]
+        raise problem
+    return answer["value"]
+
+
+def _called(request: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {"value": _functions[request["call"]](*request["arguments"])}
+    except Exception as error:
+        return {"raised": str(error)}
+
+
+# --- values ----------------------------------------------------------------------------------------------------
+
+adapters: dict[type, Callable[[Any], Any]] = {
+    datetime.date: lambda value: value.isoformat(),
+    datetime.datetime: lambda value: value.isoformat(" "),
+}
+converters: dict[str, Callable[[bytes], Any]] = {
+    "DATE": lambda value: datetime.date(*map(int, value.split(b"-"))),
+    "TIMESTAMP": lambda value: datetime.datetime.fromisoformat(value.decode()),
+}
+
+
+class PrepareProtocol:
+    """As in the real module."""
+
+
+def register_adapter(type_: type, adapter: Callable[[Any], Any], /) -> None:
+    """As in the real module."""
+    adapters[type_] = adapter
+
+
+def register_converter(name: str, converter: Callable[[bytes], Any], /) -> None:
+    """As in the real module."""
+    converters[name.upper()] = converter
+    _ask("register_converter", name)
+
+
+def adapt(value: Any, protocol: type = PrepareProtocol, *alternative: Any) -> Any:
+    """As in the real module."""
+    if type(value) in adapters:
+        return adapters[type(value)](value)
+    conform = getattr(value, "__conform__", None)
+    adapted = None if conform is None else conform(protocol)
+    if adapted is not None:
+        return adapted
+    if alternative:
+        return alternative[0]
+    raise ProgrammingError("can't adapt")
+
+
+def enable_callback_tracebacks(flag: bool, /) -> None:
+    """As in the real module; has no effect."""
+    del flag
+
+
+def _bound(parameters: Any) -> Any:
+    if isinstance(parameters, Mapping):
+        return {key: _storable(parameters[key]) for key in parameters}
+    if isinstance(parameters, Sequence) or (hasattr(parameters, "__len__") and hasattr(parameters, "__getitem__")):
+        return [_storable(parameters[i]) for i in range(len(parameters))]
+    return parameters
+
+
+def _storable(value: Any) -> Any:
+    if type(value) in (int, float, str, bytes, type(None)):
+        return value
+    value = adapt(value, PrepareProtocol, value)
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return _stand_in(value) if isinstance(value, list | tuple | dict) else value
+
+
+def _stand_in(value: Any) -> Any:
+    """An object of a type of the same name, which is sent by that name."""
+    return type(type(value).__name__, (), {})()
+
+
+def _column(value: Any, text: Callable[[bytes], Any]) -> Any:
+    if isinstance(value, _wire.Declared):
+        return converters[value.converter](bytes(value))
+    return text(bytes(value)) if isinstance(value, _wire.Text) else value
+
+
+# --- the objects -----------------------------------------------------------------------------------------------
+
+
+class Row(Sequence[Any]):
+    """As in the real module."""
+
+    def __init__(self, cursor: "Cursor", values: tuple[Any, ...], /) -> None:
+        self._names = [column[0] for column in cursor.description or ()]
+        self._values = values
+
+    def keys(self) -> list[str]:
+        """The names of the columns."""
+        return list(self._names)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, int | slice):
+            return self._values[key]
+        if isinstance(key, str):
+            for name, value in zip(self._names, self._values, strict=False):
+                if name.lower() == key.lower():
+                    return value
+            raise IndexError("No item with that key")
+        raise IndexError("Index must be int or string")
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __hash__(self) -> int:
+        return hash((tuple(self._names), self._values))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Row):
+            return NotImplemented
+        return self._names == other._names and self._values == other._values
+
+
+class Cursor:
+    """As in the real module."""
+
+    def __init__(self, connection: "Connection", /) -> None:
+        self.connection = connection
+        self.row_factory = connection.row_factory
+        self.description: tuple[tuple[Any, ...], ...] | None = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.arraysize = 1
+        self._key = _ask("cursor", connection._key)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "Cursor":
+        """As in the real module."""
+        return self._run("execute", sql, _bound(parameters))
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> "Cursor":
+        """As in the real module."""
+        return self._run("executemany", sql, [_bound(row) for row in parameters])
+
+    def executescript(self, sql_script: str, /) -> "Cursor":
+        """As in the real module."""
+        return self._run("executescript", sql_script)
+
+    def _run(self, method: str, statement: Any, *parameters: Any) -> "Cursor":
+        shown = _ask("execute", method, self._key, statement, *parameters)
+        names = shown["description"]
+        self.description = None if names is None else tuple((name, *(None,) * 6) for name in names)
+        self.rowcount, self.lastrowid = shown["rowcount"], shown["lastrowid"]
+        return self
+
+    def fetchone(self) -> Any:
+        """As in the real module."""
+        rows = self._fetch(1)
+        return rows[0] if rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """As in the real module."""
+        size = self.arraysize if size is None else size
+        return self._fetch(size) if size > 0 else []
+
+    def fetchall(self) -> list[Any]:
+        """As in the real module."""
+        return self._fetch(-1)
+
+    def _fetch(self, count: int) -> list[Any]:
+        fetched = _ask("fetch", self._key, count)
+        self.rowcount = fetched["rowcount"]
+        text = self.connection.text_factory
+        rows = [tuple(_column(value, text) for value in row) for row in fetched["rows"]]
+        factory = self.row_factory
+        return rows if factory is None else [factory(self, row) for row in rows]
+
+    def close(self) -> None:
+        """As in the real module."""
+        _ask("close_cursor", self._key)
+
+    def setinputsizes(self, sizes: Any, /) -> None:
+        """Required by DB-API; has no effect."""
+
+    def setoutputsize(self, size: Any, column: Any = None, /) -> None:
+        """Required by DB-API; has no effect."""
+
+    def __iter__(self) -> "Cursor":
+        return self
+
+    def __next__(self) -> Any:
+        rows = self._fetch(1)
+        if not rows:
+            raise StopIteration
+        return rows[0]
+
+
+class Connection:
+    """As in the real module."""
+
+    Warning, Error, InterfaceError, DatabaseError = Warning, Error, InterfaceError, DatabaseError
+    DataError, OperationalError, IntegrityError = DataError, OperationalError, IntegrityError
+    InternalError, ProgrammingError, NotSupportedError = InternalError, ProgrammingError, NotSupportedError
+
+    def __init__(
+        self,
+        database: Any,
+        timeout: float = 5.0,
+        detect_types: int = 0,
+        isolation_level: str | None = "",
+        check_same_thread: bool = True,
+        factory: Any = None,
+        cached_statements: int = 128,
+        uri: bool = False,
+    ) -> None:
+        del check_same_thread, factory, cached_statements
+        self.row_factory: Any = None
+        self._text_factory: Callable[[bytes], Any] = str
+        options = {"timeout": timeout, "detect_types": detect_types, "isolation_level": isolation_level, "uri": uri}
+        self._key = _ask("connect", getattr(database, "__fspath__", lambda: database)(), options)
+
+    def cursor(self, factory: Callable[["Connection"], Any] = Cursor) -> Any:
+        """As in the real module."""
+        return factory(self)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        """As in the real module."""
+        return self.cursor().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any:
+        """As in the real module."""
+        return self.cursor().executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> Any:
+        """As in the real module."""
+        return self.cursor().executescript(sql_script)
+
+    def commit(self) -> None:
+        """As in the real module."""
+        _ask("method", self._key, "commit")
+
+    def rollback(self) -> None:
+        """As in the real module."""
+        _ask("method", self._key, "rollback")
+
+    def close(self) -> None:
+        """As in the real module."""
+        _ask("method", self._key, "close")
+
+    def interrupt(self) -> None:
+        """As in the real module."""
+        _ask("method", self._key, "interrupt")
+
+    @property
+    def in_transaction(self) -> bool:
+        """As in the real module."""
+        return bool(_ask("attribute", self._key, "in_transaction"))
+
+    @property
+    def total_changes(self) -> int:
+        """As in the real module."""
+        return int(_ask("attribute", self._key, "total_changes"))
+
+    @property
+    def isolation_level(self) -> str | None:
+        """As in the real module."""
+        level: str | None = _ask("attribute", self._key, "isolation_level")
+        return level
+
+    @isolation_level.setter
+    def isolation_level(self, level: str | None) -> None:
+        _ask("attribute", self._key, "isolation_level", level)
+
+    @property
+    def text_factory(self) -> Callable[[bytes], Any]:
+        """As in the real module."""
+        return self._text_factory
+
+    @text_factory.setter
+    def text_factory(self, factory: Callable[[bytes], Any]) -> None:
+        self._text_factory = factory
+        _ask("attribute", self._key, "text_factory", factory is not str)
+
+    def create_function(self, name: str, narg: int, func: Any, *, deterministic: bool = False) -> None:
+        """As in the real module."""
+        self._create("create_function", func, name, narg, deterministic=deterministic)
+
+    def create_aggregate(self, name: str, n_arg: int, aggregate_class: Any) -> None:
+        """As in the real module."""
+        running: list[Any] = []
+
+        def call(what: str, key: int = 0, *arguments: Any) -> Any:
+            if what == "new":
+                running.append(aggregate_class())
+                return len(running) - 1
+            return getattr(running[key], what)(*arguments)
+
+        self._create("create_aggregate", aggregate_class and call, name, n_arg)
+
+    def create_collation(self, name: str, callback: Any, /) -> None:
+        """As in the real module."""
+        self._create("create_collation", callback, name)
+
+    def set_trace_callback(self, trace_callback: Any) -> None:
+        """As in the real module."""
+        self._create("set_trace_callback", trace_callback)
+
+    def set_authorizer(self, authorizer_callback: Any) -> None:
+        """As in the real module."""
+        self._create("set_authorizer", authorizer_callback)
+
+    def set_progress_handler(self, progress_handler: Any, n: int) -> None:
+        """As in the real module."""
+        self._create("set_progress_handler", progress_handler, n)
+
+    def _create(self, kind: str, function: Any, *arguments: Any, **options: Any) -> None:
+        if function is not None:
+            _functions.append(function)
+        _ask("create", self._key, kind, arguments, options, None if function is None else len(_functions) - 1)
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(_engine.Connection, name):
+            raise NotSupportedError(f"Connection.{name} is not offered in this sandbox")
+        raise AttributeError(f"'sqlite3.Connection' object has no attribute {name!r}")
+
+    def __call__(self, sql: str, /) -> Any:
+        """Statements are not prepared by hand."""
+        raise NotSupportedError("Connection() is not offered in this sandbox")
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+
+
+def connect(database: Any, *arguments: Any, **options: Any) -> Any:
+    """As in the real module."""
+    factory = arguments[4] if len(arguments) > 4 else options.pop("factory", Connection)
+    return factory(database, *arguments, **options)
+
+
+def DateFromTicks(ticks: float) -> datetime.date:  # noqa: N802 (DB-API's name)
+    """As in the real module."""
+    return Date(*time.localtime(ticks)[:3])
+
+
+def TimeFromTicks(ticks: float) -> datetime.time:  # noqa: N802
+    """As in the real module."""
+    return Time(*time.localtime(ticks)[3:6])
+
+
+def TimestampFromTicks(ticks: float) -> datetime.datetime:  # noqa: N802
+    """As in the real module."""
+    return Timestamp(*time.localtime(ticks)[:6])

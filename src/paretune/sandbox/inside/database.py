@@ -1,0 +1,183 @@
+"""The process that holds a program's databases, runs its statements, and writes them down first.
+
+The program reaches it through a socket alone. What it writes down is therefore what the engine was handed, whatever
+the program does to its own modules, and no statement is run that was not written down.
+"""
+
+import os
+import posixpath
+import sqlite3
+from collections.abc import Callable, Mapping
+from io import BufferedIOBase
+from typing import Any
+from urllib.parse import quote
+
+from .wire import Declared, Text, receive, send
+
+Handler = Callable[..., Any]
+
+
+class Database:
+    """Serves one program.
+
+    Args:
+        program: the socket to the program.
+        record: where statements are written down.
+        contents: the databases that exist from the start, as ``sqlite3`` serialises them, by file name.
+    """
+
+    def __init__(self, program: BufferedIOBase, record: BufferedIOBase, contents: Mapping[str, bytes]) -> None:
+        self.program, self.record = program, record
+        self.connections: list[sqlite3.Connection] = []
+        self.cursors: list[sqlite3.Cursor] = []
+        # A database in memory lives while a connection to it is open.
+        self.keepers: dict[str, sqlite3.Connection] = {}
+        for name, content in contents.items():
+            source = sqlite3.connect(":memory:")
+            source.deserialize(content)
+            source.backup(self._keeper(name))
+        for name in ("date", "timestamp"):  # their defaults make objects that cannot be sent
+            self.register_converter(name)
+
+    def serve(self) -> None:
+        """Do what the program asks until it is gone."""
+        try:
+            while True:
+                self._answer(receive(self.program))
+        except (EOFError, OSError, ValueError, TypeError, AttributeError):
+            return
+
+    def _answer(self, request: list[Any]) -> None:
+        operation, *arguments = request
+        handler: Handler = getattr(self, operation)
+        try:
+            answer = {"value": handler(*arguments)}
+        except Exception as error:
+            answer = {"error": [type(error).__name__, str(error)]}
+            if isinstance(error, sqlite3.Error) and hasattr(error, "sqlite_errorcode"):
+                answer["error"] += [error.sqlite_errorcode, error.sqlite_errorname]
+        send(self.program, answer)
+
+    def contents(self) -> dict[str, bytes]:
+        """The databases as they are now, by file name."""
+        return {name: keeper.serialize() for name, keeper in self.keepers.items()}
+
+    # --- what a program can ask for ---------------------------------------------------------------------------
+
+    def connect(self, path: Any, options: dict[str, Any]) -> int:
+        """Open a database; the number of the connection."""
+        if isinstance(path, str) and path.startswith("file:") and options.pop("uri", False):
+            path = ":memory:" if "mode=memory" in path else path[5:].split("?")[0]
+        options.pop("uri", None)
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if isinstance(path, str) and path not in ("", ":memory:"):
+            name = posixpath.basename(path)
+            self._keeper(name)
+            connection = sqlite3.connect(_address(name), uri=True, **options)
+        else:
+            connection = sqlite3.connect(path, **options)
+        self.connections.append(connection)
+        return len(self.connections) - 1
+
+    def method(self, connection: int, name: str, *arguments: Any) -> None:
+        """One of a connection's methods without a value."""
+        if name in ("commit", "rollback", "close", "interrupt", "setlimit"):
+            getattr(self.connections[connection], name)(*arguments)
+
+    def attribute(self, connection: int, name: str, *value: Any) -> Any:
+        """Read one of a connection's attributes, or set it."""
+        if value:
+            if name == "isolation_level":
+                self.connections[connection].isolation_level = value[0]
+            elif name == "text_factory":
+                self.connections[connection].text_factory = Text if value[0] else str
+            return None
+        return getattr(self.connections[connection], name) if name in _ATTRIBUTES else None
+
+    def cursor(self, connection: int) -> int:
+        """Make a cursor; its number."""
+        self.cursors.append(self.connections[connection].cursor())
+        return len(self.cursors) - 1
+
+    def close_cursor(self, cursor: int) -> None:
+        """Close a cursor."""
+        self.cursors[cursor].close()
+
+    def execute(self, method: str, cursor: int, statement: Any, *parameters: Any) -> dict[str, Any]:
+        """Write a statement down and run it; what the cursor then shows."""
+        if isinstance(statement, str):
+            send(self.record, {"method": method, "statement": statement})
+        run = self.cursors[cursor]
+        if method in ("execute", "executemany", "executescript"):
+            getattr(run, method)(statement, *parameters)
+        return {
+            "description": None if run.description is None else [column[0] for column in run.description],
+            "rowcount": run.rowcount,
+            "lastrowid": run.lastrowid,
+        }
+
+    def fetch(self, cursor: int, count: int) -> dict[str, Any]:
+        """The next `count` rows, all that are left if it is negative."""
+        run = self.cursors[cursor]
+        rows = run.fetchall() if count < 0 else run.fetchmany(count)
+        return {"rows": rows, "rowcount": run.rowcount}
+
+    def register_converter(self, name: str) -> None:
+        """Let the program convert the values of columns of this type."""
+        sqlite3.register_converter(name, lambda value: Declared(value, name.upper()))
+
+    def create(
+        self, connection: int, kind: str, arguments: list[Any], options: dict[str, Any], key: int | None
+    ) -> None:
+        """Register a function of the program's, which is called back under its key."""
+        call: Any = None if key is None else self._callback(key)
+        on = self.connections[connection]
+        if kind == "create_function":
+            on.create_function(*arguments, call, **options)  # type: ignore[call-arg, arg-type]
+        elif kind == "create_aggregate":
+            on.create_aggregate(*arguments, call and _aggregate(call))  # type: ignore[call-arg]
+        elif kind == "create_collation":
+            on.create_collation(*arguments, call)  # type: ignore[call-arg]
+        elif kind in ("set_trace_callback", "set_authorizer", "set_progress_handler"):
+            getattr(on, kind)(call, *arguments)
+
+    # ----------------------------------------------------------------------------------------------------------
+
+    def _callback(self, key: int) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            send(self.program, {"call": key, "arguments": arguments})
+            while isinstance(answer := receive(self.program), list):  # the function uses the database itself
+                self._answer(answer)
+            if "raised" in answer:
+                raise RuntimeError(answer["raised"])
+            return answer["value"]
+
+        return call
+
+    def _keeper(self, name: str) -> sqlite3.Connection:
+        if name not in self.keepers:
+            self.keepers[name] = sqlite3.connect(_address(name), uri=True)
+        return self.keepers[name]
+
+
+_ATTRIBUTES = ("in_transaction", "total_changes", "isolation_level")
+
+
+def _address(name: str) -> str:
+    # SQLite's own file system in memory: connections to a name that begins with a slash share the database.
+    return f"file:/{quote(name)}?vfs=memdb"
+
+
+def _aggregate(call: Callable[..., Any]) -> type:
+    class Aggregate:
+        def __init__(self) -> None:
+            self.key = call("new")
+
+        def step(self, *arguments: Any) -> None:
+            call("step", self.key, *arguments)
+
+        def finalize(self) -> Any:
+            return call("finalize", self.key)
+
+    return Aggregate

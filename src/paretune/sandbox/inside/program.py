@@ -1,0 +1,61 @@
+"""The process of one program: it becomes the program, as if Python had been started with it."""
+
+import atexit
+import builtins
+import os
+import site
+import socket
+import sys
+import types
+from pathlib import Path
+
+from . import client
+
+_HERE = Path(__file__).parent
+
+
+for _class in vars(client).values():  # a program shows an error as sqlite3's
+    if isinstance(_class, type) and _class.__module__ == client.__name__:
+        _class.__module__ = "sqlite3"
+
+
+def run() -> None:
+    """Run the program on descriptor 4, with its input and output on 0 and 1 and its databases behind 3.
+
+    ``input()`` writes its prompt nowhere, so that the output is what the program says by itself.
+    """
+    with open(4, "rb") as file:
+        text = file.read()
+    client._stream = socket.socket(fileno=3).makefile("rwb")
+    main = types.ModuleType("__main__")
+    for name in [name for name in sys.modules if name.split(".")[0] in (__package__, "_sqlite3")]:
+        del sys.modules[name]
+    sys.modules.update({"__main__": main, "sqlite3": client, "sqlite3.dbapi2": client})
+    sys.path.remove(str(_HERE.parent))
+    sys.argv = ["program.py"]
+    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 (open to the end)
+    sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    builtins.input = _input
+    site.setquit()
+    status = 0
+    try:
+        exec(compile(text, "program.py", "exec", dont_inherit=True), main.__dict__)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+    finally:
+        os._exit(status & 0xFF)
+
+
+def _input(prompt: object = "", /) -> str:
+    del prompt
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError("EOF when reading a line")
+    return line.removesuffix("\n")

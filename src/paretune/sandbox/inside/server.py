@@ -1,0 +1,134 @@
+"""The fork server: for each input a fresh process for the program, and one for its databases.
+
+It is started once, inside the sandbox, and runs no line of a program itself. Programs are its children and keep
+none of its descriptors. It learns from the kernel how they end. It keeps no time: the launcher does, from outside,
+and ends the whole sandbox when a run is overdue.
+
+Usage: ``-m inside.server DESCRIPTOR``, a socket (SOCK_SEQPACKET) to the launcher. A message is a JSON object, with five
+descriptors: the program's text, its input, its output, the record of its statements, its databases.
+"""
+
+import base64
+import fcntl
+import gc
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import program
+from .database import Database
+from .wire import send
+
+DESCRIPTORS = 5
+
+
+def serve(launcher: socket.socket) -> None:
+    """Run what the launcher sends until it is gone."""
+    gc.freeze()
+    launcher.send(b"ready")
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(launcher, 65536, DESCRIPTORS)
+        if len(descriptors) < DESCRIPTORS:
+            return
+        launcher.send(json.dumps(run(json.loads(message), descriptors)).encode())
+
+
+def run(job: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
+    """Run a program on one input.
+
+    Returns:
+        ``exit``: its exit status, or minus the signal that ended it. ``timeout``: whether it, or a statement of its,
+        took more processor time than it may. ``clean``: whether the scratch folder could be emptied.
+    """
+    text, standard_input, output, record, contents = descriptors
+    limits = job["limits"]
+    to_program, to_database = socket.socketpair()
+    holder = _child({to_program.fileno(): 3, record: 4, contents: 5}, limits, lambda: hold(keep=job["keep"]))
+    runner = _child({standard_input: 0, output: 1, to_database.fileno(): 3, text: 4}, limits, program.run)
+    for end in (to_program, to_database):
+        end.close()
+    for descriptor in descriptors:
+        os.close(descriptor)
+    status, timeout = _wait(runner)
+    # The program's end of the socket is closed now, so the process with its databases ends, too.
+    _, too_long = _wait(holder)
+    return {"exit": status, "timeout": timeout or too_long, "clean": _clean()}
+
+
+def hold(*, keep: bool) -> None:
+    """The database process: serve the program; if asked to, write down what the databases hold in the end."""
+    with socket.socket(fileno=3) as connection, open(4, "wb") as record, open(5, "rb") as contents:
+        given = {name: base64.b64decode(content) for name, content in json.load(contents).items()}
+        database = Database(connection.makefile("rwb"), record, given)
+        database.serve()
+        if keep:
+            send(record, {"databases": database.contents()})
+
+
+def _child(descriptors: Mapping[int, int], limits: Mapping[str, Any], main: Callable[[], None]) -> int:
+    """Fork a process that has these descriptors, under their new numbers, and /dev/null for input and output else."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        wanted = {0: nothing, 1: nothing, 2: nothing} | {new: old for old, new in descriptors.items()}
+        high = {new: fcntl.fcntl(old, fcntl.F_DUPFD, 64) for new, old in wanted.items()}
+        for new, old in high.items():
+            os.dup2(old, new)
+        os.closerange(max(wanted) + 1, 1024)
+        restrict(limits)
+        main()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def restrict(limits: Mapping[str, Any]) -> None:
+    """Set the kernel's limits on the current process, for good.
+
+    It is the only process that they allow, so what bounds it bounds all: it can make neither processes nor threads.
+    """
+    for what, most in (
+        (resource.RLIMIT_AS, limits["memory"]),
+        (resource.RLIMIT_FSIZE, limits["scratch"]),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 64),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+    # At the first of the two the kernel sends a signal of its own, SIGXCPU, at the second one that cannot be caught.
+    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_seconds"], limits["cpu_seconds"] + 1))
+
+
+def _wait(pid: int) -> tuple[int, bool]:
+    """Wait for a child; how it ended, and whether that was for want of processor time."""
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code, code in (-signal.SIGXCPU, -signal.SIGKILL)  # nobody else kills: nobody can
+
+
+def _clean() -> bool:
+    """Empty the scratch folder, the current one."""
+    try:
+        for entry in os.scandir():
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+    except (OSError, RecursionError):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,166 @@
+r"""The launcher: one process that keeps the sandboxes, and watches over them from outside.
+
+``paretune.sandbox.Sandbox`` starts it as a program of its own, so that nothing of the trainer (its memory, threads,
+GPU context, descriptors) is in it. It ends when the trainer does.
+
+Usage: ``python -m paretune.sandbox.launcher DESCRIPTOR SETTINGS``; the descriptor is a socket to the trainer. Both
+sides write JSON values, each after its length in 8 bytes. The trainer sends programs::
+
+    {"id": 7, "text": "print(input())", "inputs": ["1\n", "2\n"], "databases": {NAME: BASE64}, "keep": false}
+
+and gets ``{"id": 7, "outcomes": [...]}`` when all inputs were run, or ``{"failed": REASON}`` when nothing can be run.
+"""
+
+import ctypes
+import json
+import os
+import queue
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from paretune.sandbox.backends import prepare
+from paretune.sandbox.channel import read, write
+from paretune.sandbox.image import InterpreterError
+from paretune.sandbox.limits import Limits
+from paretune.sandbox.slot import LostError, Slot
+
+_PR_SET_CHILD_SUBREAPER = 36
+_NOT_RUN: dict[str, Any] = {"status": "timeout", "exit": None, "output": "", "statements": [], "databases": None}
+
+
+class _Program:
+    """A program on its way through the slots."""
+
+    def __init__(self, request: Mapping[str, Any], patience: int) -> None:
+        self.request, self.patience = request, patience
+        self.outcomes: list[dict[str, Any] | None] = [None] * len(request["inputs"])
+
+    def given_up(self, index: int) -> bool:
+        """Whether the inputs before this one took all the patience there is."""
+        before = [outcome for outcome in self.outcomes[:index] if outcome is not None]
+        return len([outcome for outcome in before if outcome["status"] == "timeout"]) >= self.patience
+
+    def done(self) -> list[dict[str, Any]] | None:
+        """All outcomes, once they are there: the same, whichever inputs were run side by side."""
+        if any(outcome is None for outcome in self.outcomes):
+            return None
+        for index in range(len(self.outcomes)):
+            if self.given_up(index):
+                self.outcomes[index:] = [_NOT_RUN] * (len(self.outcomes) - index)
+                break
+        return [outcome for outcome in self.outcomes if outcome is not None]
+
+
+class Launcher:
+    """Hands inputs out to the slots, and outcomes back to the trainer.
+
+    Args:
+        trainer: the socket to it.
+        folder: where the back end was prepared.
+        backend: its name.
+        slots: sandboxes that run side by side.
+        limits: of every run.
+    """
+
+    def __init__(self, trainer: socket.socket, folder: Path, backend: str, slots: int, limits: Limits) -> None:
+        self.trainer, self.limits = trainer, limits
+        self.lock = threading.Lock()
+        # First the first inputs of all programs, so that one which hangs does not hold up the others.
+        self.waiting: queue.PriorityQueue[tuple[int, int, _Program]] = queue.PriorityQueue()
+        self.slots = [Slot(backend, folder, folder / "scratch" / str(number), limits) for number in range(slots)]
+
+    def serve(self) -> None:
+        """Take programs until the trainer is gone."""
+        for slot in self.slots:
+            threading.Thread(target=self._work, args=(slot,), daemon=True).start()
+        try:
+            number = 0
+            while True:
+                program = _Program(read(self.trainer), self.limits.patience)
+                for index in range(len(program.outcomes)):
+                    self.waiting.put((index, number := number + 1, program))
+        except (EOFError, OSError):
+            return
+
+    def _work(self, slot: Slot) -> None:
+        while True:
+            index, _, program = self.waiting.get()
+            request = program.request
+            try:
+                outcome = _NOT_RUN
+                if not program.given_up(index):
+                    outcome = slot.run(
+                        request["text"], request["inputs"][index], request["databases"], keep=request["keep"]
+                    )
+            except (LostError, OSError) as error:
+                self._answer({"failed": str(error)})
+                continue
+            with self.lock:
+                program.outcomes[index] = outcome
+                outcomes = program.done()
+            if outcomes is not None:
+                self._answer({"id": request["id"], "outcomes": outcomes})
+
+    def _answer(self, message: Mapping[str, Any]) -> None:
+        with self.lock, suppress(OSError):  # it is gone, and `serve` ends
+            write(self.trainer, message)
+
+
+def main(descriptor: int, settings: Mapping[str, Any]) -> int:
+    """Prepare the back end, serve the trainer in a child without privileges, and clear up; the exit status."""
+    trainer = socket.socket(fileno=descriptor)
+    folder = Path(tempfile.mkdtemp(prefix="paretune-sandbox-"))
+    try:
+        folder.chmod(0o755)
+        prepare(settings["backend"], folder)
+        user = _scratch_owner(folder / "scratch")
+        child = os.fork()
+        if child == 0:
+            _serve(trainer, folder, user, settings)
+        trainer.close()
+        os.waitpid(child, 0)
+    except (InterpreterError, OSError) as error:
+        write(trainer, {"failed": str(error)})
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _scratch_owner(scratch: Path) -> int | None:
+    """Make the folder of the scratch folders; the user that root becomes, one that nobody else is, who owns it."""
+    scratch.mkdir()
+    if os.geteuid() != 0:
+        return None
+    user = 61184 + os.getpid() % 4000  # of the range that systemd keeps for users without a name
+    os.chown(scratch, user, user)
+    return user
+
+
+def _serve(trainer: socket.socket, folder: Path, user: int | None, settings: Mapping[str, Any]) -> None:
+    """The child: never returns."""
+    status = 1
+    try:
+        if user is not None:  # the kernel does not bound root's processes
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # a container's first process may leave zombies
+        launcher = Launcher(trainer, folder, settings["backend"], settings["slots"], Limits(**settings["limits"]))
+        launcher.serve()
+        for slot in launcher.slots:
+            slot.stop()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), json.loads(sys.argv[2])))

@@ -1,0 +1,201 @@
+"""Running programs that a model wrote."""
+
+import atexit
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from paretune.sandbox.channel import read, write
+from paretune.sandbox.limits import Limits
+
+
+class SandboxError(RuntimeError):
+    """Programs cannot be run here, or no longer."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program to run, once for each input.
+
+    Args:
+        text: Python source.
+        inputs: what each run finds on standard input.
+        databases: the SQLite databases that each run finds anew, by file name, as ``Connection.serialize`` gives them.
+        keep: whether the databases are wanted as a run leaves them.
+    """
+
+    text: str
+    inputs: Sequence[str]
+    databases: Mapping[str, bytes] = field(default_factory=dict)
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement that a program handed to its database, whether or not it could be run.
+
+    Args:
+        method: ``"execute"``, ``"executemany"`` or ``"executescript"``.
+        text: as handed over, before values are bound.
+    """
+
+    method: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one run. There is one for every program and input, whatever the program does.
+
+    Args:
+        status: ``"exited"`` (by itself or by a signal), ``"timeout"``, ``"overflow"`` (it said too much) or ``"lost"``
+            (it brought down every sandbox it was run in).
+        exit: the exit status, minus the signal, or None where there is none.
+        output: what it printed, without the prompts of ``input()``.
+        statements: those handed to its databases, in order.
+        databases: as it left them, if they were to be kept and it was not cut off.
+    """
+
+    status: Literal["exited", "timeout", "overflow", "lost"]
+    exit: int | None
+    output: str
+    statements: tuple[Statement, ...]
+    databases: dict[str, bytes] | None = field(default=None, repr=False)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the program came to its end without an error."""
+        return self.status == "exited" and self.exit == 0
+
+
+class Sandbox:
+    """Runs programs side by side, each run in a fresh process of a sandbox, with fresh databases.
+
+    The launcher is started at once, as a process of its own; start it before a GPU is touched. It ends with this
+    process, or with :meth:`close`.
+
+    Args:
+        backend: ``"bubblewrap"``, ``"landlock"``, or ``"unsafe"``, which shuts nothing in.
+        slots: sandboxes side by side; by default four for each processor that this process may use, since a program
+            that waits takes up a slot but no processor.
+        limits: of each run.
+
+    Raises:
+        SandboxError: if the back end cannot be started here; the message says why.
+    """
+
+    def __init__(self, backend: str = "bubblewrap", *, slots: int | None = None, limits: Limits | None = None) -> None:
+        self.backend = backend
+        self.limits = Limits() if limits is None else limits
+        self.tested: list[str] = []
+        self.slots = _slots() if slots is None else slots
+        settings = {"backend": backend, "slots": self.slots, "limits": asdict(self.limits)}
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._launcher = subprocess.Popen(
+                [sys.executable, "-I", "-m", "paretune.sandbox.launcher", str(theirs.fileno()), json.dumps(settings)],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # an interrupt at the terminal is for the trainer
+            )
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Future[list[Outcome]]] = {}
+        self._number = 0
+        self._failure: str | None = None
+        threading.Thread(target=self._listen, daemon=True).start()
+        atexit.register(self.close)
+        try:
+            self.run([Program("", [""])])
+        except SandboxError:
+            self.close()
+            raise
+
+    @property
+    def launcher_pid(self) -> int:
+        """The process that keeps the sandboxes."""
+        return self._launcher.pid
+
+    def describe(self) -> dict[str, Any]:
+        """The back end, its limits and the promises that it was tested for, for a run's record."""
+        return {"backend": self.backend, "slots": self.slots, "limits": asdict(self.limits), "tested": self.tested}
+
+    def run(self, programs: Sequence[Program]) -> list[list[Outcome]]:
+        """Run programs; may be called from several threads.
+
+        Returns:
+            For each program, the outcome on each of its inputs.
+
+        Raises:
+            SandboxError: if the sandboxes cannot be started any more.
+        """
+        futures = [self._submit(program) for program in programs]
+        return [future.result() for future in futures]
+
+    def close(self) -> None:
+        """End the launcher, the sandboxes and all in them."""
+        if os.getpid() != self._owner:  # a fork of the trainer, a data loader's worker say
+            return
+        atexit.unregister(self.close)
+        self._failure = self._failure or "it was closed"
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._launcher.wait()
+
+    def _submit(self, program: Program) -> "Future[list[Outcome]]":
+        future: Future[list[Outcome]] = Future()
+        databases = {name: base64.b64encode(content).decode() for name, content in program.databases.items()}
+        with self._lock:
+            if self._failure is not None:
+                raise SandboxError(f"The sandbox ({self.backend}) is gone: {self._failure}.")
+            self._number += 1
+            if not program.inputs:
+                future.set_result([])
+                return future
+            self._waiting[self._number] = future
+            request = {"id": self._number, "text": program.text, "inputs": list(program.inputs)}
+            with suppress(OSError):  # the listener notices, and says why
+                write(self._socket, {**request, "databases": databases, "keep": program.keep})
+        return future
+
+    def _listen(self) -> None:
+        failure = "its launcher ended"
+        try:
+            while "failed" not in (message := read(self._socket)):
+                with self._lock:
+                    future = self._waiting.pop(message["id"])
+                future.set_result([_outcome(outcome) for outcome in message["outcomes"]])
+            failure = message["failed"]
+        except (EOFError, OSError):
+            pass
+        with self._lock:
+            self._failure = self._failure or failure
+            waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            future.set_exception(SandboxError(f"The sandbox ({self.backend}) does not run: {self._failure}."))
+
+
+def _outcome(message: Mapping[str, Any]) -> Outcome:
+    left = message["databases"]
+    return Outcome(
+        status=message["status"],
+        exit=message["exit"],
+        output=message["output"],
+        statements=tuple(Statement(entry["method"], entry["statement"]) for entry in message["statements"]),
+        databases=None if left is None else {name: base64.b64decode(content) for name, content in left.items()},
+    )
+
+
+def _slots() -> int:
+    """Four a processor, which the processes of this machine that train together share; not more than 64."""
+    processors = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return min(max(4, 4 * processors), 64)

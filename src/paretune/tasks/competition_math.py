@@ -1,0 +1,74 @@
+"""How competition problems are judged and trained on: what the tasks on parts of MATH share.
+
+The objectives are those of Lu et al., "Learning to Optimize Multi-Objective Alignment Through Dynamic Reward
+Weighting" (https://arxiv.org/abs/2509.11452). It is no task itself, and imports nothing heavy until it makes one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from paretune.tasks import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+__all__ = ["MAX_COMPLETION_LENGTH", "competition_math"]
+
+MAX_COMPLETION_LENGTH = 512
+"""Tokens a completion may have, and the upper bound of the length metric. One number for both: the bound
+normalises the hypervolume, and a mean length above it would be worse than the worst corner."""
+
+
+def competition_math(name: str, description: str, splits: dict[str, Dataset], *, mu: float) -> Task:
+    """A task of competition problems with the objectives accuracy, conciseness and clarity.
+
+    Args:
+        name: The task's name.
+        description: One line for listings.
+        splits: ``"train"``, ``"validation"`` and ``"test"``, each with the columns ``prompt`` and ``answer``.
+        mu: The default μ of the gradient rule.
+
+    Returns:
+        The task, with settings for SmolLM2-135M-Instruct and objectives of its own (the running mean length of
+        conciseness is not shared).
+    """
+    # Listing the tasks should not wait for torch and the answer checker.
+    from paretune.objectives import Conciseness, Objective, accuracy, clarity, completion_length
+
+    settings: dict[str, Any] = {
+        "max_completion_length": MAX_COMPLETION_LENGTH,
+        "num_generations": 8,
+        "per_device_train_batch_size": 8,
+        "gradient_accumulation_steps": 8,
+        "learning_rate": 1e-6,
+        "weight_decay": 0.01,
+        # A model this small fits without recomputing its activations, which would cost a third more time.
+        "gradient_checkpointing": False,
+        "logging_steps": 1,
+        # The paper validates every 5 batches; the policy before training belongs to the front too.
+        "eval_strategy": "steps",
+        "eval_steps": 5,
+        "eval_on_start": True,
+    }
+    return Task(
+        name=name,
+        description=description,
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
+        objectives=[
+            Objective("accuracy", accuracy, bounds=(0.0, 1.0)),
+            Objective(
+                "conciseness",
+                Conciseness(),
+                metric=completion_length,
+                maximize=False,
+                bounds=(0.0, float(MAX_COMPLETION_LENGTH)),
+            ),
+            Objective("clarity", clarity, bounds=(0.0, 1.0)),
+        ],
+        model="HuggingFaceTB/SmolLM2-135M-Instruct",
+        mu=mu,
+        settings=settings,
+    )

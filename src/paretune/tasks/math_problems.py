@@ -1,0 +1,157 @@
+"""Competition problems with one answer each, from a local folder or from the Hub, in one form.
+
+What the tasks on parts of MATH share; it is no task itself. A problem is a row with the columns ``prompt`` (chat
+messages), ``answer`` (the ground truth) and those that its task keeps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset, load_dataset
+
+__all__ = ["FILES", "INSTRUCTION", "as_problem", "check_rows", "cut", "fetch", "in_hash_order", "read_folder"]
+
+INSTRUCTION = "Let's think step by step and output the final answer within \\boxed{}."
+"""The paper's instruction (Lu et al., arXiv 2509.11452); it follows the problem after a space."""
+
+FILES = {"train": "train.parquet", "validation": "val.parquet", "test": "test.parquet"}
+"""The file of each split in a local folder."""
+
+
+def read_folder(folder: Path, *, title: str, columns: Sequence[str]) -> dict[str, Dataset]:
+    """Read the splits from ``train.parquet``, ``val.parquet`` and ``test.parquet``, the prompts as published.
+
+    Each file has the columns ``prompt`` (chat messages), ``reward_model`` (with the field ``ground_truth``) and those
+    to keep; other columns are left out.
+
+    Args:
+        folder: Where the files are.
+        title: What the problems are called in messages.
+        columns: The columns to keep beside the prompt and the answer.
+
+    Raises:
+        FileNotFoundError: If the folder or a file is missing.
+        ValueError: If a file is no parquet file, is empty, lacks a column or has a row without prompt or answer.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The data folder {str(folder)!r} does not exist: give a folder of parquet files.")
+    missing = [file for file in FILES.values() if not (folder / file).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"The data folder {str(folder)!r} lacks {', '.join(missing)}: {title} needs {', '.join(FILES.values())}."
+        )
+    return {split: _read_file(folder / file, title, columns) for split, file in FILES.items()}
+
+
+def fetch(name: str, config: str | None = None, *, split: str) -> list[dict[str, Any]]:
+    """The rows of one split of a data set on the Hub, or of its copy in the local cache.
+
+    Raises:
+        FileNotFoundError: If the Hub cannot be reached, or has no such data set, and there is no copy either.
+    """
+    try:
+        return list(load_dataset(name, config, split=split))
+    # Without a network datasets raises ValueError where it has another configuration in its cache than the one wanted.
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"{name} could not be fetched from the Hub ({_one_line(error)}): "
+            "go online, or give a local folder of parquet files with --data."
+        ) from error
+
+
+def check_rows(
+    rows: Iterable[Mapping[str, Any]], *, source: str, count: int, columns: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """The rows of a data set that is known, as a list, if it is still what it was.
+
+    Args:
+        rows: As the Hub has them.
+        source: What the data set is called in messages.
+        count: How many rows there should be.
+        columns: What each row should have.
+
+    Raises:
+        ValueError: If there are more or fewer rows, or one lacks a column.
+    """
+    problems = list(rows)
+    if len(problems) != count:
+        raise ValueError(
+            f"{source} should have {count} problems, found {len(problems)}: give a local folder with --data."
+        )
+    for row in problems:
+        absent = [column for column in columns if row.get(column) is None]
+        if absent:
+            raise ValueError(f"A row of {source} lacks {', '.join(absent)}: give a local folder with --data.")
+    return problems
+
+
+def in_hash_order(rows: Iterable[Mapping[str, Any]], column: str) -> list[Mapping[str, Any]]:
+    """The rows in the order of the SHA-256 of a text column that tells them apart.
+
+    What is cut from this order depends neither on the order in which the rows came nor on anybody's random number
+    generator.
+    """
+    return sorted(rows, key=lambda row: hashlib.sha256(row[column].encode()).hexdigest())
+
+
+def as_problem(problem: str, answer: str, **columns: Any) -> dict[str, Any]:
+    """A problem as a row: asked in one message of the user, with the paper's :data:`INSTRUCTION`."""
+    return {"prompt": [{"role": "user", "content": f"{problem} {INSTRUCTION}"}], "answer": answer, **columns}
+
+
+def cut(problems: Sequence[dict[str, Any]], sizes: Mapping[str, int]) -> dict[str, Dataset]:
+    """Cut the problems, in their order, into splits of these sizes."""
+    splits, start = {}, 0
+    for split, size in sizes.items():
+        splits[split] = Dataset.from_list(list(problems[start : start + size]))
+        start += size
+    return splits
+
+
+def _read_file(path: Path, title: str, kept: Sequence[str]) -> Dataset:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be read as parquet ({_one_line(error)}): fetch the file again."
+        ) from error
+    needed = ("prompt", "reward_model", *kept)
+    absent = [column for column in needed if column not in table.column_names]
+    if absent:
+        raise ValueError(
+            f"{str(path)!r} lacks the column {', '.join(absent)}: "
+            f"{title} needs {', '.join(needed)}, found {', '.join(table.column_names)}."
+        )
+    if table.num_rows == 0:
+        raise ValueError(f"{str(path)!r} has no rows: a split needs at least one problem.")
+    return Dataset.from_list([_published(row, number, path, kept) for number, row in enumerate(table.to_pylist())])
+
+
+def _published(row: dict[str, Any], number: int, path: Path, kept: Sequence[str]) -> dict[str, Any]:
+    prompt, scoring = row["prompt"], row["reward_model"]
+    if not isinstance(prompt, list) or not prompt or not all(_is_message(message) for message in prompt):
+        raise ValueError(
+            f"Row {number} of {str(path)!r} should have messages with role and content as its prompt, "
+            f"found {_one_line(repr(prompt))}."
+        )
+    if not isinstance(scoring, dict) or not isinstance(scoring.get("ground_truth"), str):
+        raise ValueError(
+            f"Row {number} of {str(path)!r} should have its answer as a string in reward_model.ground_truth, "
+            f"found {_one_line(repr(scoring))}."
+        )
+    messages = [{"role": message["role"], "content": message["content"]} for message in prompt]
+    return {"prompt": messages, "answer": scoring["ground_truth"], **{column: row[column] for column in kept}}
+
+
+def _is_message(message: Any) -> bool:
+    return isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
+
+
+def _one_line(problem: object) -> str:
+    return " ".join(str(problem).split())[:160]
