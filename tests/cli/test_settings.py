@@ -73,3 +73,9 @@ def test_length_bounds_hold_the_longest_completion(tmp_path: Path) -> None:
     assert conciseness.bounds == (0.0, 80.0)
     [_, conciseness, _] = settings(tmp_path, "--max_completion_length", "40").task.objectives
     assert conciseness.bounds == (0.0, 60.0)  # shorter ones keep them, so that runs compare
+
+
+def test_the_last_of_a_repeated_flag_counts(tmp_path: Path) -> None:
+    given = settings(tmp_path, "--task", "math500", "--task=math_algebra", "--task", "arithmetic")
+    assert (given.run.task, given.task.name) == ("arithmetic", "arithmetic")
+    assert settings(tmp_path, "--task", "math500", "--task=arithmetic").task.name == "arithmetic"

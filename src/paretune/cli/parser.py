@@ -5,6 +5,7 @@ with a traceback or two hundred lines of usage. Here each of these is one line.
 """
 
 import dataclasses
+import os.path
 import types
 from argparse import SUPPRESS
 from collections.abc import Collection, Mapping, Sequence
@@ -18,9 +19,16 @@ from trl import TrlParser
 
 from paretune.cli.bad_input import BadInputError
 
+BASE = "base"
+"""The YAML key that names the files a file builds on."""
+
 
 class StrictParser(TrlParser):
-    """Parses flags and a YAML file into dataclasses; whatever it cannot take is a :class:`BadInputError`.
+    """Parses flags and YAML files into dataclasses; whatever it cannot take is a :class:`BadInputError`.
+
+    A YAML file may build on others: ``base: [FILE, ...]``, with paths from its own folder. Later bases win over earlier
+    ones, the file over its bases, a second ``--config`` over the first, and flags over all of them. A setting is
+    replaced as a whole, mappings like ``rule_settings`` too.
 
     Args:
         dataclass_types: the dataclasses to fill.
@@ -29,16 +37,20 @@ class StrictParser(TrlParser):
     """
 
     def __init__(self, dataclass_types: Sequence[type], *, prog: str, hidden: Mapping[str, str]) -> None:
-        usage = f"{prog} [--config FILE] [--SETTING VALUE ...]"
+        usage = f"{prog} [--config FILE]... [--SETTING VALUE ...]"
         super().__init__(dataclass_types, prog=prog, usage=usage, allow_abbrev=False)
         self._hidden = dict(hidden)
         self._hints = {
-            field.name: get_type_hints(dataclass)[field.name]
-            for dataclass in dataclass_types
+            field.name: hints[field.name]
+            for dataclass, hints in [(d, get_type_hints(d)) for d in dataclass_types]
             for field in dataclasses.fields(dataclass)
             if field.init
         }
-        self.add_argument("--config", metavar="FILE", help="a YAML file of these settings; flags override it")
+        self.add_argument(
+            "--config",
+            metavar="FILE",
+            help="a YAML file of these settings; flags override it, and so does a further --config FILE",
+        )
         self._keep_one_spelling()
 
     def _keep_one_spelling(self) -> None:
@@ -63,7 +75,7 @@ class StrictParser(TrlParser):
         raise BadInputError(f"{message} (`{self.prog} --help` lists the settings)")
 
     def parse(self, argv: Sequence[str], defaults: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The dataclasses, from `defaults`, then the YAML file, then the flags.
+        """The dataclasses, from `defaults`, then the YAML files, then the flags.
 
         Raises:
             BadInputError: for anything that does not fit.
@@ -82,9 +94,9 @@ class StrictParser(TrlParser):
         return tuple(parsed)
 
     def given(self, argv: Sequence[str], name: str) -> Any:
-        """The value of one setting in flags or YAML file, or None; its check is left to :meth:`parse`."""
+        """The value of one setting in flags or YAML files, or None; its check is left to :meth:`parse`."""
         flag = f"--{name}"
-        for i, argument in enumerate(argv):
+        for i, argument in reversed(list(enumerate(argv))):  # the last one counts, as in parsing
             if argument == flag and i + 1 < len(argv):
                 return argv[i + 1]
             if argument.startswith(f"{flag}="):
@@ -92,22 +104,43 @@ class StrictParser(TrlParser):
         return self.config_of(argv).get(name)
 
     def config_of(self, argv: Sequence[str]) -> dict[str, Any]:
-        """The settings in the YAML file that ``--config`` names, checked; empty without one."""
-        arguments = [a for argument in argv for a in argument.split("=", 1)] if argv else []
-        if "--config" not in arguments:
-            return {}
-        position = arguments.index("--config") + 1
-        if position == len(arguments):
-            raise BadInputError("--config needs a YAML file.")
-        path = Path(arguments[position])
+        """The settings in the YAML files that ``--config`` names, checked; empty without one."""
+        settings: dict[str, Any] = {}
+        for path in _config_files(argv):
+            settings |= self._settings_in(path)
+        return settings
+
+    def _settings_in(self, path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+        """The settings in a YAML file and its bases.
+
+        Args:
+            path: the file.
+            above: the files that build on it, the one on the command line first.
+        """
+        named = f"{above[-1]}: {BASE} {path}" if above else f"--config {path}"
         try:
             config = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise BadInputError(f"--config {path}: {error.strerror or error}.") from error
+            raise BadInputError(f"{named}: {error.strerror or error}.") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise BadInputError(f"{path} is not valid YAML: {error}") from error
         if not isinstance(config, dict):
             raise BadInputError(f"{path} must hold `setting: value` lines, found {type(config).__name__}.")
+        bases = config.pop(BASE, [])
+        if not _fits(bases, str | list[str]):
+            raise BadInputError(f"{path}: {BASE} expects a file or a list of files, got {bases!r}.")
+        self._check_settings(path, config)
+        settings: dict[str, Any] = {}
+        for base in [bases] if isinstance(bases, str) else bases:
+            # Not resolved: messages should name files as the user would.
+            file = Path(os.path.normpath(path.parent / base))
+            chain = (*above, path, file)
+            if any(file.resolve() == other.resolve() for other in chain[:-1]):
+                raise BadInputError(f"{path}: {BASE} {file} leads back to itself: {' → '.join(map(str, chain))}.")
+            settings |= self._settings_in(file, (*above, path))
+        return settings | {key: _converted(value, self._hints[key]) for key, value in config.items()}
+
+    def _check_settings(self, path: Path, config: Mapping[Any, Any]) -> None:
         for key, value in config.items():
             if key in self._hidden or key not in self._hints:
                 raise BadInputError(f"{path}: unknown setting {key!r}{self._hint(str(key))}")
@@ -116,7 +149,6 @@ class StrictParser(TrlParser):
                     f"{path}: {key} expects {_describe(self._hints[key])}, "
                     f"got {value!r} ({type(value).__name__}){_yaml_trap(value)}."
                 )
-        return {key: _converted(value, self._hints[key]) for key, value in config.items()}
 
     def _check_spelling(self, argv: Sequence[str]) -> None:
         for argument in argv:
@@ -133,6 +165,21 @@ class StrictParser(TrlParser):
         known = [flag[2:] for flag in self.flags if flag.startswith("--")]
         close = [k for k in known if k.startswith(bare)][:1] or get_close_matches(bare, known, n=1)
         return f": did you mean {close[0]}?" if close else f" (`{self.prog} --help` lists the settings)."
+
+
+def _config_files(argv: Sequence[str]) -> list[Path]:
+    """The files that ``--config FILE`` and ``--config=FILE`` name, in their order."""
+    files: list[Path] = []
+    arguments = iter(argv)
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name != "--config":
+            continue
+        file = value if equals else next(arguments, None)
+        if file is None:
+            raise BadInputError("--config needs a YAML file.")
+        files.append(Path(file))
+    return files
 
 
 def _fits(value: Any, hint: Any) -> bool:
