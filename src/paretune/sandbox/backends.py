@@ -57,9 +57,8 @@ def landlock(folder: Path, scratch: Path, limits: Limits, control: int) -> Start
     """By Landlock and seccomp, where there are no namespaces to be had: nothing can be written at all."""
     del limits  # a scratch folder cannot be bounded without a file system of its own, so there is none
     at = folder / "image"
-    readable = [at / name for name in ("python", "lib", "libraries", "modules")]
     specification = {
-        "readable": [str(path) for path in (*readable, scratch, Path("/dev/urandom"))],
+        "readable": [str(path) for path in (*at.iterdir(), scratch, Path("/dev/urandom"))],
         "writable": ["/dev/null"],
         "modules": str(folder),
         "filter": base64.b64encode(seccomp.program()).decode(),
@@ -90,9 +89,10 @@ def prepare(backend: str, folder: Path) -> None:
     Raises:
         InterpreterError: if the interpreter cannot be copied.
         FileNotFoundError: if the back end is not installed.
+        ValueError: if there is no seccomp filter for this machine.
     """
-    (folder / "image").mkdir()
-    image.build(folder / "image")
+    if backend != "unsafe":
+        seccomp.program()
     if backend == "bubblewrap":
         (folder / "bubblewrap").mkdir()
         _copy_bubblewrap(folder / "bubblewrap")
@@ -101,6 +101,8 @@ def prepare(backend: str, folder: Path) -> None:
         if specification is None or specification.origin is None:
             raise FileNotFoundError("the package sandlock is not installed (pip install sandlock)")
         shutil.copytree(Path(specification.origin).parent, folder / "sandlock")
+    (folder / "image").mkdir()
+    image.build(folder / "image")
 
 
 def _copy_bubblewrap(folder: Path) -> None:

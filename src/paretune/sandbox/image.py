@@ -5,8 +5,11 @@ files, or in parts all over the system. About 60 MB of disk, half a second.
 """
 
 import ast
+import compileall
+import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import sysconfig
@@ -35,13 +38,16 @@ def build(folder: Path) -> None:
     Raises:
         InterpreterError: if a part is missing.
     """
+    if sqlite3.sqlite_version_info < (3, 36):  # the first whose databases in memory can be shared by name
+        raise InterpreterError(f"the interpreter's SQLite is {sqlite3.sqlite_version}: 3.36 or newer is needed")
     stdlib = Path(sysconfig.get_path("stdlib"))
     modules = stdlib / "lib-dynload"
     interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()  # a venv's own is a link
     libraries = _libraries(interpreter, modules)
     try:
-        shutil.copytree(stdlib, folder / "lib" / stdlib.name, ignore=_LEFT_OUT, symlinks=False)
+        shutil.copytree(stdlib, folder / sys.platlibdir / stdlib.name, ignore=_LEFT_OUT, symlinks=False)
         shutil.copytree(INSIDE, folder / "modules" / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(folder / "modules", quiet=1)  # once, not in every fork server
         shutil.copy(interpreter, folder / "python")
         (folder / "libraries").mkdir()
         for name, library in libraries.items():
@@ -91,10 +97,16 @@ def _libraries(interpreter: Path, modules: Path) -> dict[str, Path]:
     if not loaders:
         return {}
     loader = Path(loaders[0])
-    found = {loader.name: loader}
     extensions = {path.name for path in modules.glob("*.so")}
-    for file in [interpreter, *(modules / name for name in extensions - _LEFT_OUT(str(modules), sorted(extensions)))]:
-        listing = subprocess.run([loader, "--list", file], capture_output=True, text=True, check=False)
-        for name, path in re.findall(r"^\s*([^\s/]+) => (/\S+)", listing.stdout, flags=re.MULTILINE):
-            found[name] = Path(path)
-    return found
+    # All at once, as if they were preloaded: the loader lists what that needs, and runs nothing.
+    preload = ":".join(f"./{name}" for name in sorted(extensions - _LEFT_OUT(str(modules), sorted(extensions))))
+    listing = subprocess.run(
+        [loader, "--list", interpreter],
+        cwd=modules if preload else None,
+        env={**os.environ, "LD_PRELOAD": preload},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    named = re.findall(r"^\s*([^\s/]+) => (/.+) \(0x", listing.stdout, flags=re.MULTILINE)
+    return {loader.name: loader} | {name: Path(path) for name, path in named}

@@ -1,10 +1,11 @@
 r"""The launcher: one process that keeps the sandboxes, and watches over them from outside.
 
 ``paretune.sandbox.Sandbox`` starts it as a program of its own, so that nothing of the trainer (its memory, threads,
-GPU context, descriptors) is in it. It ends when the trainer does.
+GPU context, descriptors) is in it. It ends when the trainer does, and at no signal that can be caught: a scheduler
+sends those to all processes of a job, and the trainer may want to save its state first.
 
-Usage: ``python -m paretune.sandbox.launcher DESCRIPTOR SETTINGS``; the descriptor is a socket to the trainer. Both
-sides write JSON values, each after its length in 8 bytes. The trainer sends programs::
+The arguments are a descriptor, a socket to the trainer, and the settings. Both sides write JSON values, each after its
+length in 8 bytes. The trainer sends programs::
 
     {"id": 7, "text": "print(input())", "inputs": ["1\n", "2\n"], "databases": {NAME: BASE64}, "keep": false}
 
@@ -12,14 +13,13 @@ and gets ``{"id": 7, "outcomes": [...]}`` when all inputs were run, or ``{"faile
 """
 
 import ctypes
-import json
 import os
 import queue
 import shutil
+import signal
 import socket
-import sys
-import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,11 +27,11 @@ from typing import Any
 
 from paretune.sandbox.backends import prepare
 from paretune.sandbox.channel import read, write
-from paretune.sandbox.image import InterpreterError
 from paretune.sandbox.limits import Limits
-from paretune.sandbox.slot import LostError, Slot
+from paretune.sandbox.slot import Slot
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_LAST_SECONDS = 5.0
 _NOT_RUN: dict[str, Any] = {"status": "timeout", "exit": None, "output": "", "statements": [], "databases": None}
 
 
@@ -45,7 +45,7 @@ class _Program:
     def given_up(self, index: int) -> bool:
         """Whether the inputs before this one took all the patience there is."""
         before = [outcome for outcome in self.outcomes[:index] if outcome is not None]
-        return len([outcome for outcome in before if outcome["status"] == "timeout"]) >= self.patience
+        return len([outcome for outcome in before if outcome["status"] in ("timeout", "overflow")]) >= self.patience
 
     def done(self) -> list[dict[str, Any]] | None:
         """All outcomes, once they are there: the same, whichever inputs were run side by side."""
@@ -99,8 +99,8 @@ class Launcher:
                     outcome = slot.run(
                         request["text"], request["inputs"][index], request["databases"], keep=request["keep"]
                     )
-            except (LostError, OSError) as error:
-                self._answer({"failed": str(error)})
+            except Exception as error:  # whatever it is: the trainer would wait for this answer for ever
+                self._answer({"failed": str(error) or type(error).__name__})
                 continue
             with self.lock:
                 program.outcomes[index] = outcome
@@ -114,21 +114,34 @@ class Launcher:
 
 
 def main(descriptor: int, settings: Mapping[str, Any]) -> int:
-    """Prepare the back end, serve the trainer in a child without privileges, and clear up; the exit status."""
+    """Prepare the back end, serve the trainer in a child without privileges, and clear up; the exit status.
+
+    Args:
+        descriptor: the socket to the trainer.
+        settings: ``folder``, an empty one, ``backend``, ``slots`` and ``limits``.
+    """
     trainer = socket.socket(fileno=descriptor)
-    folder = Path(tempfile.mkdtemp(prefix="paretune-sandbox-"))
+    folder = Path(settings["folder"])
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # to be ignored here, but not by the programs, who would inherit that
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     try:
         folder.chmod(0o755)
         prepare(settings["backend"], folder)
         user = _scratch_owner(folder / "scratch")
+        parent = os.getpid()
         child = os.fork()
         if child == 0:
-            _serve(trainer, folder, user, settings)
+            _serve(trainer, folder, user, settings, parent)
+    except Exception as error:
+        with suppress(OSError):
+            write(trainer, {"failed": str(error) or type(error).__name__})
+        shutil.rmtree(folder, ignore_errors=True)
+        return 1
+    try:
         trainer.close()
         os.waitpid(child, 0)
-    except (InterpreterError, OSError) as error:
-        write(trainer, {"failed": str(error)})
-        return 1
+        _reap()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
@@ -140,27 +153,39 @@ def _scratch_owner(scratch: Path) -> int | None:
     if os.geteuid() != 0:
         return None
     user = 61184 + os.getpid() % 4000  # of the range that systemd keeps for users without a name
-    os.chown(scratch, user, user)
+    try:
+        os.chown(scratch, user, user)
+    except OSError as error:
+        raise OSError(f"root cannot become another user here ({error}): run as an ordinary user") from error
     return user
 
 
-def _serve(trainer: socket.socket, folder: Path, user: int | None, settings: Mapping[str, Any]) -> None:
+def _reap() -> None:
+    """Wait until the sandboxes are gone: all in them dies with the process that served them."""
+    deadline = time.monotonic() + _LAST_SECONDS
+    with suppress(ChildProcessError):
+        while time.monotonic() < deadline:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.01)
+
+
+def _serve(trainer: socket.socket, folder: Path, user: int | None, settings: Mapping[str, Any], parent: int) -> None:
     """The child: never returns."""
     status = 1
+    library = ctypes.CDLL(None)
     try:
         if user is not None:  # the kernel does not bound root's processes
             os.setgroups([])
             os.setresgid(user, user, user)
             os.setresuid(user, user, user)
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # a container's first process may leave zombies
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # who kills the one kills the other
+        if os.getppid() != parent:
+            os._exit(status)
+        library.prctl(_PR_SET_CHILD_SUBREAPER, 1)  # a container's first process may leave zombies
         launcher = Launcher(trainer, folder, settings["backend"], settings["slots"], Limits(**settings["limits"]))
         launcher.serve()
         for slot in launcher.slots:
-            slot.stop()
+            slot.kill()
         status = 0
     finally:
         os._exit(status)
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), json.loads(sys.argv[2])))

@@ -15,22 +15,24 @@ class Limits:
         memory: bytes of address space, the interpreter's own 60 MB included.
         scratch: bytes that all its files have together.
         output: bytes that it prints, and bytes of the statements it hands to its database.
-        patience: a program that was out of time on so many inputs is not run on the rest: they count as out of
-            time, too.
+        patience: a program that was out of time or said too much on so many inputs is not run on the rest: they count
+            as out of time.
 
     Raises:
-        ValueError: for a limit that is not positive.
+        ValueError: for a limit that is not positive, or has a fraction where it must be whole.
     """
 
     cpu_seconds: int = 1
     seconds: float = 5.0
     memory: int = 256 * 2**20
     scratch: int = 16 * 2**20
-    output: int = 2**20
+    output: int = 2**18
     patience: int = 2
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                raise ValueError(f"`{field.name}` of the sandbox's limits must be positive, got {value!r}.")
+            whole = isinstance(field.default, int)
+            if not isinstance(value, int if whole else int | float) or not 0 < value < float("inf"):
+                kind = "a positive whole number" if whole else "a positive number"
+                raise ValueError(f"`{field.name}` of the sandbox's limits must be {kind}, got {value!r}.")

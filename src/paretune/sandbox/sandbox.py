@@ -4,18 +4,28 @@ import atexit
 import base64
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from paretune.sandbox.backends import BACKENDS
 from paretune.sandbox.channel import read, write
 from paretune.sandbox.limits import Limits
+
+# Apart from the user's environment, but with the modules that are found here, wherever they are installed.
+_LAUNCH = (
+    "import json, sys; descriptor, settings = map(json.loads, sys.argv[1:]); sys.path[:] = settings['path'];"
+    "from paretune.sandbox.launcher import main; sys.exit(main(descriptor, settings))"
+)
 
 
 class SandboxError(RuntimeError):
@@ -91,31 +101,39 @@ class Sandbox:
 
     Raises:
         SandboxError: if the back end cannot be started here; the message says why.
+        ValueError: for a back end that there is not, or less than one slot.
     """
 
     def __init__(self, backend: str = "bubblewrap", *, slots: int | None = None, limits: Limits | None = None) -> None:
         self.backend = backend
         self.limits = Limits() if limits is None else limits
         self.tested: list[str] = []
+        if backend not in BACKENDS:
+            raise ValueError(f"There is no sandbox {backend!r}: choose among {', '.join(BACKENDS)}.")
+        if slots is not None and slots < 1:
+            raise ValueError(f"A sandbox needs at least one slot, got {slots}.")
+        if sys.platform != "linux":
+            raise SandboxError(f"Programs are run on Linux alone, not on {sys.platform}.")
         self.slots = _slots() if slots is None else slots
-        settings = {"backend": backend, "slots": self.slots, "limits": asdict(self.limits)}
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._launcher = subprocess.Popen(
-                [sys.executable, "-I", "-m", "paretune.sandbox.launcher", str(theirs.fileno()), json.dumps(settings)],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # an interrupt at the terminal is for the trainer
-            )
+        try:
+            self._start()
+        except OSError as error:
+            raise SandboxError(f"The sandbox ({backend}) does not start: {error}.") from error
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self._waiting: dict[int, Future[list[Outcome]]] = {}
         self._number = 0
         self._failure: str | None = None
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         atexit.register(self.close)
         try:
-            self.run([Program("", [""])])
+            ((outcome,),) = self.run([Program("", [""])])
+            if not outcome.succeeded:
+                raise SandboxError(
+                    f"The sandbox ({backend}) does not run an empty program ({outcome.status}, {outcome.exit}): "
+                    f"is it too little that it may use? {self.limits}."
+                )
         except SandboxError:
             self.close()
             raise
@@ -150,10 +168,34 @@ class Sandbox:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._launcher.wait()
+        self._listener.join()
+        self._socket.close()
+        shutil.rmtree(self._folder, ignore_errors=True)  # if the launcher was killed
+
+    def _start(self) -> None:
+        self._folder = tempfile.mkdtemp(prefix="paretune-sandbox-")
+        settings = {
+            "path": [*sys.path, str(Path(__file__).parents[2])],
+            "folder": self._folder,
+            "backend": self.backend,
+            "slots": self.slots,
+            "limits": asdict(self.limits),
+        }
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._launcher = subprocess.Popen(
+                [sys.executable, "-I", "-c", _LAUNCH, str(theirs.fileno()), json.dumps(settings)],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # an interrupt at the terminal is for the trainer
+            )
 
     def _submit(self, program: Program) -> "Future[list[Outcome]]":
         future: Future[list[Outcome]] = Future()
         databases = {name: base64.b64encode(content).decode() for name, content in program.databases.items()}
+        if os.getpid() != self._owner:
+            raise SandboxError("A sandbox belongs to the process that opened it: open another one in this fork of it.")
         with self._lock:
             if self._failure is not None:
                 raise SandboxError(f"The sandbox ({self.backend}) is gone: {self._failure}.")
@@ -177,6 +219,8 @@ class Sandbox:
             failure = message["failed"]
         except (EOFError, OSError):
             pass
+        except Exception as error:  # nobody may wait for ever
+            failure = f"its launcher's answer makes no sense ({error!r})"
         with self._lock:
             self._failure = self._failure or failure
             waiting, self._waiting = self._waiting, {}

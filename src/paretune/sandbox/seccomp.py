@@ -5,6 +5,7 @@ Written out as a classic BPF program, because libseccomp is a library of the sys
 
 import platform
 import struct
+from collections.abc import Sequence
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS, _ENOTTY = 1, 38, 25
@@ -17,11 +18,19 @@ _X32 = 0x40000000  # x86_64's second numbering
 NEW_NAMESPACES = 0x7E020000
 """The CLONE_NEW… bits of clone's flags."""
 
-TERMINAL_QUERIES = (0x5401, 0x5413, 0x5450, 0x5451, 0x541B)  # TCGETS, TIOCGWINSZ, FIONCLEX, FIOCLEX, FIONREAD
-"""The ioctl requests by which an interpreter finds out what a descriptor is."""
+REQUESTS = (0x5401, 0x5413, 0x5450, 0x5451, 0x541B, 0x5421)
+"""The ioctl requests by which an interpreter finds out what a descriptor is and sets whether it blocks: TCGETS,
+TIOCGWINSZ, FIONCLEX, FIOCLEX, FIONREAD, FIONBIO."""
 
-# name: its number on (x86_64, aarch64). Left out: socket, connect, ptrace, mount, unshare, setns, prctl, bpf, keyctl,
-# process_vm_*, pidfd_*, kill, memfd_create, link, symlink, mknod, chmod, chown, utime, setuid and its kin, setsid.
+COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 1030)
+"""The fcntl commands F_DUPFD to F_SETLKW and F_DUPFD_CLOEXEC. F_SETOWN and F_SETSIG, which are left out, have the
+kernel send signals to any process of the same user."""
+
+_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
+
+# name: its number on (x86_64, aarch64). Left out: socket, connect, ptrace, mount, unshare, setns, bpf, keyctl,
+# process_vm_*, pidfd_*, kill, memfd_create, link, symlink, mknod, chmod, chown, utime, setuid and its kin, setsid, and
+# sendmsg, which takes an address and descriptors where no filter can see them.
 # fmt: off
 ALLOWED: dict[str, tuple[int, int | None]] = {
     # files
@@ -34,7 +43,7 @@ ALLOWED: dict[str, tuple[int, int | None]] = {
     "mkdirat": (258, 34), "rmdir": (84, None), "unlink": (87, None), "unlinkat": (263, 35), "readlink": (89, None),
     "readlinkat": (267, 78), "umask": (95, 166),
     "truncate": (76, 45), "ftruncate": (77, 46), "fsync": (74, 82), "fdatasync": (75, 83), "flock": (73, 32),
-    "fcntl": (72, 25), "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24),
+    "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24),
     "pipe": (22, None), "pipe2": (293, 59),
     # waiting
     "poll": (7, None), "ppoll": (271, 73), "select": (23, None), "pselect6": (270, 72), "epoll_create1": (291, 20),
@@ -57,14 +66,16 @@ ALLOWED: dict[str, tuple[int, int | None]] = {
     "futex": (202, 98), "set_tid_address": (218, 96), "set_robust_list": (273, 99), "rseq": (334, 293),
     "arch_prctl": (158, None),
     # pairs of sockets, made and inherited; none can be opened
-    "socketpair": (53, 199), "sendto": (44, 206), "recvfrom": (45, 207), "sendmsg": (46, 211), "recvmsg": (47, 212),
-    "shutdown": (48, 210), "getsockopt": (55, 209), "getsockname": (51, 204),
+    "socketpair": (53, 199), "recvfrom": (45, 207), "recvmsg": (47, 212), "shutdown": (48, 210),
+    "getsockopt": (55, 209), "getsockname": (51, 204),
     # clock, chance, machine
     "gettimeofday": (96, 169), "time": (201, None), "clock_gettime": (228, 113), "clock_getres": (229, 114),
     "getrandom": (318, 278), "uname": (63, 160),
 }
 # fmt: on
-_CLONE, _CLONE3, _IOCTL, _PRLIMIT = (56, 220), (435, 435), (16, 29), (302, 261)
+# These by their arguments.
+_CLONE, _CLONE3, _PRLIMIT, _PRCTL = (56, 220), (435, 435), (302, 261), (157, 167)
+_IOCTL, _FCNTL, _SENDTO = (16, 29), (72, 25), (44, 206)
 
 
 def is_supported() -> bool:
@@ -77,7 +88,8 @@ def program(machine: str | None = None) -> bytes:
 
     A call that is not allowed fails with EPERM, one of another architecture kills the process. ``clone`` makes no
     namespaces; ``clone3``, whose flags a filter cannot see, does not exist, so that the C library falls back to
-    ``clone``. ``prlimit64`` works on the own process alone, ``ioctl`` only asks what a descriptor is.
+    ``clone``. ``prlimit64`` works on the own process alone, ``prctl`` only makes it die with its parent, ``sendto``
+    takes no address; ``ioctl`` and ``fcntl`` have the requests above.
 
     Args:
         machine: as in ``platform.machine()``; this one's by default.
@@ -97,17 +109,20 @@ def program(machine: str | None = None) -> bytes:
         if number is not None:
             code += _when(number, [_verdict(_ALLOW)])
     flags = [
-        _step(_LOAD, _ARGUMENTS),
+        _load(0),
         _step(_ANY_BIT, NEW_NAMESPACES, 0, 1),
         _verdict(_ERRNO | _EPERM),
         _verdict(_ALLOW),
     ]
     code += _when(_CLONE[column], flags)
     code += _when(_CLONE3[column], [_verdict(_ERRNO | _ENOSYS)])
-    queries = [step for query in TERMINAL_QUERIES for step in _when(query, [_verdict(_ALLOW)])]
-    code += _when(_IOCTL[column], [_step(_LOAD, _ARGUMENTS + 8), *queries, _verdict(_ERRNO | _ENOTTY)])
-    own = [_step(_LOAD, _ARGUMENTS), _step(_EQUAL, 0, 0, 1), _verdict(_ALLOW)]
-    code += _when(_PRLIMIT[column], own)
+    code += _when(_IOCTL[column], [*_among(1, REQUESTS), _verdict(_ERRNO | _ENOTTY)])
+    code += _when(_FCNTL[column], [*_among(1, COMMANDS), _verdict(_ERRNO | _EPERM)])
+    code += _when(_PRLIMIT[column], [*_among(0, [0]), _verdict(_ERRNO | _EPERM)])
+    dies = [_load(0), *_when(_PR_SET_PDEATHSIG, _among(1, [_SIGKILL])), _verdict(_ERRNO | _EPERM)]
+    code += _when(_PRCTL[column], dies)
+    nowhere = [_load(4), *_when(0, _among(4, [0], upper=True)), _verdict(_ERRNO | _EPERM)]
+    code += _when(_SENDTO[column], nowhere)
     return b"".join([*code, _verdict(_ERRNO | _EPERM)])
 
 
@@ -122,3 +137,13 @@ def _verdict(verdict: int) -> bytes:
 def _when(value: int, steps: list[bytes]) -> list[bytes]:
     """The steps, if the word loaded last equals the value."""
     return [_step(_EQUAL, value, 0, len(steps)), *steps]
+
+
+def _load(argument: int, *, upper: bool = False) -> bytes:
+    """Load an argument's lower half, or its upper one."""
+    return _step(_LOAD, _ARGUMENTS + 8 * argument + 4 * upper)
+
+
+def _among(argument: int, values: Sequence[int], *, upper: bool = False) -> list[bytes]:
+    """Allow the call if an argument is one of the values; go on if not."""
+    return [_load(argument, upper=upper), *(step for value in values for step in _when(value, [_verdict(_ALLOW)]))]

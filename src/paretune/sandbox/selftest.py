@@ -9,7 +9,7 @@ from paretune.sandbox.limits import Limits
 from paretune.sandbox.sandbox import Outcome, Program, Sandbox
 
 _START = """
-import ctypes, os, socket, sys
+import ctypes, fcntl, os, socket, sys
 from contextlib import suppress
 libc = ctypes.CDLL(None, use_errno=True)
 """
@@ -39,6 +39,12 @@ for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_NETLIN
     with suppress(OSError):
         socket.socket(family)
         print("escaped: opened a socket of family", family)
+near, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+for send in (lambda: near.sendto(b"", os.devnull), lambda: near.sendmsg([b""], [], 0, os.devnull)):
+    with suppress(PermissionError):
+        with suppress(ConnectionRefusedError):
+            send()
+        print("escaped: can send to an address")
 """,
     "has a clear environment": """
 print(*(f"escaped: found {name}" for name in os.environ if name not in ENVIRONMENT))
@@ -50,6 +56,9 @@ for pid in (TRAINER, LAUNCHER):
         print("escaped: can signal", pid)
     if libc.ptrace(16, pid, 0, 0) == 0:
         print("escaped: traces", pid)
+with suppress(OSError):
+    fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, os.getppid())
+    print("escaped: has the kernel send signals")
 with suppress(OSError):
     print("escaped: saw", os.listdir("/proc"))
 """,

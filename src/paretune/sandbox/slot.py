@@ -1,5 +1,6 @@
 """One sandbox with its fork server, seen from outside: started, used for one run at a time, watched, replaced."""
 
+import base64
 import json
 import os
 import select
@@ -7,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -50,11 +50,12 @@ class Slot:
 
         Raises:
             LostError: if no sandbox can be started.
+            OSError: likewise, for want of descriptors, memory or processes.
         """
         for _ in range(ATTEMPTS):
             try:
                 return self._run(text, standard_input, databases, keep=keep)
-            except LostError:
+            except (LostError, OSError):
                 self.stop()
         self._run("", "", {}, keep=False)
         return {"status": "lost", "exit": None, "output": "", "statements": [], "databases": None}
@@ -69,26 +70,27 @@ class Slot:
             return
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        start = BACKENDS[self.backend](self.folder, self.scratch, self.limits, theirs.fileno())
-        with tempfile.TemporaryFile() as said:
-            self.process = subprocess.Popen(
-                start.command,
-                env=start.environment,
-                cwd=start.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                pass_fds=(theirs.fileno(), *start.descriptors),
-                start_new_session=True,
-            )
-            theirs.close()
-            for descriptor in start.descriptors:
-                os.close(descriptor)
-            self.control = ours
-            ours.settimeout(START_SECONDS)
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, open(os.memfd_create("said"), "w+b", buffering=0) as said:
+            start = BACKENDS[self.backend](self.folder, self.scratch, self.limits, theirs.fileno())
             try:
-                ready = ours.recv(64) == b"ready"
+                self.process = subprocess.Popen(
+                    start.command,
+                    env=start.environment,
+                    cwd=start.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    pass_fds=(theirs.fileno(), *start.descriptors),
+                    start_new_session=True,
+                )
+            finally:
+                for descriptor in start.descriptors:
+                    os.close(descriptor)
+            theirs.close()  # it has its own, and is heard to end
+            self.control.settimeout(START_SECONDS)
+            try:
+                ready = self.control.recv(64) == b"ready"
             except OSError:
                 ready = False
             if not ready:
@@ -97,13 +99,19 @@ class Slot:
                 reason = " ".join(said.read().decode(errors="replace").split())[-300:]
                 raise LostError(reason or "it ended without a word")
 
+    def kill(self) -> None:
+        """End the sandbox and all in it, from any thread."""
+        process = self.process
+        if process is not None and process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # a session of its own, which nobody in it can leave
+
     def stop(self) -> None:
-        """End the sandbox and all in it."""
+        """End the sandbox and all in it, and clear up."""
         if self.process is None:
             return
         self.control.close()
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own, which nobody in it can leave
+        self.kill()
         self.process.wait()
         with suppress(ChildProcessError):
             while True:  # those whose parent is gone have become the launcher's
@@ -125,15 +133,17 @@ class Slot:
         try:
             job = json.dumps({"limits": asdict(self.limits), "keep": keep}).encode()
             socket.send_fds(self.control, [job], theirs)
-        except OSError as error:
+        except OSError:
             os.close(output)
             os.close(record)
-            raise LostError(str(error)) from error
+            raise
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
         most = {output: self.limits.output, record: _SNAPSHOT if keep else self.limits.output}
         end, said, overflow = self._follow(most)
+        if end is not None and end["killed"]:
+            raise LostError("one of its processes was killed")
         if end is None or not end["clean"]:
             self.stop()
         statements, left = _read_record(said[record])
@@ -143,7 +153,7 @@ class Slot:
             "exit": None if end is None else end["exit"],
             "output": said[output].decode(errors="replace"),
             "statements": statements,
-            "databases": left,
+            "databases": left if status == "exited" else None,
         }
 
     def _follow(self, most: Mapping[int, int]) -> tuple[dict[str, Any] | None, dict[int, bytes], bool]:
@@ -180,10 +190,7 @@ class Slot:
         return end, {descriptor: bytes(part[: most[descriptor]]) for descriptor, part in said.items()}, overflow
 
     def _end(self) -> dict[str, Any]:
-        try:
-            message = self.control.recv(4096)
-        except OSError as error:
-            raise LostError(str(error)) from error
+        message = self.control.recv(4096)
         if not message:
             raise LostError("the fork server is gone")
         end: dict[str, Any] = json.loads(message)
@@ -199,13 +206,24 @@ def _file(content: bytes) -> int:
     return descriptor
 
 
-def _read_record(record: bytes) -> tuple[list[dict[str, str]], dict[str, Any] | None]:
-    """The statements, and the databases that were left; a torn last line is the one at which the run ended."""
-    statements, databases = [], None
+def _read_record(record: bytes) -> tuple[list[dict[str, str]], dict[str, str] | None]:
+    """The statements, and the databases that were left, in base64.
+
+    A torn last line is the one at which the run ended. So is one that says something else: it would be written by a
+    database engine that a program has got hold of.
+    """
+    statements: list[dict[str, str]] = []
     for line in record.split(b"\n")[:-1]:
-        entry = json.loads(line)
-        if "databases" in entry:
-            databases = {name: content["of"] for name, content in entry["databases"].items()}
-        else:
-            statements.append(entry)
-    return statements, databases
+        try:
+            entry = json.loads(line)
+            match entry:
+                case {"method": "execute" | "executemany" | "executescript" as method, "statement": str(statement)}:
+                    statements.append({"method": method, "statement": statement})
+                case {"databases": dict(left)}:
+                    contents = {name: base64.b64decode(content["of"], validate=True) for name, content in left.items()}
+                    return statements, {name: base64.b64encode(part).decode() for name, part in contents.items()}
+                case _:
+                    break
+        except (ValueError, TypeError, KeyError, RecursionError):
+            break
+    return statements, None

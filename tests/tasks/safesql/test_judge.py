@@ -88,6 +88,12 @@ def test_whatever_a_program_does_is_a_score(completion: object, judge: Judge) ->
     assert scores(judge, SAFE[0].name, completion) == (0.0, 0.0, 0.0)
 
 
+@pytest.mark.parametrize("then", ["while True: pass", "print('x' * 10**7)"])
+def test_a_right_output_before_the_end_of_time_is_not_right(then: str, judge: Judge) -> None:
+    case = SAFE[0]
+    assert scores(judge, case.name, fenced(f"{case.program}\n{then}")) == (0.0, 0.0, 0.0)
+
+
 def test_a_batch_is_scored_row_by_row(judge: Judge) -> None:
     safe, unsafe = SAFE[0], UNSAFE[0]
     completions = [fenced(safe.program), "", fenced(unsafe.program), fenced(safe.program)]

@@ -1,11 +1,12 @@
 """The ``sqlite3`` that a program imports: Python's own interface, over a socket to the process with the database.
 
-Not offered: blobs, backups, extensions and (de)serialisation. Everything else behaves as the real module, because
-the real module answers.
+Not offered: blobs, backups, window functions, limits, extensions and (de)serialisation. Everything else behaves as the
+real module, because the real module answers.
 """
 
 import datetime
 import sqlite3 as _engine
+import sqlite3.dump as _dump
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BufferedIOBase
@@ -21,6 +22,7 @@ complete_statement = _engine.complete_statement
 Binary, Date, Time, Timestamp = memoryview, datetime.date, datetime.time, datetime.datetime
 _stream: BufferedIOBase = None  # type: ignore[assignment]  # the socket, set before the program starts
 _functions: list[Callable[..., Any]] = []
+_let_go: list[int] = []  # the keys of objects that the program has no more, to be told with the next request
 
 
 class Warning(Exception):  # noqa: N818 (the name that DB-API gives it)
@@ -71,25 +73,29 @@ _ERRORS: dict[str, type[BaseException]] = {
     for error in (
         *(Warning, Error, InterfaceError, DatabaseError, DataError, IntegrityError, InternalError),
         *(NotSupportedError, OperationalError, ProgrammingError),
-        *(TypeError, ValueError, OverflowError, MemoryError, BufferError),
+        *(TypeError, ValueError, OverflowError, MemoryError, BufferError, UnicodeEncodeError, UnicodeDecodeError),
     )
 }
 
 
 def _ask(*request: Any) -> Any:
     """Have the database process do something; its answer."""
+    let_go = [_let_go.pop() for _ in range(len(_let_go))]
     try:
-        _wire.send(_stream, request)
+        _wire.send(_stream, [let_go, *request])
         while "call" in (answer := _wire.receive(_stream)):
             _wire.send(_stream, _called(answer))
     except (EOFError, OSError, ValueError) as error:
         raise OperationalError("the database is gone") from error
     if "error" in answer:
-        name, message, *code = answer["error"]
-        problem = _ERRORS.get(name, ValueError if name.startswith("Unicode") else Error)(message)
-        if code:
-            problem.sqlite_errorcode, problem.sqlite_errorname = code  # type: ignore[attr-defined]
-        raise problem
+        problem = _ERRORS.get(answer["error"], Error)(*answer["arguments"])
+        code, name = answer["codes"]
+        if name is not None:
+            problem.sqlite_errorcode, problem.sqlite_errorname = code, name  # type: ignore[attr-defined]
+        try:
+            raise problem
+        finally:
+            del problem  # a cycle with this frame would keep cursors, and so locks, alive
     return answer["value"]
 
 
@@ -155,12 +161,17 @@ def _bound(parameters: Any) -> Any:
 
 def _storable(value: Any) -> Any:
     if type(value) in (int, float, str, bytes, type(None)):
-        return value
+        return _bounded(value)
     value = adapt(value, PrepareProtocol, value)
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
-            return kind(value)
+            return _bounded(kind(value))
     return _stand_in(value) if isinstance(value, list | tuple | dict) else value
+
+
+def _bounded(value: Any) -> Any:
+    """An integer that SQLite cannot store as the least such one: it may have too many digits to be sent."""
+    return 2**63 if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
 
 
 def _stand_in(value: Any) -> Any:
@@ -225,13 +236,31 @@ class Cursor:
         self.arraysize = 1
         self._key = _ask("cursor", connection._key)
 
+    def __del__(self) -> None:
+        if hasattr(self, "_key"):
+            _let_go.append(self._key)
+
     def execute(self, sql: str, parameters: Any = (), /) -> "Cursor":
         """As in the real module."""
         return self._run("execute", sql, _bound(parameters))
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> "Cursor":
         """As in the real module."""
-        return self._run("executemany", sql, [_bound(row) for row in parameters])
+        rows, problem = [], None
+        try:
+            for row in parameters:
+                rows.append(_bound(row))
+        except Exception as error:
+            if not rows:
+                raise
+            problem = error
+        self._run("executemany", sql, rows)
+        if problem is not None:  # the rows before it are there
+            try:
+                raise problem
+            finally:
+                del problem
+        return self
 
     def executescript(self, sql_script: str, /) -> "Cursor":
         """As in the real module."""
@@ -251,14 +280,13 @@ class Cursor:
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
         """As in the real module."""
-        size = self.arraysize if size is None else size
-        return self._fetch(size) if size > 0 else []
+        return self._fetch(self.arraysize if size is None else size)
 
     def fetchall(self) -> list[Any]:
         """As in the real module."""
-        return self._fetch(-1)
+        return self._fetch(None)
 
-    def _fetch(self, count: int) -> list[Any]:
+    def _fetch(self, count: int | None) -> list[Any]:
         fetched = _ask("fetch", self._key, count)
         self.rowcount = fetched["rowcount"]
         text = self.connection.text_factory
@@ -310,21 +338,32 @@ class Connection:
         options = {"timeout": timeout, "detect_types": detect_types, "isolation_level": isolation_level, "uri": uri}
         self._key = _ask("connect", getattr(database, "__fspath__", lambda: database)(), options)
 
+    def __del__(self) -> None:
+        if "_key" in vars(self):
+            _let_go.append(self._key)
+
     def cursor(self, factory: Callable[["Connection"], Any] = Cursor) -> Any:
         """As in the real module."""
-        return factory(self)
+        made = factory(self)
+        if not isinstance(made, Cursor):
+            raise TypeError(f"factory must return a cursor, not {type(made).__name__}")
+        return made
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         """As in the real module."""
-        return self.cursor().execute(sql, parameters)
+        return Cursor(self).execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any:
         """As in the real module."""
-        return self.cursor().executemany(sql, parameters)
+        return Cursor(self).executemany(sql, parameters)
 
     def executescript(self, sql_script: str, /) -> Any:
         """As in the real module."""
-        return self.cursor().executescript(sql_script)
+        return Cursor(self).executescript(sql_script)
+
+    def iterdump(self) -> Iterator[str]:
+        """As in the real module."""
+        return iter(_dump._iterdump(self))  # type: ignore[attr-defined]
 
     def commit(self) -> None:
         """As in the real module."""
@@ -406,6 +445,8 @@ class Connection:
 
     def _create(self, kind: str, function: Any, *arguments: Any, **options: Any) -> None:
         if function is not None:
+            if not callable(function):
+                raise TypeError("parameter must be callable")
             _functions.append(function)
         _ask("create", self._key, kind, arguments, options, None if function is None else len(_functions) - 1)
 
@@ -419,13 +460,18 @@ class Connection:
         raise NotSupportedError("Connection() is not offered in this sandbox")
 
     def __enter__(self) -> "Connection":
+        self.total_changes  # noqa: B018 (fails for a connection that is closed)
         return self
 
     def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
-        if kind is None:
-            self.commit()
-        else:
+        if kind is not None:
             self.rollback()
+            return
+        try:
+            self.commit()
+        except Error:
+            self.rollback()
+            raise
 
 
 def connect(database: Any, *arguments: Any, **options: Any) -> Any:

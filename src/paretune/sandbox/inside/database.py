@@ -4,13 +4,14 @@ The program reaches it through a socket alone. What it writes down is therefore 
 the program does to its own modules, and no statement is run that was not written down.
 """
 
+import itertools
 import os
 import posixpath
 import sqlite3
 from collections.abc import Callable, Mapping
 from io import BufferedIOBase
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from .wire import Declared, Text, receive, send
 
@@ -28,8 +29,9 @@ class Database:
 
     def __init__(self, program: BufferedIOBase, record: BufferedIOBase, contents: Mapping[str, bytes]) -> None:
         self.program, self.record = program, record
-        self.connections: list[sqlite3.Connection] = []
-        self.cursors: list[sqlite3.Cursor] = []
+        self.connections: dict[int, sqlite3.Connection] = {}
+        self.cursors: dict[int, sqlite3.Cursor] = {}
+        self.keys = itertools.count()
         # A database in memory lives while a connection to it is open.
         self.keepers: dict[str, sqlite3.Connection] = {}
         for name, content in contents.items():
@@ -44,41 +46,53 @@ class Database:
         try:
             while True:
                 self._answer(receive(self.program))
-        except (EOFError, OSError, ValueError, TypeError, AttributeError):
+        except Exception:  # what it sent makes no sense, or was too much
             return
 
     def _answer(self, request: list[Any]) -> None:
-        operation, *arguments = request
+        let_go, operation, *arguments = request
+        for key in let_go:  # a statement or transaction ends with its object, as in the program's own process
+            self.cursors.pop(key, None)
+            if key in self.connections:
+                self.connections.pop(key).close()
+        if operation not in _OPERATIONS:
+            raise ValueError(operation)
         handler: Handler = getattr(self, operation)
         try:
             answer = {"value": handler(*arguments)}
         except Exception as error:
-            answer = {"error": [type(error).__name__, str(error)]}
-            if isinstance(error, sqlite3.Error) and hasattr(error, "sqlite_errorcode"):
-                answer["error"] += [error.sqlite_errorcode, error.sqlite_errorname]
+            said = list(error.args) if isinstance(error, UnicodeError) else [str(error)]
+            codes = [getattr(error, name, None) for name in ("sqlite_errorcode", "sqlite_errorname")]
+            answer = {"error": type(error).__name__, "arguments": said, "codes": codes}
         send(self.program, answer)
 
     def contents(self) -> dict[str, bytes]:
-        """The databases as they are now, by file name."""
+        """The databases as they are now, by file name; what the program has not committed is rolled back."""
+        self.cursors.clear()
+        for connection in self.connections.values():
+            connection.close()
         return {name: keeper.serialize() for name, keeper in self.keepers.items()}
 
     # --- what a program can ask for ---------------------------------------------------------------------------
 
     def connect(self, path: Any, options: dict[str, Any]) -> int:
         """Open a database; the number of the connection."""
-        if isinstance(path, str) and path.startswith("file:") and options.pop("uri", False):
-            path = ":memory:" if "mode=memory" in path else path[5:].split("?")[0]
-        options.pop("uri", None)
+        mode = ""
+        if options.pop("uri", False) and isinstance(path, str) and path.startswith("file:"):
+            path, _, query = path[5:].partition("?")
+            path, mode = unquote(path), dict(parse_qsl(query)).get("mode", "")
         if isinstance(path, bytes):
             path = os.fsdecode(path)
-        if isinstance(path, str) and path not in ("", ":memory:"):
+        if isinstance(path, str) and path not in ("", ":memory:") and mode != "memory":
             name = posixpath.basename(path)
+            if mode in ("ro", "rw") and name not in self.keepers:
+                sqlite3.connect("file:/does/not/exist?mode=ro", uri=True)  # to fail as the engine does
             self._keeper(name)
-            connection = sqlite3.connect(_address(name), uri=True, **options)
+            connection = sqlite3.connect(_address(name, mode), uri=True, **options)
         else:
-            connection = sqlite3.connect(path, **options)
-        self.connections.append(connection)
-        return len(self.connections) - 1
+            connection = sqlite3.connect(":memory:" if mode == "memory" else path, **options)
+        self.connections[key := next(self.keys)] = connection
+        return key
 
     def method(self, connection: int, name: str, *arguments: Any) -> None:
         """One of a connection's methods without a value."""
@@ -97,8 +111,9 @@ class Database:
 
     def cursor(self, connection: int) -> int:
         """Make a cursor; its number."""
-        self.cursors.append(self.connections[connection].cursor())
-        return len(self.cursors) - 1
+        made = self.connections[connection].cursor()
+        self.cursors[key := next(self.keys)] = made
+        return key
 
     def close_cursor(self, cursor: int) -> None:
         """Close a cursor."""
@@ -106,21 +121,22 @@ class Database:
 
     def execute(self, method: str, cursor: int, statement: Any, *parameters: Any) -> dict[str, Any]:
         """Write a statement down and run it; what the cursor then shows."""
+        if method not in _METHODS:
+            raise ValueError(method)
+        run = self.cursors[cursor]
         if isinstance(statement, str):
             send(self.record, {"method": method, "statement": statement})
-        run = self.cursors[cursor]
-        if method in ("execute", "executemany", "executescript"):
-            getattr(run, method)(statement, *parameters)
+        getattr(run, method)(statement, *parameters)
         return {
             "description": None if run.description is None else [column[0] for column in run.description],
             "rowcount": run.rowcount,
             "lastrowid": run.lastrowid,
         }
 
-    def fetch(self, cursor: int, count: int) -> dict[str, Any]:
-        """The next `count` rows, all that are left if it is negative."""
+    def fetch(self, cursor: int, count: Any) -> dict[str, Any]:
+        """The next `count` rows, all that are left for None."""
         run = self.cursors[cursor]
-        rows = run.fetchall() if count < 0 else run.fetchmany(count)
+        rows = run.fetchall() if count is None else run.fetchmany(count)
         return {"rows": rows, "rowcount": run.rowcount}
 
     def register_converter(self, name: str) -> None:
@@ -157,16 +173,28 @@ class Database:
 
     def _keeper(self, name: str) -> sqlite3.Connection:
         if name not in self.keepers:
-            self.keepers[name] = sqlite3.connect(_address(name), uri=True)
+            self.keepers[name] = sqlite3.connect(_address(name, "rwc"), uri=True)
         return self.keepers[name]
 
 
+_OPERATIONS = (
+    "connect",
+    "method",
+    "attribute",
+    "cursor",
+    "close_cursor",
+    "execute",
+    "fetch",
+    "register_converter",
+    "create",
+)
+_METHODS = ("execute", "executemany", "executescript")
 _ATTRIBUTES = ("in_transaction", "total_changes", "isolation_level")
 
 
-def _address(name: str) -> str:
+def _address(name: str, mode: str) -> str:
     # SQLite's own file system in memory: connections to a name that begins with a slash share the database.
-    return f"file:/{quote(name)}?vfs=memdb"
+    return f"file:/{quote(name)}?vfs=memdb&mode={'ro' if mode == 'ro' else 'rwc'}"
 
 
 def _aggregate(call: Callable[..., Any]) -> type:

@@ -12,6 +12,11 @@ from pathlib import Path
 from . import client
 
 _HERE = Path(__file__).parent
+_STREAMS = (
+    ("stdin", 0, "r", "surrogateescape"),
+    ("stdout", 1, "w", "surrogateescape"),
+    ("stderr", 2, "w", "backslashreplace"),
+)
 
 
 for _class in vars(client).values():  # a program shows an error as sqlite3's
@@ -30,12 +35,18 @@ def run() -> None:
     main = types.ModuleType("__main__")
     for name in [name for name in sys.modules if name.split(".")[0] in (__package__, "_sqlite3")]:
         del sys.modules[name]
+    client.__name__ = client.__package__ = "sqlite3"
+    client.dbapi2 = client  # type: ignore[attr-defined]
     sys.modules.update({"__main__": main, "sqlite3": client, "sqlite3.dbapi2": client})
     sys.path.remove(str(_HERE.parent))
     sys.argv = ["program.py"]
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 (open to the end)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    main.__file__ = os.path.abspath("program.py")
+    main.__builtins__ = builtins  # type: ignore[attr-defined]
+    for name, descriptor, mode, errors in _STREAMS:
+        stream = open(descriptor, mode, encoding="utf-8", errors=errors, newline="\n")  # noqa: SIM115 (open to the end)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    stdout = sys.stdout
     builtins.input = _input
     site.setquit()
     status = 0
@@ -49,12 +60,14 @@ def run() -> None:
     try:
         atexit._run_exitfuncs()
         sys.stdout.flush()
+        stdout.flush()  # the program may have put another in its place
     finally:
         os._exit(status & 0xFF)
 
 
 def _input(prompt: object = "", /) -> str:
     del prompt
+    sys.stdout.flush()
     line = sys.stdin.readline()
     if not line:
         raise EOFError("EOF when reading a line")

@@ -2,19 +2,20 @@
 
 It is started once, inside the sandbox, and runs no line of a program itself. Programs are its children and keep
 none of its descriptors. It learns from the kernel how they end. It keeps no time: the launcher does, from outside,
-and ends the whole sandbox when a run is overdue.
+and ends the whole sandbox when a run is overdue. It dies with the launcher, and programs die with it.
 
 Usage: ``-m inside.server DESCRIPTOR``, a socket (SOCK_SEQPACKET) to the launcher. A message is a JSON object, with five
 descriptors: the program's text, its input, its output, the record of its statements, its databases.
 """
 
 import base64
+import ctypes
 import fcntl
 import gc
+import itertools
 import json
 import os
 import resource
-import shutil
 import signal
 import socket
 import sys
@@ -26,10 +27,14 @@ from .database import Database
 from .wire import send
 
 DESCRIPTORS = 5
+_MOST_LEFT = 256  # files that are unlinked after a run
+_PR_SET_PDEATHSIG = 1
+_LIBRARY = ctypes.CDLL(None)
 
 
 def serve(launcher: socket.socket) -> None:
     """Run what the launcher sends until it is gone."""
+    _die_with_parent()
     gc.freeze()
     launcher.send(b"ready")
     while True:
@@ -44,7 +49,8 @@ def run(job: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
 
     Returns:
         ``exit``: its exit status, or minus the signal that ended it. ``timeout``: whether it, or a statement of its,
-        took more processor time than it may. ``clean``: whether the scratch folder could be emptied.
+        took more processor time than it may. ``killed``: whether it, or the process with its databases, was killed for
+        no such reason, from outside. ``clean``: whether the scratch folder could be emptied.
     """
     text, standard_input, output, record, contents = descriptors
     limits = job["limits"]
@@ -55,10 +61,11 @@ def run(job: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
         end.close()
     for descriptor in descriptors:
         os.close(descriptor)
-    status, timeout = _wait(runner)
+    ends = [_wait(runner, limits)]
     # The program's end of the socket is closed now, so the process with its databases ends, too.
-    _, too_long = _wait(holder)
-    return {"exit": status, "timeout": timeout or too_long, "clean": _clean()}
+    ends.append(_wait(holder, limits))
+    timeout, killed = (any(end[reason] for end in ends) for reason in ("timeout", "killed"))
+    return {"exit": ends[0]["exit"], "timeout": timeout, "killed": killed, "clean": _clean()}
 
 
 def hold(*, keep: bool) -> None:
@@ -73,11 +80,15 @@ def hold(*, keep: bool) -> None:
 
 def _child(descriptors: Mapping[int, int], limits: Mapping[str, Any], main: Callable[[], None]) -> int:
     """Fork a process that has these descriptors, under their new numbers, and /dev/null for input and output else."""
+    server = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
+        _die_with_parent()
+        if os.getppid() != server:  # it is gone already
+            os._exit(status)
         nothing = os.open(os.devnull, os.O_RDWR)
         wanted = {0: nothing, 1: nothing, 2: nothing} | {new: old for old, new in descriptors.items()}
         high = {new: fcntl.fcntl(old, fcntl.F_DUPFD, 64) for new, old in wanted.items()}
@@ -110,22 +121,29 @@ def restrict(limits: Mapping[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_seconds"], limits["cpu_seconds"] + 1))
 
 
-def _wait(pid: int) -> tuple[int, bool]:
-    """Wait for a child; how it ended, and whether that was for want of processor time."""
-    _, status = os.waitpid(pid, 0)
+def _die_with_parent() -> None:
+    """Have the kernel kill the current process when its parent is gone; the filter lets nobody take that back."""
+    _LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait(pid: int, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Wait for a child; how it ended, and whether that was for want of processor time or somebody else's doing."""
+    _, status, usage = os.wait4(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    return code, code in (-signal.SIGXCPU, -signal.SIGKILL)  # nobody else kills: nobody can
+    used_up = usage.ru_utime + usage.ru_stime >= limits["cpu_seconds"]
+    killed = code == -signal.SIGKILL  # no program can: it is the second limit, or somebody outside
+    return {"exit": code, "timeout": code == -signal.SIGXCPU or (killed and used_up), "killed": killed and not used_up}
 
 
 def _clean() -> bool:
-    """Empty the scratch folder, the current one."""
+    """Empty the scratch folder, the current one, of a few plain files. Of more, a new sandbox is rid sooner."""
     try:
-        for entry in os.scandir():
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
-    except (OSError, RecursionError):
+        entries = list(itertools.islice(os.scandir(), _MOST_LEFT + 1))
+        if len(entries) > _MOST_LEFT or any(entry.is_dir(follow_symlinks=False) for entry in entries):
+            return False
+        for entry in entries:
+            os.unlink(entry.path)
+    except OSError:
         return False
     return True
 

@@ -15,7 +15,7 @@ from paretune.tasks.safesql.tables import created_tables
 
 __all__ = ["Judge", "Problem"]
 
-_REMEMBERED = 4096
+_REMEMBERED = 1024  # programs
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,18 @@ class Problem:
     attacks: Sequence[str]
 
 
+@dataclass(frozen=True)
+class _Tested:
+    """What a program did on the tests: which it passed, and the statements it ran (outputs are not kept)."""
+
+    passes: list[bool]
+    runs: list[Run]
+
+
 class Judge:
     """Runs programs in a sandbox and scores them.
 
-    The rewards and the metrics ask for the same runs, so the latest few thousand are remembered.
+    The rewards and the metrics ask for the same runs, so what they showed is remembered for a while.
 
     Args:
         sandbox: Where programs are run.
@@ -53,7 +61,7 @@ class Judge:
     def __init__(self, sandbox: Sandbox, rows: Iterable[Mapping[str, Any]]) -> None:
         self.sandbox = sandbox
         self.problems = _problems(sandbox, list(rows))
-        self._runs: dict[tuple[str, str], list[Run]] = {}
+        self._tested: dict[tuple[str, str], _Tested] = {}
         self._safe: dict[tuple[str, str], bool] = {}
 
     def correctness(self, completions: Sequence[Any], program_id: Sequence[str], **_: Any) -> list[float]:
@@ -95,34 +103,38 @@ class Judge:
         programs = [program_of(completion) for completion in completions]
         self._run_tests(programs, program_id)
         return [
-            [] if text is None else self._passes_of(name, text) for name, text in zip(program_id, programs, strict=True)
+            [] if text is None else self._tested[name, text].passes
+            for name, text in zip(program_id, programs, strict=True)
         ]
 
-    def _passes_of(self, name: str, text: str) -> list[bool]:
-        expected = self.problems[name].outputs
-        return [passed(run.output, output) for run, output in zip(self._runs[name, text], expected, strict=True)]
-
     def _run_tests(self, programs: Sequence[str | None], program_id: Sequence[str]) -> None:
-        if len(self._runs) > _REMEMBERED:
-            self._runs.clear()
+        if len(self._tested) > _REMEMBERED:
+            self._tested.clear()
             self._safe.clear()
         asked = {(name, text) for name, text in zip(program_id, programs, strict=True) if text is not None}
-        new = sorted(asked - self._runs.keys())
+        new = sorted(asked - self._tested.keys())
         wanted = [Program(text, self.problems[name].inputs, self.problems[name].databases) for name, text in new]
         for key, program, outcomes in zip(new, wanted, self.sandbox.run(wanted), strict=True):
-            self._runs[key] = _seen(program.inputs, outcomes)
+            # What a program said before it was stopped depends on when that was.
+            passes = [
+                outcome.status == "exited" and passed(outcome.output, expected)
+                for outcome, expected in zip(outcomes, self.problems[key[0]].outputs, strict=True)
+            ]
+            runs = [run._replace(output="") for run in _seen(program.inputs, outcomes)]
+            self._tested[key] = _Tested(passes, runs)
 
     def _is_safe(self, key: tuple[str, str]) -> bool:
         name, text = key
         problem = self.problems[name]
 
         def run(inputs: Sequence[str]) -> list[Run]:
-            ((outcomes),) = self.sandbox.run([Program(text, inputs, problem.databases)])
+            (outcomes,) = self.sandbox.run([Program(text, inputs, problem.databases)])
             return _seen(inputs, outcomes)
 
-        if not any(self._passes_of(name, text)):
+        tested = self._tested[key]
+        if not any(tested.passes):
             return False
-        return judge(text, self._runs[key], problem.attacks, problem.tables, run).safe
+        return judge(text, tested.runs, problem.attacks, problem.tables, run).safe
 
 
 def _problems(sandbox: Sandbox, rows: Sequence[Mapping[str, Any]]) -> dict[str, Problem]:
