@@ -41,11 +41,20 @@ class _Program:
     def __init__(self, request: Mapping[str, Any], patience: int) -> None:
         self.request, self.patience = request, patience
         self.outcomes: list[dict[str, Any] | None] = [None] * len(request["inputs"])
+        self.running = 0
+        self.held_back: list[tuple[int, int]] = []  # inputs that wait for a run to end, as the queue has them
 
     def given_up(self, index: int) -> bool:
         """Whether the inputs before this one took all the patience there is."""
+        return self._failures(index) >= self.patience
+
+    def holds_back(self) -> bool:
+        """Whether the next input waits for one that is running: once one has failed, each may be the last."""
+        return self.running > 0 and self._failures(len(self.outcomes)) > 0
+
+    def _failures(self, index: int) -> int:
         before = [outcome for outcome in self.outcomes[:index] if outcome is not None]
-        return len([outcome for outcome in before if outcome["status"] in ("timeout", "overflow")]) >= self.patience
+        return len([outcome for outcome in before if outcome["status"] in ("timeout", "overflow")])
 
     def done(self) -> list[dict[str, Any]] | None:
         """All outcomes, once they are there: the same, whichever inputs were run side by side."""
@@ -91,8 +100,13 @@ class Launcher:
 
     def _work(self, slot: Slot) -> None:
         while True:
-            index, _, program = self.waiting.get()
+            index, number, program = self.waiting.get()
             request = program.request
+            with self.lock:
+                if program.holds_back():
+                    program.held_back.append((index, number))
+                    continue
+                program.running += 1
             try:
                 outcome = _NOT_RUN
                 if not program.given_up(index):
@@ -104,6 +118,10 @@ class Launcher:
                 continue
             with self.lock:
                 program.outcomes[index] = outcome
+                program.running -= 1
+                for held in program.held_back:
+                    self.waiting.put((*held, program))
+                program.held_back.clear()
                 outcomes = program.done()
             if outcomes is not None:
                 self._answer({"id": request["id"], "outcomes": outcomes})
