@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # One thread a test process: the tests run two at a time, and small policies gain nothing from more.
 TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
 
-.PHONY: setup demo test test-slow lint bench smollm2 policy clean
+.PHONY: setup demo test test-slow lint bench bench-sandbox smollm2 policy clean
 
 setup: $(VENV)/ready
 
@@ -30,6 +30,9 @@ lint: setup
 
 bench: setup  ## what measuring influence costs: the tables of docs/performance.md (half an hour on two cores)
 	$(BIN)/python benchmarks/influence.py
+
+bench-sandbox: setup  ## what running programs costs: the table of docs/sandbox.md; DATA=DIR holds SafeSQL (3 minutes)
+	$(BIN)/python benchmarks/sandbox.py --data $(DATA)
 
 smollm2: setup  ## SmolLM2-135M-Instruct as an ordinary folder under models/
 	$(BIN)/python scripts/fetch_smollm2.py
