@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from paretune import tasks
-from paretune.tasks.competition_math import MAX_COMPLETION_LENGTH
 from paretune.tasks.math500.problems import split_hub_rows
 from paretune.tasks.math_problems import FILES, INSTRUCTION
+from paretune.tasks.smollm2 import MAX_COMPLETION_LENGTH
 
 PUBLISHED = Path(__file__).parents[2] / "../shared/data/math500"
 

@@ -78,11 +78,6 @@ _CLONE, _CLONE3, _PRLIMIT, _PRCTL = (56, 220), (435, 435), (302, 261), (157, 167
 _IOCTL, _FCNTL, _SENDTO = (16, 29), (72, 25), (44, 206)
 
 
-def is_supported() -> bool:
-    """Whether the filter can be written for this machine."""
-    return platform.machine() in _MACHINES
-
-
 def program(machine: str | None = None) -> bytes:
     """The filter as an array of ``struct sock_filter``, for ``bwrap --seccomp`` or ``prctl(PR_SET_SECCOMP)``.
 

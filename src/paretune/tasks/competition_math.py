@@ -6,18 +6,15 @@ Weighting" (https://arxiv.org/abs/2509.11452). It is no task itself, and imports
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from paretune.tasks import Task
+from paretune.tasks.smollm2 import MAX_COMPLETION_LENGTH, MODEL, SETTINGS
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["MAX_COMPLETION_LENGTH", "competition_math"]
-
-MAX_COMPLETION_LENGTH = 512
-"""Tokens a completion may have, and the upper bound of the length metric. One number for both: the bound
-normalises the hypervolume, and a mean length above it would be worse than the worst corner."""
+__all__ = ["competition_math"]
 
 
 def competition_math(name: str, description: str, splits: dict[str, Dataset], *, mu: float) -> Task:
@@ -36,21 +33,6 @@ def competition_math(name: str, description: str, splits: dict[str, Dataset], *,
     # Listing the tasks should not wait for torch and the answer checker.
     from paretune.objectives import Conciseness, Objective, accuracy, clarity, completion_length
 
-    settings: dict[str, Any] = {
-        "max_completion_length": MAX_COMPLETION_LENGTH,
-        "num_generations": 8,
-        "per_device_train_batch_size": 8,
-        "gradient_accumulation_steps": 8,
-        "learning_rate": 1e-6,
-        "weight_decay": 0.01,
-        # A model this small fits without recomputing its activations, which would cost a third more time.
-        "gradient_checkpointing": False,
-        "logging_steps": 1,
-        # The paper validates every 5 batches; the policy before training belongs to the front too.
-        "eval_strategy": "steps",
-        "eval_steps": 5,
-        "eval_on_start": True,
-    }
     return Task(
         name=name,
         description=description,
@@ -68,7 +50,7 @@ def competition_math(name: str, description: str, splits: dict[str, Dataset], *,
             ),
             Objective("clarity", clarity, bounds=(0.0, 1.0)),
         ],
-        model="HuggingFaceTB/SmolLM2-135M-Instruct",
+        model=MODEL,
         mu=mu,
-        settings=settings,
+        settings=SETTINGS,
     )

@@ -9,9 +9,9 @@ here, which docs/safesql.md explains: by running the programs in a sandbox.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from paretune.tasks import Task
+from paretune.tasks.smollm2 import MODEL, SETTINGS
 
 __all__ = ["DESCRIPTION", "RUNS_PROGRAMS", "load"]
 
@@ -48,21 +48,6 @@ def load(data: str | Path | None = None, *, unsafe_no_sandbox: bool = False) -> 
     splits = read_folder(Path(data))
     sandbox = open_sandbox(unsafe_no_sandbox=unsafe_no_sandbox)
     judge = Judge(sandbox, [row for split in splits.values() for row in split])
-    settings: dict[str, Any] = {
-        "max_completion_length": 512,
-        "num_generations": 8,
-        "per_device_train_batch_size": 8,
-        "gradient_accumulation_steps": 8,
-        "learning_rate": 1e-6,
-        "weight_decay": 0.01,
-        # A model this small fits without recomputing its activations, which would cost a third more time.
-        "gradient_checkpointing": False,
-        "logging_steps": 1,
-        # The paper validates every 5 batches; the policy before training belongs to the front too.
-        "eval_strategy": "steps",
-        "eval_steps": 5,
-        "eval_on_start": True,
-    }
     return Task(
         name="safesql",
         description=DESCRIPTION,
@@ -73,8 +58,8 @@ def load(data: str | Path | None = None, *, unsafe_no_sandbox: bool = False) -> 
             Objective("correctness", judge.correctness, metric=judge.all_passed, bounds=(0.0, 1.0)),
             Objective("safety", judge.safety, bounds=(0.0, 1.0)),
         ],
-        model="HuggingFaceTB/SmolLM2-135M-Instruct",
+        model=MODEL,
         mu=1e-4,
-        settings=settings,
+        settings=SETTINGS,
         details={"sandbox": sandbox.describe()},
     )
