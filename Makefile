@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # One thread a test process: the tests run two at a time, and small policies gain nothing from more.
 TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
 
-.PHONY: setup demo test test-slow lint bench bench-sandbox smollm2 policy clean
+.PHONY: setup demo results test test-slow lint bench bench-sandbox smollm2 policy clean browser
 
 setup: $(VENV)/ready
 
@@ -16,10 +16,17 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: setup  ## train the embedded policy with the gradient rule: minutes on a laptop, nothing to download
 	$(BIN)/paretune train --max_steps 40
 
-test: setup
+results: setup  ## the runs behind docs/results.md (some nine hours on two cores); run again, it goes on where it was
+	$(BIN)/paretune compare --config recipes/comparisons/arithmetic.yaml --jobs 2 --output_dir results/arithmetic
+	$(BIN)/paretune compare --config recipes/comparisons/arithmetic-single.yaml --jobs 2 --output_dir results/arithmetic-single
+
+test: setup browser
 	$(TEST)
 
-test-slow: setup  ## what takes minutes or a large dependency: the remake of the policy, SmolLM2, DeepSpeed
+browser: setup
+	@sh scripts/get_browser.sh $(BIN)
+
+test-slow: setup browser  ## what takes minutes or a large dependency: the remake of the policy, SmolLM2, DeepSpeed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[deepspeed]"
 	$(TEST) -m slow
 

@@ -20,6 +20,7 @@ from paretune.objectives import (
     clarity,
     completion_length,
     completion_text,
+    prompt_text,
 )
 from paretune.objectives.accuracy import _alarm
 
@@ -210,6 +211,12 @@ def test_clarity_grammar(steps, expected):
 
 
 # completions
+
+
+def test_prompt_text():
+    assert prompt_text("1+1=?") == "1+1=?"
+    assert prompt_text([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1=?"}]) == "1+1=?"
+    assert prompt_text([{"role": "system", "content": "Be brief."}]) == ""
 
 
 def test_completion_text():

@@ -24,7 +24,8 @@ from policies import digits, prompts, saved_policy
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 SMALL = RECIPES / "small.yaml"
-FILES = sorted(path for path in RECIPES.glob("*/*.yaml") if path.parent.name not in ("bases", "accelerate"))
+OTHERS = ("bases", "accelerate", "comparisons")  # no runs by themselves
+FILES = sorted(path for path in RECIPES.glob("*/*.yaml") if path.parent.name not in OTHERS)
 PROG = "paretune train"
 PARSER = make_parser(PROG)
 GPUS = 8

@@ -146,9 +146,9 @@ def test_hypervolume_without_bounds(
     ("argv", "expected"),
     [
         (["trian"], "unknown command 'trian': did you mean 'train'?"),
-        (["fly"], "choose one of train, evaluate, divergence, list"),
+        (["fly"], "choose one of check, train, compare, report, pick, evaluate, divergence, list"),
         (["list", "all"], "takes no arguments, got all"),
-        (["evaluate"], "which checkpoint?"),
+        (["evaluate"], "which checkpoint or run?"),
         (["evaluate", "no-such-checkpoint"], "no checkpoint folder no-such-checkpoint"),
         (["evaluate", ".", "--split", "exam"], "one of train, validation, test, got 'exam'"),
         (["evaluate", "."], "holds no config.json"),

@@ -73,6 +73,7 @@ def test_every_rule_under_every_estimator(name: str, estimator: str, tmp_path: P
         assert all(v != 0 for v in lines[0]["influence"].values())
 
 
+@pytest.mark.slow
 def test_the_meta_reward_spans_its_range(tmp_path: Path) -> None:
     train(tmp_path, RULES["hypervolume"](), max_steps=8, eval_samples=64, eval_temperature=1.0)
     scales = [line["scale"] for line in read_steps(tmp_path)]

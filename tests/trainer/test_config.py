@@ -1,3 +1,5 @@
+import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +7,20 @@ import pytest
 import torch
 from trl import GRPOConfig
 
-from paretune import MultiObjectiveConfig
+from paretune import MultiObjectiveConfig, tasks
+from paretune.tasks import smollm2
+from paretune.trainer.config import SET_BY_TASKS
+
+
+def test_what_a_task_sets_is_recorded_even_at_its_default(tmp_path: Path) -> None:
+    """Else `--learning_rate 1e-6`, TRL's default, would be made again at the task's."""
+    for name in tasks.names():
+        package = import_module(f"paretune.tasks.{name}")
+        own = getattr(package, "SETTINGS", {}) or smollm2.SETTINGS
+        assert set(own) - {"max_steps"} <= SET_BY_TASKS
+    recorded = MultiObjectiveConfig(str(tmp_path), learning_rate=1e-6, temperature=1.0).changed()
+    assert (recorded["learning_rate"], recorded["temperature"]) == (1e-6, 1.0)
+    assert json.loads(json.dumps(recorded)) == recorded
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ LAUNCHES: dict[str, dict[str, str]] = {
     "zero3": {"DS_ACCELERATOR": "cpu"},
 }
 """How two processes are started, by the environment variables that accelerate's launcher sets."""
-SHARED = ["ddp", "fsdp by transformers", "fsdp by accelerate"]
+SHARED = ["ddp", pytest.param("fsdp by transformers", marks=pytest.mark.slow), "fsdp by accelerate"]
 RULES: dict[str, dict[str, Any]] = {
     "exact": {"method": "exact", "mu": 1e-2},
     "clipped": {"method": "exact", "mu": 1e-2, "clip_norm": 0.5},

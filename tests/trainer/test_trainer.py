@@ -21,7 +21,7 @@ from paretune import (
     ScheduledWeights,
 )
 from paretune.advantages import per_objective
-from paretune.experiments.record import read_evaluations, read_front, read_run, read_steps
+from paretune.experiments.record import read_completions, read_evaluations, read_front, read_run, read_steps
 from paretune.objectives import Conciseness, RewardError, completion_length
 from paretune.weighting import Batch, Scalarization, WeightingRule
 from policies import brief, digits, letters, policy, prompts, saved_policy, tokenizer
@@ -293,6 +293,18 @@ def test_several_sampled_completions_are_pooled(model: str, tmp_path: Path) -> N
     [line] = read_evaluations(tmp_path)
     assert line["samples"] == 16
     assert line["standard_error"]["digits"] > 0
+    assert line["tokens"] > read_steps(tmp_path)[-1]["tokens"]
+    # One completion of each prompt is kept for people to read, with what was measured of it.
+    shown = read_completions(tmp_path)
+    assert [(kept["step"], kept["row"], kept["prompt"]) for kept in shown] == [
+        (1, row, prompt) for row, prompt in enumerate(prompts(4)["prompt"])
+    ]
+    for kept in shown:
+        assert kept["metrics"]["digits"] == pytest.approx(digits([kept["completion"]])[0])
+    # The settings of the record make the same run.
+    again = MultiObjectiveConfig(str(tmp_path), **read_run(tmp_path)["settings"])
+    assert again.changed() == trainer.args.changed()
+    assert (again.learning_rate, again.num_generations_eval, again.eval_steps) == (1e-2, 4, 1)
 
 
 def test_without_bounds_there_is_no_hypervolume(model: str, tmp_path: Path) -> None:

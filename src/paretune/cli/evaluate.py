@@ -1,19 +1,35 @@
-"""``paretune evaluate CHECKPOINT``: measure a policy's objectives on one split of a task."""
+"""``paretune evaluate``: measure a policy's objectives, or those of a run's front, on one split of a task."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.settings import make_parser, parse
+from paretune.cli.settings import Settings, make_parser, parse
 from paretune.cli.train import make_trainer, quiet
+from paretune.experiments.final_evaluations import (
+    ChosenPolicy,
+    append_final_evaluation,
+    chosen_policies,
+    missing,
+    read_final_evaluations,
+)
+from paretune.experiments.record import read_run
+from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoints import STATE_FILE, load_state
 from paretune.weighting import FixedWeights
 
-PROG = "paretune evaluate CHECKPOINT"
+PROG = "paretune evaluate CHECKPOINT|RUN"
 SPLITS = ("train", "validation", "test")
+DECODINGS = ("sampled", "greedy")
+FRESH = 10_000_019
+"""Added to a run's seed, so that its policies are measured on samples that did not choose them."""
 
 
 def run(argv: list[str]) -> int:
@@ -23,39 +39,123 @@ def run(argv: list[str]) -> int:
         parser.print_help()
         return 0
     if not argv or argv[0].startswith("-"):
-        raise BadInputError("which checkpoint? `paretune evaluate CHECKPOINT [--task T] [--split test]`")
-    checkpoint, argv = argv[0], argv[1:]
-    if not Path(checkpoint).is_dir():
-        raise BadInputError(f"there is no checkpoint folder {checkpoint}.")
+        raise BadInputError("which checkpoint or run? `paretune evaluate CHECKPOINT|RUN [--task T] [--split test]`")
+    directory, argv = Path(argv[0]), argv[1:]
+    if not directory.is_dir():
+        raise BadInputError(f"there is no checkpoint folder {directory}.")
     split, argv = _split(argv)
     quiet()
-    with TemporaryDirectory() as scratch:
-        settings = parse(
-            [*argv, "--model_name_or_path", checkpoint, "--output_dir", scratch],
-            prog=PROG,
-            defaults={"disable_tqdm": True},
-        )
-        count = len(settings.task.objectives)
-        trainer = make_trainer(settings, FixedWeights([1 / count] * count))
-        if (Path(checkpoint) / STATE_FILE).is_file():
-            saved = load_state(checkpoint)["objectives"]
-            for objective in settings.task.objectives:
-                objective.load_state_dict(saved.get(objective.name, {}))
-        dataset = getattr(settings.task, split)
-        metrics = trainer.evaluate(dataset, metric_key_prefix=split)
-    samples = min(len(dataset), settings.config.eval_samples or len(dataset))
-    generations = settings.config.num_generations_eval or 1
-    table = Table(title=f"{checkpoint} on {samples} × {generations} {split} completions", title_justify="left")
-    for column in ("objective", "metric", "standard error"):
-        table.add_column(column, justify="left" if column == "objective" else "right")
-    for objective in settings.task.objectives:
-        key = f"{split}_{objective.name}"
-        table.add_row(objective.name, f"{metrics[key]:.4f}", f"{metrics[f'{key}_standard_error']:.4f}")
-    Console().print(table)
+    if (directory / "run.json").is_file():
+        evaluate_run(directory, argv, split=split, decodings=DECODINGS)
+        _print_run(directory, split)
+    else:
+        _evaluate_checkpoint(directory, argv, split)
     return 0
 
 
-def _split(argv: list[str]) -> tuple[str, list[str]]:
+def evaluate_run(directory: Path, argv: Sequence[str], *, split: str, decodings: Sequence[str]) -> None:
+    """Measure the policies of a run's front and its last one, with fresh samples; what is known is not repeated.
+
+    Each evaluation is appended to the run's ``final_evaluations.jsonl``.
+
+    Args:
+        directory: the run's.
+        argv: settings as for ``paretune train``.
+        split: train, validation or test.
+        decodings: sampled (at the evaluations' temperature, or training's where they are greedy), greedy.
+
+    Raises:
+        BadInputError: if the run has no checkpoint, or the settings do not fit it.
+    """
+    try:
+        header, policies = read_run(directory), chosen_policies(directory)
+    except (OSError, ValueError) as error:
+        raise BadInputError(error) from error
+    if not policies:
+        raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
+    seed = FRESH + (header.get("seed") or 0)
+    with _settings(argv, policies[0].checkpoint, header.get("task")) as settings:
+        prompts = _prompts(settings, split)
+        settings.config.seed = seed
+        sampled_at = settings.config.eval_temperature or settings.config.temperature
+        for policy, lacking in missing(directory, policies, split, decodings, prompts):
+            trainer = _trainer_of(settings, policy.checkpoint)
+            for decoding in lacking:
+                temperature = sampled_at if decoding == "sampled" else 0.0
+                trainer.args.eval_temperature = temperature
+                found = {"split": split, "decoding": decoding, "temperature": temperature, "seed": seed}
+                measured = _measure(trainer, settings, split)
+                append_final_evaluation(directory, {**_which(policy), **found, "prompts": prompts, **measured})
+
+
+def _which(policy: ChosenPolicy) -> dict[str, Any]:
+    return {"step": policy.step, "front": policy.front, "final": policy.final}
+
+
+@contextmanager
+def _settings(argv: Sequence[str], checkpoint: Path, task: str | None = None) -> Iterator[Settings]:
+    """The settings of an evaluation, whose trainer writes nowhere that stays."""
+    flags = list(argv)
+    if task is not None and make_parser(PROG).given(flags, "task") is None:
+        flags += ["--task", task]
+    with TemporaryDirectory() as scratch:
+        yield parse(
+            [*flags, "--model_name_or_path", str(checkpoint), "--output_dir", scratch],
+            prog=PROG,
+            defaults={"disable_tqdm": True},
+        )
+
+
+def _trainer_of(settings: Settings, checkpoint: Path) -> MultiObjectiveTrainer:
+    """A trainer that holds the checkpoint's policy, and the objectives as they were then."""
+    count = len(settings.task.objectives)
+    model = replace(settings.model, model_name_or_path=str(checkpoint))
+    trainer = make_trainer(replace(settings, model=model), FixedWeights([1 / count] * count))
+    if (checkpoint / STATE_FILE).is_file():
+        saved = load_state(checkpoint)["objectives"]
+        for objective in settings.task.objectives:
+            objective.load_state_dict(saved.get(objective.name, {}))
+    return trainer
+
+
+def _measure(trainer: MultiObjectiveTrainer, settings: Settings, split: str) -> dict[str, Any]:
+    metrics = trainer.evaluate(getattr(settings.task, split), metric_key_prefix=split)
+    names = [objective.name for objective in settings.task.objectives]
+    return {
+        "samples": _prompts(settings, split) * (settings.config.num_generations_eval or 1),
+        "metrics": {name: metrics[f"{split}_{name}"] for name in names},
+        "standard_error": {name: metrics[f"{split}_{name}_standard_error"] for name in names},
+    }
+
+
+def _prompts(settings: Settings, split: str) -> int:
+    available = len(getattr(settings.task, split))
+    return min(available, settings.config.eval_samples or available)
+
+
+def _evaluate_checkpoint(checkpoint: Path, argv: Sequence[str], split: str) -> None:
+    with _settings(argv, checkpoint) as settings:
+        found = _measure(_trainer_of(settings, checkpoint), settings, split)
+    table = Table(title=f"{checkpoint} on {found['samples']} {split} completions", title_justify="left")
+    for column in ("objective", "metric", "standard error"):
+        table.add_column(column, justify="left" if column == "objective" else "right")
+    for name, value in found["metrics"].items():
+        table.add_row(name, f"{value:.4f}", f"{found['standard_error'][name]:.4f}")
+    Console().print(table)
+
+
+def _print_run(directory: Path, split: str) -> None:
+    lines = [line for line in read_final_evaluations(directory) if line["split"] == split]
+    table = Table(title=f"{directory} on {split} completions, fresh samples", title_justify="left")
+    for column in ("step", "decoding", "prompts", *lines[0]["metrics"]):
+        table.add_column(column, justify="left" if column == "decoding" else "right")
+    for line in sorted(lines, key=lambda line: (line["decoding"] != "sampled", line["step"])):
+        values = [f"{v:.3f} ± {line['standard_error'][name]:.3f}" for name, v in line["metrics"].items()]
+        table.add_row(str(line["step"]), line["decoding"], str(line["prompts"]), *values)
+    Console().print(table)
+
+
+def _split(argv: Sequence[str]) -> tuple[str, list[str]]:
     """Take ``--split`` out of the command line."""
     arguments = [part for a in argv for part in (a.split("=", 1) if a.startswith("--split=") else [a])]
     if "--split" not in arguments:

@@ -10,8 +10,12 @@ from paretune import __version__
 from paretune.cli.bad_input import BadInputError
 
 COMMANDS = {
+    "check": "before training: ranges, conflicts, dead rewards, what each rule costs",
     "train": "train a policy against several rewards",
-    "evaluate": "measure a checkpoint's objectives",
+    "compare": "rules × algorithms × seeds: did it help?",
+    "report": "one page to look at, for a run or a comparison",
+    "pick": "a checkpoint of the front, as a model folder",
+    "evaluate": "measure a checkpoint's objectives, or those of a run's front",
     "divergence": "how far the policies of several runs have moved apart",
     "list": "the rules, tasks and algorithms",
 }

@@ -19,9 +19,15 @@ from rich.progress import (
 from rich.table import Table
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from paretune.experiments.alerts import Alerts
+from paretune.experiments.record import read_evaluations, read_run, read_steps
+
 
 class Progress(TrainerCallback):
     """Shows step, time left, and for each objective its weight, reward, influence and latest metric.
+
+    What :class:`~paretune.experiments.alerts.Alerts` has to say of the run is printed as it comes up. The objectives'
+    directions and bounds are read from the run's record.
 
     Args:
         names: the objectives.
@@ -39,6 +45,7 @@ class Progress(TrainerCallback):
         self._live: Live | None = None
         self._logs: dict[str, Any] = {}
         self._metrics: dict[str, Any] = {}
+        self._alerts: Alerts | None = None
         self._started = 0.0
         self._first_step = 0
 
@@ -50,6 +57,7 @@ class Progress(TrainerCallback):
             return
         self._started, self._first_step = time.monotonic(), state.global_step
         self._bar.update(self._task, total=state.max_steps, completed=state.global_step)
+        self._alerts = _alerts_of(str(args.output_dir))
         if self._console.is_terminal:
             self._live = Live(self._view(), console=self._console, refresh_per_second=4)
             self._live.start()
@@ -75,6 +83,9 @@ class Progress(TrainerCallback):
         if self._live is None:
             objectives = "  ".join(self._line_of(name) for name in self._names)
             self._print(f"step {state.global_step}/{state.max_steps}  {objectives}  {self._left(state)}")
+        if self._alerts is not None:
+            weights = {name: logs.get(f"weights/{name}") for name in self._names}
+            self._remark(self._alerts.steps({"step": state.global_step, "weights": weights}))
 
     def on_evaluate(
         self,
@@ -93,6 +104,11 @@ class Progress(TrainerCallback):
             values = "  ".join(f"{name} {self._metric(name)}" for name in self._names)
             volume = _number(self._metrics.get("eval_hypervolume"))
             self._print(f"evaluation at step {state.global_step}: {values}  hypervolume {volume}")
+        if self._alerts is not None:  # an evaluation that a rule asks for does not come by here
+            figures = {name: metrics.get(f"eval_{name}") for name in self._names}
+            errors = {name: metrics.get(f"eval_{name}_standard_error") for name in self._names}
+            line = {"step": state.global_step, "metrics": figures, "standard_error": errors, "purpose": "grid"}
+            self._remark(self._alerts.evaluation(line))
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -104,7 +120,12 @@ class Progress(TrainerCallback):
             self._live = None
 
     def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _remark(self, remarks: Sequence[str]) -> None:
+        """Print remarks; they stay on the screen, above the live display where there is one."""
+        for remark in remarks:
+            self._print(f"note: {remark}")
 
     def _refresh(self) -> None:
         if self._live is not None:
@@ -142,6 +163,17 @@ class Progress(TrainerCallback):
             return ""
         seconds = (time.monotonic() - self._started) / done * (state.max_steps - state.global_step)
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} left"
+
+
+def _alerts_of(directory: str) -> Alerts:
+    """What watches the run, having seen what its record holds of the time before it was resumed."""
+    objectives = read_run(directory)["objectives"]
+    alerts = Alerts(*([objective[key] for objective in objectives] for key in ("name", "maximize", "bounds")))
+    for line in read_steps(directory):
+        alerts.steps(line)
+    for line in read_evaluations(directory):
+        alerts.evaluation(line)
+    return alerts
 
 
 def _number(value: Any) -> str:

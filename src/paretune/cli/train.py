@@ -19,6 +19,7 @@ from paretune.cli.settings import Settings, make_parser, make_rule, parse
 from paretune.cli.summary import print_summary
 from paretune.experiments.record import RunInUseError
 from paretune.objectives import RewardError
+from paretune.report import write_report
 from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer
 from paretune.trainer.checkpoints import checkpoints
 from paretune.weighting import WeightingRule
@@ -27,7 +28,7 @@ PROG = "paretune train"
 
 
 def run(argv: list[str]) -> int:
-    """Train; the exit status."""
+    """Train, and write the report; the exit status."""
     parser = make_parser(PROG)
     if "-h" in argv or "--help" in argv:
         parser.print_help()
@@ -42,14 +43,24 @@ def run(argv: list[str]) -> int:
     if launch_flags and not is_worker():
         return launch(launch_flags, ["train", *argv])
     trainer = make_trainer(settings, rule)
+    train(trainer, checkpoint)
+    if trainer.is_world_process_zero():
+        print_summary(settings.config.output_dir)
+        print(f"report: {write_report(settings.config.output_dir).path}")
+    return 0
+
+
+def train(trainer: MultiObjectiveTrainer, checkpoint: Path | None = None) -> None:
+    """Train with the progress on the screen, from a checkpoint or from the start.
+
+    Raises:
+        BadInputError: if the folder is taken, or a reward function gives something else than rewards.
+    """
     trainer.add_callback(Progress(trainer.reward_func_names))
     try:
         trainer.train(None if checkpoint is None else str(checkpoint))
     except (FileExistsError, RunInUseError, RewardError) as error:
         raise BadInputError(error) from error
-    if trainer.is_world_process_zero():
-        print_summary(settings.config.output_dir)
-    return 0
 
 
 def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrainer:
@@ -69,7 +80,7 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
             task.validation,
             weighting=rule,
             task=task.name,
-            task_details=task.details,
+            task_details={**task.details, **({"data": settings.run.data} if settings.run.data else {})},
             peft_config=get_peft_config(model),
             quantization_config=get_quantization_config(model),
         )

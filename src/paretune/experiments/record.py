@@ -4,7 +4,9 @@
 ``run.json``           what was run, and whether it is running, finished, failed or interrupted
 ``steps.jsonl``        one line a batch
 ``evaluations.jsonl``  one line an evaluation
+``completions.jsonl``  a few completions of each evaluation on the grid
 ``pareto.json``        the final front
+``final_evaluations.jsonl``  its policies measured again, after training
 =====================  ========================================================================================
 
 Whole files are replaced at once and lines are appended whole, so a reader never sees half of either, save the
@@ -13,22 +15,21 @@ last line of a run that was cut off: readers leave that one out. Numbers that ar
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from paretune.experiments.json_files import read_json, write_json, write_whole
 from paretune.experiments.json_lines import append_line, plain, read_lines, to_line
 
 __all__ = [
     "SCHEMA",
     "RunInUseError",
     "RunRecord",
+    "read_completions",
     "read_evaluations",
     "read_front",
     "read_run",
@@ -40,6 +41,7 @@ SCHEMA = 1
 _RUN = "run.json"
 _STEPS = "steps.jsonl"
 _EVALUATIONS = "evaluations.jsonl"
+_COMPLETIONS = "completions.jsonl"
 _FRONT = "pareto.json"
 _LOCK = ".lock"
 
@@ -81,7 +83,7 @@ class RunRecord:
             raise FileExistsError(f"{str(self.directory)!r} is a file: give another directory for the run.")
         self.directory.mkdir(parents=True, exist_ok=True)
         self._acquire()
-        if any((self.directory / file).exists() for file in (_RUN, _STEPS, _EVALUATIONS, _FRONT)):
+        if any((self.directory / file).exists() for file in (_RUN, _STEPS, _EVALUATIONS, _COMPLETIONS, _FRONT)):
             self.close()
             raise FileExistsError(
                 f"{str(self.directory)!r} holds a run already: give another directory, or resume that run."
@@ -111,13 +113,13 @@ class RunRecord:
             # Read again: the run that held the directory until now may have written meanwhile.
             started = read_run(self.directory).get("started")
             kept = {}
-            for file in (_STEPS, _EVALUATIONS):
+            for file in (_STEPS, _EVALUATIONS, _COMPLETIONS):
                 path = self.directory / file
                 kept[path] = [line for line in read_lines(path) if _is_before(line, step, path)]
             (self.directory / _FRONT).unlink(missing_ok=True)
             for path, lines in kept.items():
                 if path.exists():
-                    _replace(path, "".join(to_line(line) for line in lines))
+                    write_whole(path, "".join(to_line(line) for line in lines))
             self._write_run({**header, "started": started}, status="running", ended=None)
         except BaseException:
             self.close()
@@ -149,6 +151,19 @@ class RunRecord:
         """
         self._append(_EVALUATIONS, line)
 
+    def append_completion(self, line: Mapping[str, Any]) -> None:
+        """Append one completion of an evaluation.
+
+        Args:
+            line: step, row (of the evaluation set), prompt, completion, metrics.
+
+        Raises:
+            RuntimeError: If the record is not open.
+            ValueError: If the line has no whole number ``step``.
+            TypeError: If a value has no form in JSON.
+        """
+        self._append(_COMPLETIONS, line)
+
     def write_front(
         self,
         reference: Sequence[float] | None,
@@ -166,7 +181,7 @@ class RunRecord:
             RuntimeError: If the record is not open.
         """
         self._must_be_open()
-        _write_json(
+        write_json(
             self.directory / _FRONT,
             {"reference": reference, "bounds": bounds, "points": list(points)},
         )
@@ -216,7 +231,7 @@ class RunRecord:
     def _write_run(self, fields: Mapping[str, Any], *, status: str, ended: str | None) -> None:
         self._run = {**fields, "schema": SCHEMA, "status": status, "ended": ended}
         first = {key: self._run[key] for key in ("schema", "status", "started", "ended")}
-        _write_json(self.directory / _RUN, {**first, **self._run})
+        write_json(self.directory / _RUN, {**first, **self._run})
 
     def _append(self, file: str, line: Mapping[str, Any]) -> None:
         self._must_be_open()
@@ -235,7 +250,7 @@ def read_run(directory: str | Path) -> dict[str, Any]:
     path = Path(directory) / _RUN
     if not path.is_file():
         raise FileNotFoundError(f"{str(directory)!r} is not the directory of a run: it has no {_RUN}.")
-    run = _read_json(path)
+    run = read_json(path)
     if run.get("schema") != SCHEMA:
         raise ValueError(f"{str(path)!r} has the schema {run.get('schema')!r}: this version reads {SCHEMA}.")
     return run
@@ -263,6 +278,17 @@ def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
     return read_lines(Path(directory) / _EVALUATIONS)
 
 
+def read_completions(directory: str | Path) -> list[dict[str, Any]]:
+    """Read the completions that were kept, in order.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run.
+        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+    """
+    read_run(directory)
+    return read_lines(Path(directory) / _COMPLETIONS)
+
+
 def read_front(directory: str | Path) -> dict[str, Any]:
     """Read the front: reference, bounds and points.
 
@@ -274,40 +300,11 @@ def read_front(directory: str | Path) -> dict[str, Any]:
     path = Path(directory) / _FRONT
     if not path.is_file():
         raise FileNotFoundError(f"The run in {str(directory)!r} has no {_FRONT} yet: it is written at the end.")
-    return _read_json(path)
+    return read_json(path)
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    _replace(path, json.dumps(plain(content), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put the text in the file's place at once: a reader, or a crash, finds the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r} is no JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{str(path)!r} should hold a JSON object, found {type(content).__name__}.")
-    return content
 
 
 def _is_before(line: Mapping[str, Any], step: int, path: Path) -> bool:

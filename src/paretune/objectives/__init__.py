@@ -7,7 +7,7 @@ function with ``async def``; a reward model; or the path of one.
 
 from paretune.objectives.accuracy import accuracy
 from paretune.objectives.clarity import clarity
-from paretune.objectives.completions import completion_text
+from paretune.objectives.completions import completion_text, prompt_text
 from paretune.objectives.conciseness import Conciseness, completion_length
 from paretune.objectives.objective import (
     Objective,
@@ -30,4 +30,5 @@ __all__ = [
     "clarity",
     "completion_length",
     "completion_text",
+    "prompt_text",
 ]

@@ -1,4 +1,4 @@
-"""Reading a completion: its text, and the boxes in which it gives its answer."""
+"""Reading prompts and completions: their text, and the boxes in which a completion gives its answer."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,17 @@ def completion_text(completion: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(part.get("text") or "" for part in content)
+
+
+def prompt_text(prompt: Any) -> str:
+    """The text of a prompt: a string, or a chat, of which the last message of the user counts; for people to read.
+
+    Raises:
+        TypeError: if it is neither.
+    """
+    if isinstance(prompt, str):
+        return prompt
+    return completion_text([{**message, "role": "assistant"} for message in prompt if message.get("role") == "user"])
 
 
 _BOX_OR_BRACE = re.compile(r"\\{1,2}boxed(?![A-Za-z])\s*|\\.|[{}]", re.DOTALL)

@@ -1,10 +1,27 @@
 """The trainer's settings: TRL's, and a few more."""
 
-from dataclasses import dataclass, field, fields
-from typing import Literal, get_args
+from dataclasses import MISSING, dataclass, field, fields
+from enum import Enum
+from typing import Any, Literal, get_args
 
 import torch
 from trl import GRPOConfig
+
+NOT_SETTINGS = {
+    "output_dir", "logging_dir", "seed", "max_steps", "advantage_estimator",  # have places of their own in the record
+    "disable_tqdm", "report_to", "hub_token",
+    "activation_checkpointing", "accelerator_config", "debug", "do_eval", "pad_to_multiple_of",  # made by TRL of others
+    "dataloader_pin_memory", "generation_batch_size",
+}  # fmt: skip
+"""Fields that say nothing of how a policy is trained, or that follow from others."""
+
+SET_BY_TASKS = {
+    "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "lr_scheduler_type", "weight_decay",
+    "max_grad_norm", "gradient_checkpointing", "num_generations", "max_completion_length", "temperature",
+    "eval_strategy", "eval_steps", "eval_on_start", "eval_samples", "eval_temperature", "per_device_eval_batch_size",
+    "save_steps", "logging_steps",
+}  # fmt: skip
+"""Fields for which a task has values of its own, so that even TRL's default has to be said to make a run again."""
 
 AdvantageEstimator = Literal["grpo", "rloo", "reinforce++"]
 Combine = Literal["rewards", "advantages"]
@@ -75,6 +92,18 @@ class MultiObjectiveConfig(GRPOConfig):
             self.use_cpu, self.bf16 = True, bool(self.bf16)
         super().__post_init__()
 
+    def changed(self) -> dict[str, Any]:
+        """The settings as plain JSON values: what is not at its default, and what a task would set otherwise."""
+        found = {}
+        for setting in fields(self):
+            if not setting.init or setting.name in NOT_SETTINGS:
+                continue
+            default = setting.default if setting.default_factory is MISSING else setting.default_factory()
+            value = getattr(self, setting.name, default)
+            if (value != default or setting.name in SET_BY_TASKS) and (plain := _plain(value)) is not None:
+                found[setting.name] = plain
+        return found
+
     @classmethod
     def from_grpo(cls, config: GRPOConfig) -> "MultiObjectiveConfig":
         """The same settings as a plain ``GRPOConfig``, ours at their defaults."""
@@ -84,3 +113,14 @@ class MultiObjectiveConfig(GRPOConfig):
         added = {f.name: f.default for f in fields(cls) if f.name not in vars(config)}
         converted.__dict__.update(vars(config), **added)
         return converted
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's terms, or None where it has none."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
+        return list(value)
+    if isinstance(value, dict) and all(isinstance(item, str | int | float) for item in value.values()):
+        return dict(value)
+    return value if isinstance(value, str | int | float) else None

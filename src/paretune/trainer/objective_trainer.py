@@ -7,11 +7,14 @@ import torch
 from torch import Tensor
 from trl import GRPOTrainer
 
-from paretune.objectives import Objective, RewardError, apply_gates
+from paretune.objectives import Objective, RewardError, apply_gates, completion_text, prompt_text
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import ROW, MetricPool, generating_at, metrics_of, with_row_numbers
 from paretune.trainer.random_state import own_random_state
 from paretune.weighting import Evaluation
+
+SHOWN = 8
+"""Prompts of an evaluation whose completions are kept for people to read."""
 
 HANDED_OVER = ("prompt", "completion", "completion_ids")
 """Columns that rewards and metrics get under names of TRL's own."""
@@ -44,6 +47,7 @@ class ObjectiveTrainer(GRPOTrainer):
         self._lengths = torch.empty(0)  # of the completions that were scored last, on all processes
         self._pool: MetricPool | None = None
         self._rows: list[int] = []
+        self._shown: list[dict[str, Any]] = []  # the first completions of an evaluation
 
     # --- scoring ------------------------------------------------------------------------------------------
 
@@ -64,8 +68,20 @@ class ObjectiveTrainer(GRPOTrainer):
             raise
         rewards = apply_gates(rewards, self.objectives)
         if self._pool is not None:
-            self._pool.add(self._rows, self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list))
+            metrics = self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list)
+            self._pool.add(self._rows, metrics)
+            self._show(prompts, completions, metrics)
         return rewards
+
+    def _show(self, prompts: Sequence[Any], completions: Sequence[Any], metrics: Tensor) -> None:
+        """Keep this process's completions of the first prompts, one each."""
+        shown = {line["row"] for line in self._shown}
+        for i, row in enumerate(self._rows):
+            if row < SHOWN and row not in shown:
+                shown.add(row)
+                values = dict(zip(self.reward_func_names, metrics[i].tolist(), strict=True))
+                texts = {"prompt": prompt_text(prompts[i]), "completion": completion_text(completions[i])}
+                self._shown.append({"row": row, **texts, "metrics": values})
 
     def _metrics_of(
         self, rewards: Tensor, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]
@@ -115,6 +131,7 @@ class ObjectiveTrainer(GRPOTrainer):
         """TRL's, at ``eval_temperature``, without drawing from training's random numbers."""
         seed = (self.args.seed + 1) * 1_000_003 + self.state.global_step * 1_009 + self.accelerator.process_index
         self._pool = MetricPool(self.num_generations_eval)
+        self._shown = []
         with generating_at(self, self.args.eval_temperature), own_random_state(self.accelerator.device, seed):
             output = super().evaluation_loop(
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -95,8 +95,27 @@ class RunLog:
                 )
         self._closed_lines.clear()
 
-    def evaluated(self, evaluation: Evaluation, *, batch: int, purpose: Purpose) -> float | None:
-        """Add an evaluation to its archive and to the record; the hypervolume so far, or None without bounds."""
+    def evaluated(
+        self,
+        evaluation: Evaluation,
+        *,
+        batch: int,
+        purpose: Purpose,
+        tokens: int,
+        completions: Sequence[Mapping[str, Any]] = (),
+    ) -> float | None:
+        """Add an evaluation to its archive and to the record.
+
+        Args:
+            evaluation: what was measured.
+            batch: batches done so far.
+            purpose: whether it is the grid's or a rule's.
+            tokens: generated so far, this evaluation's included.
+            completions: a few of its completions.
+
+        Returns:
+            The hypervolume so far, or None without bounds.
+        """
         archive = self.archives.get(purpose)
         contribution = hypervolume = on_front = None
         if archive is not None:
@@ -112,11 +131,14 @@ class RunLog:
                     "standard_error": dict(zip(self._names, evaluation.standard_error, strict=True)),
                     "samples": evaluation.samples,
                     "purpose": purpose,
+                    "tokens": tokens,
                     "contribution": contribution,
                     "hypervolume": hypervolume,
                     "on_front": on_front,
                 }
             )
+            for completion in completions:
+                self._record.append_completion({"step": evaluation.step, **completion})
             if purpose == "grid":
                 self.write_front()
         return hypervolume
@@ -192,6 +214,7 @@ def run_header(trainer: Any) -> dict[str, Any]:
             "temperature": args.eval_temperature,
             "every": args.eval_steps if args.eval_strategy != "no" else None,
         },
+        "settings": args.changed(),
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }

@@ -350,7 +350,13 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
             self._latest = evaluation
         if self._purpose != "grid":
             return {}
-        hypervolume = self.run_log.evaluated(evaluation, batch=self._batch, purpose="grid")
+        hypervolume = self.run_log.evaluated(
+            evaluation,
+            batch=self._batch,
+            purpose="grid",
+            tokens=self._tokens,
+            completions=sorted(self._shown, key=lambda line: int(line["row"])),
+        )
         return {} if hypervolume is None else {"hypervolume": hypervolume}
 
     def _evaluate_for_rule(self) -> None:
@@ -368,7 +374,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
 
     def _set_rule_evaluation(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
-        self.run_log.evaluated(evaluation, batch=self._batch, purpose="rule")
+        self.run_log.evaluated(evaluation, batch=self._batch, purpose="rule", tokens=self._tokens)
 
     # --- steps, checkpoints and the record ----------------------------------------------------------------
 

@@ -1,0 +1,142 @@
+"""The tables of docs/results.md, from the comparisons that `make results` makes.
+
+    python scripts/results_tables.py results/arithmetic results/arithmetic-single
+
+Prints Markdown.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from paretune.experiments.json_files import read_json
+from paretune.experiments.record import read_steps
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure, or a dash."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"
+
+
+def interval(found: Mapping[str, Any], digits: int = 3) -> str:
+    """A mean with its interval."""
+    if found["low"] is None:
+        return number(found["mean"], digits)
+    return f"{number(found['mean'], digits)} [{number(found['low'], digits)}, {number(found['high'], digits)}]"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """Print a table."""
+    print(f"\n### {title}\n")
+    print(f"| {' | '.join(columns)} |")
+    print(f"|{'---|' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def settings_of(rule: Mapping[str, Any]) -> str:
+    """What an arm's runs were told, in short."""
+    told = rule["settings"]
+    parts = [told[name] for name in ("weights", "preset") if name in told]
+    return ", ".join([*parts, *(f"{k} {v}" for k, v in told.get("rule_settings", {}).items())]) or "–"
+
+
+def arms(summary: Mapping[str, Any]) -> None:
+    """What each arm came to, what it cost, and the paper's statistics."""
+    names = [objective["name"] for objective in summary["objectives"]]
+    rows, costs, paper = [], [], []
+    for label, rule in summary["rules"].items():
+        finals = [interval(rule["objectives"][name]) for name in names]
+        rows.append([label, settings_of(rule), str(len(rule["seeds"])), interval(rule["hypervolume"]),
+                     interval(rule["hypervolume_greedy"]), interval(rule["final_hypervolume"]), *finals])  # fmt: skip
+        cost, reached = rule["cost"], rule["time_to_target"]
+        taken = [number((cost["tokens"]["mean"] or 0) / 1e3)]
+        taken += [number(cost[name]["mean"]) for name in ("forward", "backward", "seconds")]
+        arrival = ["–", "–"]
+        if reached is not None:
+            arrival = [f"{100 * reached['reached']:.0f} % of {reached['n']}", interval(reached["step"])]
+        costs.append([label, *taken, *arrival])
+        found = rule["reproduction"]
+        spread = [found["front_mean"][name] for name in names] + [found["steps_to_front"]]
+        cells = [f"{number(s['mean'])} ± {number(s['sd'])} (null {number(s['null_sd'])})" for s in spread]
+        paper.append([label, *cells])
+    table(["arm", "settings", "seeds", "hypervolume", "greedy", "last policy alone", *names], rows, "Arms")
+    table(["arm", "1,000 tokens", "forward", "backward", "seconds", "reached the target", "at step"], costs, "Cost")
+    table(["arm", *names, "steps-to-front"], paper, "The paper's statistics: mean ± sd over seeds (sd of no change)")
+
+
+def contrasts(summary: Mapping[str, Any]) -> None:
+    """Differences."""
+    rows = []
+    for c in [summary["primary"], *summary["contrasts"]]:
+        if c is not None:
+            better = c["probability_of_improvement"]
+            rows.append([c["kind"], f"{c['rule']} − {c['against']}", c["figure"].replace("_", " "), str(c["n"]),
+                         interval({**c, "mean": c["difference"]}), number(c["p_t"]), number(c["p_sign_flip"]),
+                         number(c["p_holm"]), interval(better, 2)])  # fmt: skip
+    columns = ["", "contrast", "figure", "seeds", "difference", "p (t)", "p (sign flips)", "p (Holm)", "P(better)"]
+    table(columns, rows, "Contrasts")
+
+
+def tuning(summary: Mapping[str, Any]) -> None:
+    """What the configurations came to, and what a search is worth."""
+    names = [objective["name"] for objective in summary["objectives"]]
+    for label, rule in summary["rules"].items():
+        found = rule["tuning"]
+        if found is None or rule["algorithm"] != summary["algorithms"][0]:
+            continue
+        rows = []
+        for i, one in enumerate(found["configurations"]):
+            settings = one["settings"].get("rule_settings", {})
+            told = one["settings"].get("weights") or ", ".join(f"{k} {v}" for k, v in settings.items())
+            marks = ("**chosen** " if i == found["chosen"] else "") + ("apart" if i in found["sweep"]["apart"] else "")
+            finals = [number(one["final"][name]) for name in names] if one.get("final") else ["–"] * len(names)
+            rows.append([told, number(one["hypervolume"]), number(one["test"]), *finals, marks])
+        table(["configuration", "validation", "test", *names, ""], rows, f"Tuning of {label}")
+        print(f"\nAll last policies together: {interval(found['sweep']['hypervolume'])}")
+        best = [f"{line['configurations']}: {number(line['hypervolume'])}" for line in found["expected_best"]]
+        print(f"\nExpected best of m configurations: {', '.join(best)}")
+
+
+def influence(root: Path, summary: Mapping[str, Any]) -> None:
+    """Weights and influence of the rules that move them, in thirds of the runs."""
+    names = [objective["name"] for objective in summary["objectives"]]
+    rows = []
+    for label, rule in summary["rules"].items():
+        if rule["rule"] != "gradient":
+            continue
+        thirds: list[list[dict[str, Any]]] = [[], [], []]
+        for run in rule["runs"]:
+            steps = [line for line in read_steps(root / run["directory"]) if line["influence"]]
+            for i in range(3):
+                thirds[i] += steps[i * len(steps) // 3 : (i + 1) * len(steps) // 3]
+        for i, lines in enumerate(thirds):
+            if not lines:
+                continue
+            shares = [mean(line["influence"][name] for line in lines) for name in names]
+            largest = [mean(max(names, key=line["influence"].get) == name for line in lines) for name in names]
+            weights = [mean(line["weights"][name] for line in lines) for name in names]
+            rows.append([label, f"third {i + 1}", *(f"{v:.2e}" for v in shares), *(f"{v:.2f}" for v in largest),
+                         *(f"{v:.2f}" for v in weights)])  # fmt: skip
+    columns = ["arm", "", *(f"I {n}" for n in names), *(f"largest: {n}" for n in names), *(f"w {n}" for n in names)]
+    table(columns, rows, "Influence and weights")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("comparisons", nargs="+", type=Path)
+    for root in parser.parse_args().comparisons:
+        summary = read_json(root / "summary.json")
+        print(f"\n## {root}")
+        arms(summary)
+        contrasts(summary)
+        tuning(summary)
+        influence(root, summary)
+
+
+if __name__ == "__main__":
+    main()

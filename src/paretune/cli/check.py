@@ -1,0 +1,252 @@
+"""``paretune check``: what a few batches of the initial policy say of a run before it is trained."""
+
+import math
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from transformers import SchedulerType
+
+from paretune.cli.bad_input import BadInputError
+from paretune.cli.check_tables import print_tables
+from paretune.cli.settings import Settings, make_parser, make_rule, parse
+from paretune.cli.train import make_trainer, quiet
+from paretune.experiments.check import Array, Check, Seen, costs, examine
+from paretune.experiments.check_findings import findings
+from paretune.experiments.record import read_steps
+from paretune.objectives import Objective, RewardError
+from paretune.trainer import MultiObjectiveTrainer
+from paretune.weighting import (
+    Batch,
+    Evaluation,
+    InfluenceRequest,
+    Measurements,
+    Scalarization,
+    WeightingRule,
+)
+
+PROG = "paretune check"
+BATCHES = 2
+HELP = f"""
+Generates a few batches with the initial policy, leaves it as it is, and says what stands out: rewards that give no
+gradient, objectives that oppose each other, truncated completions, bounds, and what each rule's measurements cost.
+Besides the settings of `paretune train`:
+  --batches N           batches with each kind of influence (default: {BATCHES})"""
+STILL = {
+    "learning_rate": "0", "save_strategy": "no", "eval_strategy": "no", "eval_on_start": "false",
+    "load_best_model_at_end": "false", "push_to_hub": "false", "report_to": "none", "logging_strategy": "steps",
+    "logging_steps": "1", "log_completions": "false",
+}  # fmt: skip
+"""Settings under which training leaves the policy as it is, and nothing outside its folder."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What is measured in one batch; its name is what the record of costs calls it."""
+
+    name: str
+    shown: str
+    measurements: Measurements
+
+
+class WatchedMetric:
+    """A metric that keeps what it gave last."""
+
+    def __init__(self, metric: Callable[..., Any]) -> None:
+        self._metric = metric
+        self.latest: list[float | None] = []
+
+    def __call__(self, **keywords: Any) -> list[float | None]:
+        """The metric's values."""
+        self.latest = list(self._metric(**keywords))
+        return self.latest
+
+
+class Observer(WeightingRule):
+    """Asks for one measurement after the other, and keeps what each batch brings; the weights are another rule's.
+
+    Args:
+        rule: whose weights are used, as they are at first.
+        phases: what is measured, batch by batch; beyond the last nothing is.
+        metrics: the objectives' metrics, None where it is the reward.
+        tell: called with the number of batches done and what is measured next.
+    """
+
+    name: ClassVar[str] = "check"
+    description: ClassVar[str] = "keeps what it sees"
+
+    def __init__(
+        self,
+        rule: WeightingRule,
+        phases: Sequence[Phase],
+        metrics: Sequence[WatchedMetric | None],
+        tell: Callable[[int, str], None],
+    ) -> None:
+        self.settings: dict[str, Any] = {}
+        self.seen: list[Seen] = []
+        self.validation: Evaluation | None = None
+        self._rule = rule
+        self._phases = phases
+        self._metrics = metrics
+        self._tell = tell
+
+    def caution(self, **settings: Any) -> str | None:
+        """What the other rule has to say of the settings."""
+        return self._rule.caution(**settings)
+
+    def measurements(self) -> Measurements:
+        """The next phase's."""
+        if len(self.seen) >= len(self._phases):
+            return Measurements()
+        phase = self._phases[len(self.seen)]
+        self._tell(len(self.seen), phase.shown)
+        return phase.measurements
+
+    def update(self, batch: Batch) -> Scalarization:
+        """Keep the batch."""
+        # As in the first batch: what was measured would set the other rule going.
+        weights = self._rule.update(
+            replace(batch, step=0, evaluation=None, influence=None, influence_method=None, gramian=None)
+        ).weights
+        if len(self.seen) < len(self._phases):
+            asked = self._phases[len(self.seen)].measurements.evaluation
+            rewards = batch.rewards.cpu().double().numpy()
+            self.seen.append(
+                Seen(
+                    rewards=rewards,
+                    weights=weights.cpu().double().numpy(),
+                    metrics=self._metrics_of(rewards) if asked == "rollouts" else None,
+                    gramian=None if batch.gramian is None else batch.gramian.cpu().numpy(),
+                )
+            )
+            self.validation = batch.evaluation if asked == "validation" else self.validation
+        return Scalarization(weights)
+
+    def _metrics_of(self, rewards: Array) -> Array:
+        """``[N, K]``: the trainer has just had the metrics evaluated on the batch."""
+        columns = [
+            rewards[:, k] if metric is None else [math.nan if v is None else float(v) for v in metric.latest]
+            for k, metric in enumerate(self._metrics)
+        ]
+        return np.array(columns, dtype=np.float64).T
+
+
+def run(argv: list[str]) -> int:
+    """Measure, and say what was found; the exit status."""
+    parser = make_parser(PROG)
+    if "-h" in argv or "--help" in argv:
+        parser.print_help()
+        print(HELP)
+        return 0
+    batches, argv = _batches(argv)
+    quiet()
+    console = Console()
+    with TemporaryDirectory() as scratch:
+        flags = [part for name, value in STILL.items() for part in (f"--{name}", value)]
+        settings = parse([*argv, *flags, "--output_dir", scratch], prog=PROG, defaults={"disable_tqdm": True})
+        rule = make_rule(settings.run, settings.task)
+        check = _measure(settings, rule, batches, scratch, console)
+    rows = len(settings.task.validation)
+    print_tables(check, min(settings.config.eval_samples or rows, rows), console)
+    console.print()
+    for line in findings(check):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _batches(argv: Sequence[str]) -> tuple[int, list[str]]:
+    """Take ``--batches`` out of the command line."""
+    count, others = BATCHES, []
+    arguments = iter(part for a in argv for part in (a.split("=", 1) if a.startswith("--batches=") else [a]))
+    for argument in arguments:
+        if argument != "--batches":
+            others.append(argument)
+            continue
+        given = next(arguments, "")
+        if not given.isdecimal() or int(given) < 1:
+            raise BadInputError(f"--batches must be a whole number of 1 or more, got {given!r}.")
+        count = int(given)
+    return count, others
+
+
+def _phases(rule: WeightingRule, batches: int) -> list[Phase]:
+    """A batch to warm up, some with each influence, measured as the rule would have it, and one after an evaluation."""
+    own = rule.measurements().influence or InfluenceRequest()
+    before = replace(own, clip_norm=None)  # which only the exact one knows
+    after = InfluenceRequest("realised", include_kl=own.include_kl)
+    exact = Measurements(replace(before, method="exact"), "rollouts")
+    directional = Measurements(replace(before, method="directional"), "rollouts")
+    return [
+        Phase("", "plain step", Measurements(evaluation="rollouts")),
+        # The realised influence is that of the update before, so it has to be asked for once more.
+        Phase("evaluation", "evaluation", Measurements(after, "validation")),
+        *[Phase("realised", "realised influence", Measurements(after, "rollouts"))] * batches,
+        *[Phase("directional", "directional influence", directional)] * batches,
+        *[Phase("exact", "exact influence", exact)] * batches,
+    ]
+
+
+def _measure(settings: Settings, rule: WeightingRule, batches: int, scratch: str, console: Console) -> Check:
+    """Train for a few batches at a learning rate of 0, and examine them.
+
+    Raises:
+        BadInputError: if a reward fails, or rule, model and settings do not fit together.
+    """
+    config, objectives = settings.config, settings.task.objectives
+    phases = _phases(rule, batches)
+    per_step = config.gradient_accumulation_steps / (config.steps_per_generation * config.num_iterations)
+    config.max_steps = math.ceil(len(phases) / per_step)
+    config.lr_scheduler_type, config.lr_scheduler_kwargs = SchedulerType.CONSTANT, {}  # some have a least rate
+    watched = [None if o.metric is None else WatchedMetric(o.metric) for o in objectives]
+    measured = replace(settings, task=replace(settings.task, objectives=list(map(_watching, objectives, watched))))
+    bar = Progress(
+        TextColumn("batch"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    display = bar.add_task("loading", total=len(phases))
+    told = -1
+
+    def tell(done: int, doing: str) -> None:
+        nonlocal told
+        bar.update(display, completed=done, description=doing)
+        if done > told and not console.is_terminal:
+            console.print(f"batch {done + 1}/{len(phases)}: {doing}", highlight=False, soft_wrap=True)
+        told = max(told, done)
+
+    observer = Observer(rule, phases, watched, tell)
+    with bar:
+        trainer = make_trainer(measured, observer)
+        try:
+            trainer.train()
+        except RewardError as error:
+            raise BadInputError(error) from error
+    lines = read_steps(scratch)
+    return examine(
+        observer.seen,
+        names=[o.name for o in objectives],
+        maximize=[o.maximize for o in objectives],
+        bounds=[o.bounds for o in objectives],
+        num_generations=None if config.advantage_estimator == "reinforce++" else config.num_generations,
+        truncated=_truncated(trainer),
+        validation=None if observer.validation is None else observer.validation.metrics,
+        costs=costs(lines, [phase.name for phase in phases]),
+    )
+
+
+def _watching(objective: Objective, metric: WatchedMetric | None) -> Objective:
+    """The objective with a metric that keeps what it gives."""
+    watched = copy(objective)
+    watched.metric = metric
+    return watched
+
+
+def _truncated(trainer: MultiObjectiveTrainer) -> float:
+    """The share of completions without an end, by TRL's count."""
+    key = "completions/clipped_ratio"
+    shares = [entry[key] for entry in trainer.state.log_history if key in entry]
+    return math.fsum(shares) / len(shares) if shares else math.nan

@@ -1,0 +1,254 @@
+"""``paretune compare``: rules × algorithms × seeds, judged by one protocol."""
+
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+from trl import ModelConfig
+
+from paretune.cli.bad_input import BadInputError
+from paretune.cli.compare_table import CompareTable, print_result
+from paretune.cli.parser import StrictParser
+from paretune.cli.settings import RunArguments, check_model, load_task, make_rule
+from paretune.cli.train import quiet
+from paretune.experiments.comparison import launchers
+from paretune.experiments.comparison.controls import control_arm
+from paretune.experiments.comparison.members import (
+    Member,
+    clear,
+    comparison_members,
+    is_done,
+    tuning_members,
+)
+from paretune.experiments.comparison.plan import PLAN, Arm, Plan, PlanError, arm_of, check_folder, read_plan, write_plan
+from paretune.experiments.comparison.summary import configured_arms, summarise
+from paretune.experiments.json_files import write_json
+from paretune.report import write_report
+from paretune.tasks import Task
+from paretune.trainer import MultiObjectiveConfig
+
+PROG = "paretune compare"
+TUNING_SEED = 1000
+OF_RUNS = {
+    "seed": "seeds", "rule": "rules", "algorithm": "algorithms", "weights": "rules", "preset": "rules",
+    "rule_settings": "arms", "reward_weights": "rules", "advantage_estimator": "algorithms",
+}  # fmt: skip
+"""Settings of single runs, and what a comparison has in their place."""
+
+Launcher = Callable[[Sequence[launchers.Job], int, Callable[[], None]], Generator[tuple[launchers.Job, bool]]]
+LAUNCHERS: dict[str, Launcher] = {"local": launchers.local, "ray": launchers.ray}
+
+
+@dataclass
+class CompareArguments:
+    """What is compared, and how its runs are made."""
+
+    task: str = field(default="arithmetic", metadata={"help": "the task (`paretune list`)"})
+    data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
+    unsafe_no_sandbox: bool = field(
+        default=False,
+        metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
+    )
+    rules: str = field(
+        default="balanced,gradient",
+        metadata={
+            "help": "what is compared: accuracy, balanced, efficiency (fixed weights), fixed:0.6:0.3:0.1, gradient, "
+            "gradient-realised, gradient-exact, hypervolume, hypervolume-reward, pama; controls of gradient: average, "
+            "replay, random-walk; and the names under `arms`"
+        },
+    )
+    arms: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={"help": "in YAML: rules of your own by name {rule, weights, preset, rule_settings, configurations}"},
+    )
+    algorithms: str = field(default="grpo", metadata={"help": "grpo,rloo,reinforce++"})
+    seeds: int = field(default=5, metadata={"help": "runs of each rule under each algorithm: seeds 0 to N - 1"})
+    tuning_seeds: int = field(default=2, metadata={"help": "runs of each configuration, where an arm has any"})
+    exploratory_seeds: int | None = field(
+        default=None, metadata={"help": "runs of each rule under any but the first algorithm; as many by default"}
+    )
+    primary: str | None = field(
+        default=None,
+        metadata={"help": "the rule of the one contrast named beforehand; the first of `rules` that is not fixed"},
+    )
+    target: float | None = field(
+        default=None, metadata={"help": "a policy's hypervolume to time runs to; from the tuning runs by default"}
+    )
+    test_samples: int | None = field(
+        default=None, metadata={"help": "test prompts by which runs are judged; all of them by default"}
+    )
+    jobs: int = field(default=1, metadata={"help": "runs side by side"})
+    threads: int | None = field(default=None, metadata={"help": "of each run; the cores shared among the jobs"})
+    launcher: Literal["local", "ray"] = field(default="local", metadata={"help": "where runs are started"})
+
+
+def run(argv: list[str]) -> int:
+    """Compare; the exit status."""
+    parser = StrictParser([CompareArguments, MultiObjectiveConfig, ModelConfig], prog=PROG, hidden=OF_RUNS)
+    if "-h" in argv or "--help" in argv:
+        parser.print_help()
+        return 0
+    quiet()
+    directory = parser.given(argv, "output_dir")
+    if directory is None:
+        raise BadInputError("where to? --output_dir DIR; run again with it, a comparison keeps its finished runs.")
+    root = Path(directory)
+    task = load_task(parser, argv)
+    own, settings = parse(parser, argv, task)
+    console = Console()
+    try:
+        plan = plan_of(own, settings, read_plan(root) if (root / PLAN).exists() else None)
+        check(plan, task)
+        check_folder(root)
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".lock", timeout=0):
+            plan = write_plan(root, plan)
+            failed = _run_all(root, plan, task, own, console)
+            summary = summarise(root, plan, own.jobs)
+            write_json(root / "summary.json", summary)
+            report = write_report(root)
+    except Timeout as error:
+        raise BadInputError(f"{root} is in use by another `paretune compare`: wait for its end.") from error
+    except PlanError as error:
+        raise BadInputError(error) from error
+    print_result(summary, root, report.path, failed, console)
+    return 1 if failed else 0
+
+
+def parse(parser: StrictParser, argv: Sequence[str], task: Task) -> tuple[CompareArguments, dict[str, Any]]:
+    """The command's own arguments, and the settings of training that were given."""
+    own, config, model = parser.parse(argv, {**task.settings, "model_name_or_path": task.model})
+    named = {a[2:].split("=", 1)[0] for a in argv if a.startswith("--")} | set(parser.config_of(argv))
+    settings: dict[str, Any] = {}
+    for part in (config, model):
+        for setting in fields(part):
+            if setting.name in named and setting.name != "output_dir":
+                value = getattr(part, setting.name)
+                settings[setting.name] = value.value if isinstance(value, Enum) else value
+    for name in ("seeds", "tuning_seeds", "jobs", "threads", "test_samples"):
+        value = getattr(own, name)
+        if value is not None and value < (0 if name == "tuning_seeds" else 1):
+            raise BadInputError(f"--{name} must be 1 or more, got {value}.")
+    return own, settings
+
+
+def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None) -> Plan:
+    """The plan; what is not said is as it was before, where the comparison goes on."""
+    described = own.arms or {}
+    if not isinstance(described, dict) or not all(isinstance(arm, dict) for arm in described.values()):
+        raise PlanError("`arms` must map names to {rule, weights, preset, rule_settings, configurations}, in YAML.")
+    arms = [arm_of(name.strip(), described) for name in own.rules.split(",") if name.strip()]
+    if before is not None:
+        arms += [arm for arm in before.arms if arm.name not in {a.name for a in arms}]
+    algorithms = [name.strip() for name in own.algorithms.split(",")]
+    for name in algorithms:
+        if name not in ("grpo", "rloo", "reinforce++"):
+            raise PlanError(f"Unknown algorithm {name!r}: choose from grpo, rloo, reinforce++.")
+    has_fixed = any(arm.is_fixed for arm in arms)
+    moving = [arm.name for arm in arms if not arm.is_fixed and arm.control is None]
+    tuned = any(arm.configurations for arm in arms)
+    tuning_seeds = [TUNING_SEED + i for i in range(own.tuning_seeds)] if tuned else []
+    settings = {**given}
+    if "eval_steps" in settings:  # a checkpoint for every point
+        settings.setdefault("save_steps", settings["eval_steps"])
+    # Points of the front keep their checkpoints in any case; runs are started anew, not resumed.
+    settings = {"save_only_model": True, "save_total_limit": 1, **settings}
+    if own.data is not None:
+        settings["data"] = str(Path(own.data).resolve())
+    if own.unsafe_no_sandbox:
+        settings["unsafe_no_sandbox"] = True
+    return Plan(
+        task=own.task,
+        arms=arms,
+        algorithms=algorithms,
+        seeds=list(range(own.seeds)),
+        tuning_seeds=tuning_seeds or (before.tuning_seeds if before else []),
+        settings=settings,
+        test_samples=own.test_samples or (before.test_samples if before else None),
+        threads=own.threads or (before.threads if before else max(1, (os.cpu_count() or 1) // own.jobs)),
+        primary=own.primary or (before.primary if before else moving[0] if moving and has_fixed else None),
+        target=own.target or (before.target if before else None),
+        exploratory_seeds=own.exploratory_seeds or (before.exploratory_seeds if before else None),
+    )
+
+
+def check(plan: Plan, task: Task) -> None:
+    """Find out now, before anything long starts, whether every run could be made.
+
+    Raises:
+        BadInputError: if one could not.
+    """
+    unbounded = [objective.name for objective in task.objectives if objective.bounds is None]
+    if unbounded:
+        raise BadInputError(f"{', '.join(unbounded)} has no bounds: a comparison needs those of every objective.")
+    check_model(plan.settings.get("model_name_or_path", task.model))
+    for arm in plan.arms:
+        variants = [arm.configured(configuration) for configuration in arm.configurations] or [arm]
+        for variant in variants if arm.control is None else []:
+            try:
+                make_rule(RunArguments(rule=variant.rule, weights=variant.weights, preset=variant.preset,
+                                       rule_settings=dict(variant.rule_settings)), task)  # fmt: skip
+            except BadInputError as error:
+                raise BadInputError(f"{arm.name}: {error}") from error
+    settings = {**task.settings, **plan.settings}
+    if settings.get("eval_strategy", "no") == "no":
+        raise BadInputError("A comparison evaluates its runs: set --eval_strategy steps and --eval_steps.")
+
+
+def _run_all(root: Path, plan: Plan, task: Task, own: CompareArguments, console: Console) -> list[str]:
+    """Make what is missing of tuning, comparison and controls, in this order; the names of runs that failed."""
+    prompts = {"validation": len(task.validation), "test": min(plan.test_samples or len(task.test), len(task.test))}
+    tuning, members = tuning_members(plan), comparison_members(plan)
+    failed: list[str] = []
+    with CompareTable(root, plan, console) as table:
+
+        def make(wanted: Sequence[tuple[Member, Arm]], title: str) -> None:
+            missing = [(member, arm) for member, arm in wanted if not is_done(root, member, prompts)]
+            jobs = [_job(root, plan, member, arm, prompts) for member, arm in missing]
+            table.stage(title, [member for member, _ in wanted], {member.directory for member, _ in missing})
+            with closing(LAUNCHERS[own.launcher](jobs, own.jobs, table.refresh)) as ended:
+                for job, well in ended:
+                    table.ended(job.name, well)
+                    if not well:
+                        failed.append(job.name)
+
+        try:
+            make([(m, m.arm.configured(m.arm.configurations[m.configuration or 0])) for m in tuning], "tuning")
+            arms = configured_arms(root, plan)
+            make([(m, arm) for m in members if (arm := arms[m.arm.name]) is not None and arm.control is None], "runs")
+            make(_controls(root, plan, members, failed), "controls")
+        except launchers.LauncherError as error:
+            raise BadInputError(error) from error
+    return failed
+
+
+def _controls(root: Path, plan: Plan, members: Sequence[Member], failed: list[str]) -> list[tuple[Member, Arm]]:
+    """The runs of controls, with the weights that they take from others; those without are noted as failed."""
+    ready = []
+    for member in members:
+        if member.arm.control is None:
+            continue
+        sources = {
+            m.seed: root / m.directory
+            for m in members
+            if m.arm.name == member.arm.of and m.algorithm == member.algorithm
+        }
+        try:
+            ready.append((member, control_arm(member.arm, member.seed, sources)))
+        except PlanError:
+            failed.append(member.directory)
+    return ready
+
+
+def _job(root: Path, plan: Plan, member: Member, arm: Arm, prompts: Mapping[str, int]) -> launchers.Job:
+    clear(root, member)
+    evaluations = [[split, list(decodings), prompts[split]] for split, decodings in member.evaluations]
+    told = {"directory": str((root / member.directory).resolve()), "settings": member.settings(plan, arm)}
+    log = root / "logs" / f"{member.directory.replace('/', '-')}.log"
+    return launchers.Job(member.directory, log.resolve(), {**told, "evaluations": evaluations}, plan.threads)

@@ -1,0 +1,86 @@
+"""One run of a comparison, in a process of its own: trained, then measured.
+
+It is told what to do in one line of JSON on its standard input: ``directory``, ``settings`` (as in a YAML file of
+``paretune train``) and ``evaluations`` [[split, decodings, prompts]]. When that input ends, its parent is gone, and it
+ends too.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from paretune.cli import evaluate, train
+from paretune.cli.bad_input import BadInputError
+from paretune.cli.settings import make_rule, parse
+from paretune.experiments.comparison.members import standing
+
+GRACE = 15.0
+"""Seconds between being told to stop, and stopping whatever is under way."""
+
+
+def main() -> int:
+    """Do what the first line of the standard input says; the exit status."""
+    task = json.loads(sys.stdin.readline())
+    threading.Thread(target=_watch_parent, daemon=True).start()
+    try:
+        work(Path(task["directory"]), task["settings"], task["evaluations"])
+    except BadInputError as error:
+        print(f"paretune: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]) -> None:
+    """Train, unless that is done, and measure what is not measured yet.
+
+    A run that fails is measured all the same as far as it came: it counts with its last policies.
+    """
+    with TemporaryDirectory() as scratch:
+        recipe = Path(scratch) / "run.yaml"
+        recipe.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        told = ["--config", str(recipe)]
+        try:
+            if standing(directory).status != "finished":
+                _train([*told, "--output_dir", str(directory)])
+        finally:
+            for split, decodings, prompts in evaluations:
+                if standing(directory).status in ("finished", "failed"):
+                    _measure(directory, [*told, "--eval_samples", str(prompts)], split, decodings)
+
+
+def _train(argv: list[str]) -> None:
+    train.quiet()
+    settings = parse(argv, prog="paretune compare", defaults={"save_strategy": "steps", "disable_tqdm": True})
+    train.check_output_dir(settings.config.output_dir, resume=False)
+    train.train(train.make_trainer(settings, make_rule(settings.run, settings.task)))
+
+
+def _measure(directory: Path, told: list[str], split: str, decodings: list[str]) -> None:
+    try:
+        evaluate.evaluate_run(directory, told, split=split, decodings=decodings)
+    except BadInputError as error:  # it failed before its first checkpoint
+        if standing(directory).status == "finished":
+            raise
+        print(f"paretune: {error}", file=sys.stderr)
+
+
+def _watch_parent() -> None:
+    """Interrupt this process when its standard input ends."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait(GRACE)
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

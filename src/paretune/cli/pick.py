@@ -1,0 +1,206 @@
+"""``paretune pick DIR``: choose a checkpoint from the front of a run, or from those of a comparison."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from paretune.cli.bad_input import BadInputError
+from paretune.experiments.model_card import figure, model_card, standing
+from paretune.experiments.model_folder import ExportError, check_free, export
+from paretune.experiments.pick import (
+    Axis,
+    Choice,
+    Condition,
+    PickError,
+    Point,
+    Wish,
+    at_least,
+    choose,
+    read_fronts,
+)
+
+PROG = "paretune pick DIR"
+DESCRIPTION = """\
+Choose a checkpoint from the Pareto front of a run, or of all runs in a comparison's directory.
+
+The choice is made by the metrics on the validation set. Among the checkpoints that meet all --at-least and --at-most,
+the one with the largest weighted mean of gains is chosen; a gain is 0 at the worst bound of an objective and 1 at the
+best. Without --prefer it is the one with the largest product of gains."""
+ROWS = 20
+"""Points of the front that are shown."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadInputError(f"{message} (`paretune pick --help` lists the settings)")
+
+
+def run(argv: list[str]) -> int:
+    """Choose, show the candidates, and copy the choice; the exit status."""
+    parser = _make_parser()
+    if "-h" in argv or "--help" in argv:
+        parser.print_help()
+        return 0
+    if not argv or argv[0].startswith("-"):
+        raise BadInputError("which run? `paretune pick DIR --prefer NAME=WEIGHT,... | --at-least NAME=VALUE`")
+    arguments = parser.parse_args(argv)
+    output = None if arguments.output_dir is None else Path(arguments.output_dir)
+    if not (arguments.prefer or arguments.at_least or arguments.at_most):
+        raise BadInputError("which checkpoint of the front? Give --prefer NAME=WEIGHT,... or --at-least NAME=VALUE.")
+    console = Console()
+    try:
+        if output is not None:
+            check_free(output)
+        fronts = read_fronts(arguments.directory)
+        choice = choose(fronts, _wish(arguments, fronts.axes))
+        _print_choice(choice, console)
+        if output is not None:
+            export(_checkpoint(choice.point), output, model_card(choice, output.resolve().name))
+            _say(console, f"model: {output}")
+    except (PickError, ExportError, OSError) as error:
+        raise BadInputError(error) from error
+    return 0
+
+
+def _make_parser() -> _Parser:
+    parser = _Parser(
+        PROG, description=DESCRIPTION, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("directory", metavar="DIR", help="the folder of a run, or one that holds those of several")
+    parser.add_argument("--prefer", metavar="NAME=WEIGHT,...", help="how much each objective counts; 0 if left out")
+    parser.add_argument(
+        "--at-least", metavar="NAME=VALUE", action="append", default=[],
+        help="at least as good as this, in the metric's own units: that or more, or, of a metric that is minimised, "
+        "that or less; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--at-most", metavar="NAME=VALUE", action="append", default=[],
+        help="a metric of this or less, whichever direction is better; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output_dir", metavar="DIR", help="a new folder for the model and its card; without it nothing is written"
+    )
+    return parser
+
+
+def _wish(arguments: Any, axes: Sequence[Axis]) -> Wish:
+    by_name = {axis.name: axis for axis in axes}
+    preference = {}
+    if arguments.prefer is not None:
+        preference = _pairs("--prefer", arguments.prefer, by_name)
+        if any(weight < 0 for weight in preference.values()) or not any(preference.values()):
+            raise BadInputError(f"--prefer {arguments.prefer}: weights must be 0 or more, and not all 0.")
+    conditions = []
+    for text in arguments.at_least:
+        found = _pairs("--at-least", text, by_name)
+        conditions += [at_least(by_name[name], value) for name, value in found.items()]
+    for text in arguments.at_most:
+        conditions += [Condition(name, "≤", value) for name, value in _pairs("--at-most", text, by_name).items()]
+    return Wish(preference, conditions)
+
+
+def _pairs(flag: str, text: str, known: dict[str, Axis]) -> dict[str, float]:
+    """The numbers in ``NAME=NUMBER,NAME=NUMBER``."""
+    pairs: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = (piece.strip() for piece in part.rpartition("="))
+        try:
+            value = float(number) if equals else math.nan
+        except ValueError:
+            value = math.nan
+        if not equals or not math.isfinite(value):
+            raise BadInputError(f"{flag} {text}: write it as NAME=NUMBER, with commas between several.")
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"choose among {', '.join(known)}."
+            raise BadInputError(f"{flag} {text}: there is no objective {name!r}: {hint}")
+        if name in pairs:
+            raise BadInputError(f"{flag} {text}: {name} is given twice.")
+        pairs[name] = value
+    return pairs
+
+
+def _print_choice(choice: Choice, console: Console) -> None:
+    for line in choice.fronts.left_out:
+        _say(console, f"left out: {line}")
+    # Of the fronts of many runs the best are enough.
+    shown = [point for i, point in enumerate(choice.candidates) if i < ROWS or point is choice.point]
+    several = len({point.run for point in choice.fronts.points}) > 1
+    decoding = min((d for point in shown for d in point.test), key=lambda d: d != "sampled", default=None)
+    console.print(_table(choice, shown, several, decoding))
+    if len(shown) < len(choice.candidates):
+        _say(console, f"and {len(choice.candidates) - len(shown)} more on the front")
+    if decoding is not None:
+        _say(console, f"test: measured again on the test set ({decoding}); it decides nothing")
+    rule = "the weighted mean of gains" if choice.wish.preference else "the product of gains"
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in choice.wish.preference.items())
+    _say(console, f"score: {rule}, each 0 at the worst bound and 1 at the best{weights and '; weights ' + weights}")
+    for point in choice.better[:ROWS]:
+        name = f"{point.run.name} step {point.step}" if several else f"step {point.step}"
+        _say(
+            console,
+            f"better, but {'its checkpoint was not kept' if point.step else 'the policy before training'}: {name}",
+        )
+    _say(console, f"picked: {_checkpoint(choice.point)}")
+
+
+def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str | None) -> Table:
+    axes, wish = choice.fronts.axes, choice.wish
+    table = Table(title="Pareto front on the validation set ± standard error", title_justify="left")
+    table.add_column("")
+    if several:
+        table.add_column("run")
+    table.add_column("step", justify="right")
+    for axis in axes:
+        table.add_column(f"{_shown(axis.name)} {'↑' if axis.maximize else '↓'}", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("")
+    for point in points:
+        unmet = wish.unmet(point)
+        is_pick = point is choice.point
+        table.add_row(
+            "→" if is_pick else "",
+            *([_shown(point.run.name)] if several else []),
+            str(point.step),
+            *(_cell(point, axis.name, decoding) for axis in axes),
+            f"{wish.score(axes, point.metrics):.4f}",
+            "picked" if is_pick else f"not {_shown(unmet[0])}" if unmet else standing(point),
+            style="bold" if is_pick else None,
+        )
+    return table
+
+
+def _cell(point: Point, name: str, decoding: str | None) -> str:
+    """The metric on the validation set and, below it, on the test set."""
+    validation = figure(point.metrics[name], point.errors[name])
+    line = point.test.get(decoding or "")
+    if line is None:
+        return validation
+    test = figure((line.get("metrics") or {}).get(name), (line.get("standard_error") or {}).get(name))
+    return f"{validation}\ntest {test}"
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(_plain(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _shown(text: object) -> str:
+    """A name of a record as a table shows it: without markup."""
+    return escape(_plain(str(text)))
+
+
+def _plain(text: str) -> str:
+    """Nothing that steers the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _checkpoint(point: Point) -> Path:
+    assert point.checkpoint is not None
+    return point.checkpoint

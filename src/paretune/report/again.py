@@ -1,0 +1,66 @@
+"""The settings to run something again."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from paretune.report.runs import Run
+from paretune.report.values import mapping, sequence
+
+TAKE_WEIGHTS = ("fixed", "hypervolume")
+"""The rules that are told their weights."""
+OWN_SPELLING = ("advantage_estimator", "reward_weights", "resume_from_checkpoint", "output_dir", "seed", "max_steps")
+"""Trainer settings that the command spells otherwise, that have a line of their own, or that belong to one run only."""
+
+
+def run_settings(run: Run) -> str:
+    """What a run was told, as a file for ``paretune train --config``."""
+    header = run.header
+    rule = mapping(header.get("rule"))
+    rule_settings = dict(mapping(rule.get("settings")))
+    data = mapping(header.get("task_details")).get("data")
+    settings: dict[str, Any] = {"task": header.get("task"), "data": data, "rule": rule.get("name")}
+    if rule.get("name") in TAKE_WEIGHTS and "weights" in rule_settings:
+        weights = rule_settings.pop("weights")
+        settings |= {"preset": weights} if isinstance(weights, str) else {"weights": _joined(weights)}
+    settings["rule_settings"] = rule_settings
+    settings |= {
+        "algorithm": header.get("algorithm"),
+        "model_name_or_path": header.get("model"),
+        "seed": header.get("seed"),
+        "max_steps": header.get("max_steps"),
+    }
+    settings |= {k: v for k, v in mapping(header.get("settings")).items() if k not in OWN_SPELLING}
+    told = as_yaml({name: value for name, value in settings.items() if value not in (None, {}, "")})
+    lines = ["# paretune train --config again.yaml --output_dir runs/again"]
+    if "settings" not in header:
+        lines.append("# (Its record does not hold the trainer's other settings: add those that were given.)")
+    return "\n".join([*lines, told])
+
+
+def as_yaml(settings: Mapping[str, Any]) -> str:
+    """Settings as YAML, in their order."""
+    # By way of JSON: what a record holds is JSON, and YAML's own tags stay out.
+    plain = json.loads(json.dumps(dict(settings)))
+    dumped: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return dumped
+
+
+def _joined(weights: Any) -> str:
+    """Weights as the command takes them: numbers with commas between them."""
+    return ",".join(map(str, sequence(weights)))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what another reader of YAML would take for a number: 0.5,0.25 or 1e-6."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    quoted = re.fullmatch(r"[-+.,\d_e]+", value) is not None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="'" if quoted else None)
+
+
+_Dumper.add_representer(str, _text)

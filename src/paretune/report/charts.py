@@ -1,0 +1,200 @@
+"""What is drawn, described without a drawing library: the page and the files are drawn from the same charts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from paretune.report.runs import Objective
+
+MarkKind = Literal["front", "dominated", "start"]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart.
+
+    Attributes:
+        name: for files and addresses: lower case, digits and hyphens.
+        title: a few words.
+        caption: how to read it, where its group's caption does not say it.
+    """
+
+    name: str
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Charts that stand beside one another, with a caption for all of them."""
+
+    caption: str
+    charts: Sequence[Chart]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A policy among others: its metrics, and whether it is on the front, dominated, or the initial one."""
+
+    values: Mapping[str, float]
+    kind: MarkKind
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The policies of a run or of an arm, in the colour of that number."""
+
+    label: str
+    number: int
+    marks: Sequence[Mark]
+
+
+@dataclass(frozen=True)
+class PairChart(Chart):
+    """Two objectives against each other; lines join what is best in these two."""
+
+    x: Objective
+    y: Objective
+    sets: Sequence[Marks]
+
+
+@dataclass(frozen=True)
+class CubeChart(Chart):
+    """Three objectives."""
+
+    objectives: Sequence[Objective]
+    sets: Sequence[Marks]
+
+
+@dataclass(frozen=True)
+class ParallelChart(Chart):
+    """All objectives side by side, on their bounds: a line is a policy."""
+
+    objectives: Sequence[Objective]
+    sets: Sequence[Marks]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line in the colour of its number.
+
+    Attributes:
+        label: what it shows.
+        number: decides colour, dash and marker.
+        x: where; `y` the values there, None for a gap.
+        low: the lower end of the band or bar around each value, None for none; `high` the upper end.
+        seeds: over how many seeds each value is a mean; None where it is no mean.
+        group: the arm it belongs to; None in a report of one run.
+        thin: one seed among several.
+    """
+
+    label: str
+    number: int
+    x: Sequence[float]
+    y: Sequence[float | None]
+    low: Sequence[float | None] = ()
+    high: Sequence[float | None] = ()
+    seeds: Sequence[int] | None = None
+    group: int | None = None
+    thin: bool = False
+
+
+@dataclass(frozen=True)
+class CurveChart(Chart):
+    """Curves over the same axis.
+
+    Attributes:
+        x_title: what x is.
+        y_title: what y is.
+        curves: the curves.
+        reverse: whether y is turned, so that up is better.
+        spread: whether low and high are drawn as a band or as bars.
+        markers: whether every value is marked.
+        level: a value of y with a thin line at it.
+        from_zero: whether y begins at 0.
+    """
+
+    x_title: str
+    y_title: str
+    curves: Sequence[Curve]
+    reverse: bool = False
+    spread: Literal["band", "bars"] = "band"
+    markers: bool = False
+    level: float | None = None
+    from_zero: bool = False
+
+
+@dataclass(frozen=True)
+class DistributionChart(Chart):
+    """How often values fall into each bin, and their mean."""
+
+    label: str
+    number: int
+    x_title: str
+    edges: Sequence[float]
+    shares: Sequence[float]
+    mean: float
+    group: int | None = None
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One of several values, with what is known of it."""
+
+    value: float
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one thing came to.
+
+    Attributes:
+        label: its name.
+        number: decides its colour.
+        main: the value that counts, or None.
+        low: the lower end of the interval around it, or None; `high` the upper end.
+        dots: single values beside it.
+        strong: whether it stands out from the other rows.
+    """
+
+    label: str
+    number: int
+    main: Dot | None
+    low: float | None = None
+    high: float | None = None
+    dots: Sequence[Dot] = ()
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class RowChart(Chart):
+    """Rows below one another; with a line at 0 where values are differences."""
+
+    x_title: str
+    rows: Sequence[Row]
+    differences: bool = False
+
+
+def best_in_two(points: Sequence[tuple[float, float]], x: Objective, y: Objective) -> list[tuple[float, float]]:
+    """The points that no other one beats in two objectives, from left to right.
+
+    Args:
+        points: values in `x` and `y`.
+        x: the one objective.
+        y: the other one.
+    """
+    sign_x, sign_y = (1 if objective.maximize else -1 for objective in (x, y))
+    best: list[tuple[float, float]] = []
+    for point in sorted(set(points), key=lambda p: (-sign_x * p[0], -sign_y * p[1])):
+        if not best or sign_y * point[1] > sign_y * best[-1][1]:
+            best.append(point)
+    return sorted(best)
+
+
+def thinned(length: int, most: int) -> list[int]:
+    """At most so many of the indices, evenly spread, the first and the last among them."""
+    if length <= most:
+        return list(range(length))
+    return [round(i * (length - 1) / (most - 1)) for i in range(most)]

@@ -1,0 +1,323 @@
+"""The charts of a comparison: every arm in one colour, means over seeds with their intervals."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from paretune.experiments.statistics import estimate
+from paretune.report.charts import (
+    Chart,
+    Curve,
+    CurveChart,
+    Dot,
+    Group,
+    Mark,
+    Marks,
+    Row,
+    RowChart,
+    thinned,
+)
+from paretune.report.comparisons import Arm, Comparison, Contrast, Estimate
+from paretune.report.run_charts import COSTS, COSTS_CAPTION, STEPS, distribution, front_groups
+from paretune.report.runs import Batch, Evaluation, Objective, Run
+from paretune.report.values import number
+from paretune.report.wording import compact, direction, figure, interval, measured, plural, signed
+
+MOST_POINTS = 200
+"""Points of one curve; beyond it every n-th step is drawn."""
+FEWEST = 3
+"""Seeds for a band; with fewer, every seed is a thin line."""
+BANDS = f"Lines are means over seeds, bands their 95 % t intervals; below {FEWEST} seeds each one is a thin line."
+
+Places = dict[int, tuple[float, float]]
+"""By step, where a curve is: x and y."""
+
+
+def fronts(comparison: Comparison) -> list[Group]:
+    """The chosen policies of all arms, as they were measured again."""
+    sets = [Marks(arm.label, arm.number, _marks(arm, comparison.objectives)) for arm in comparison.arms]
+    return front_groups(
+        comparison.objectives,
+        [one for one in sets if one.marks],
+        pairs="Policies chosen on validation and measured again on the test split, all seeds together; the best corner "
+        "is always the top right one. Lines join what no other policy of the rule beats in these two objectives; pale "
+        "marks are last policies that were not on the front.",
+        cube="The same policies; drag to turn.",
+    )
+
+
+def objective_curves(comparison: Comparison) -> list[Group]:
+    """Each objective on the validation grid."""
+
+    def value(objective: Objective) -> Callable[[Run, Evaluation], float | None]:
+        return lambda run, evaluation: evaluation.metrics.get(objective.name)
+
+    charts = [
+        CurveChart(
+            f"objective-{i + 1}",
+            objective.name,
+            "",
+            STEPS,
+            direction(objective),
+            [curve for arm in comparison.arms for curve in _grid_curves(arm, value(objective), "steps")],
+            reverse=not objective.maximize,
+        )
+        for i, objective in enumerate(comparison.objectives)
+    ]
+    return _group(f"On the validation set; up is better. {BANDS}", charts)
+
+
+def weights(comparison: Comparison) -> list[Group]:
+    """The weights of the arms that move them."""
+
+    def value(objective: Objective) -> Callable[[Batch], float | None]:
+        return lambda batch: batch.weights.get(objective.name)
+
+    moving = [arm for arm in comparison.arms if any(run.weights_move for run in arm.runs)]
+    charts = [
+        CurveChart(
+            f"weights-{i + 1}",
+            f"Weight of {objective.name}",
+            "",
+            STEPS,
+            "weight",
+            [curve for arm in moving for curve in _batch_curves(arm, value(objective))],
+            from_zero=True,
+        )
+        for i, objective in enumerate(comparison.objectives)
+    ]
+    return _group(f"The rules whose weights move. {BANDS}{_thin(comparison)}", charts)
+
+
+def influence(comparison: Comparison) -> list[Group]:
+    """The influence in the arms that measure it."""
+
+    def value(objective: Objective) -> Callable[[Batch], float | None]:
+        return lambda batch: batch.influence.get(objective.name)
+
+    charts = [
+        CurveChart(
+            f"influence-{i + 1}",
+            f"Influence of {objective.name}",
+            "",
+            STEPS,
+            "influence ⟨g, Σg⟩",
+            [curve for arm in comparison.arms for curve in _batch_curves(arm, value(objective))],
+            level=0,
+        )
+        for i, objective in enumerate(comparison.objectives)
+    ]
+    return _group(
+        "How well the objective's gradient agrees with the sum of all: below 0 it is paid for by the others. Its scale "
+        f"is that of each rule's estimator. {BANDS}{_thin(comparison)}",
+        charts,
+    )
+
+
+def meta_rewards(comparison: Comparison) -> list[Group]:
+    """How the meta-rewards of the hypervolume arms are distributed."""
+    charts = [
+        distribution(f"meta-reward-{arm.number + 1}", arm.label, arm.scales, arm.label, arm.number, arm.number)
+        for arm in comparison.arms
+        if arm.scales
+    ]
+    caption = (
+        "Share of the batches of all seeds. Above 1 a batch counted more, because the one before it widened the front."
+    )
+    return _group(caption, charts)
+
+
+def hypervolume(comparison: Comparison) -> list[Group]:
+    """Hypervolume of each policy alone, over steps and cost."""
+    return _over_cost(
+        comparison,
+        "hypervolume",
+        lambda run, evaluation: run.hypervolume(evaluation),
+        f"What each policy alone dominates, on the validation set. {BANDS} {COSTS_CAPTION}",
+    )
+
+
+def archive(comparison: Comparison) -> list[Group]:
+    """Hypervolume of all policies so far, over steps and cost."""
+    return _over_cost(
+        comparison,
+        "archive",
+        lambda run, evaluation: evaluation.archive,
+        "Only a curve: the front of many noisy evaluations widens even if nothing is learnt, so none is judged by it. "
+        f"{BANDS}",
+    )
+
+
+def results(comparison: Comparison) -> list[Group]:
+    """Every arm's hypervolume, seed by seed and on average."""
+    rows = []
+    for arm in comparison.arms:
+        one = arm.estimates["hypervolume"]
+        dots = [
+            Dot(value, [arm.label, f"seed {line.get('seed')}", f"hypervolume {figure(value)}"])
+            for line in arm.run_lines
+            if (value := number(line.get("hypervolume"))) is not None
+        ]
+        main = None if one.mean is None else Dot(one.mean, [arm.label, f"mean {figure(one.mean)}", *_interval(one)])
+        if dots or main:
+            rows.append(Row(arm.label, arm.number, main, one.low, one.high, dots))
+    caption = (
+        "A ring is a run, the filled mark the mean over seeds with its 95 % t interval. Look at the single runs, too: "
+        "where few of them end elsewhere, a mean hides it."
+    )
+    return _group(caption, [RowChart("results", "Results", "", "hypervolume on the test split", rows)] if rows else [])
+
+
+def contrasts(comparison: Comparison) -> list[Group]:
+    """A forest of the contrasts in each figure: what was planned first."""
+    every = comparison.every_contrast
+    charts: list[Chart] = []
+    for i, name in enumerate(dict.fromkeys(contrast.figure for contrast in every)):
+        rows = [row for c in every if c.figure == name and (row := _contrast(c, comparison)) is not None]
+        if rows:
+            title = f"difference in {name.replace('_', ' ')}"
+            charts.append(RowChart(f"contrasts-{i + 1}", title.capitalize(), "", title, rows, differences=True))
+    return _group(
+        "Differences over paired seeds with 95 % intervals; one that holds 0 shows no clear difference. Right of 0 the "
+        "first of the two has the higher value. The large diamond is the contrast named beforehand.",
+        charts,
+    )
+
+
+def tuning(comparison: Comparison) -> list[Group]:
+    """What each arm's configurations came to, and what a search of so many is worth."""
+    rows, curves = [], []
+    for arm in comparison.arms:
+        known = [
+            (c, Dot(c.hypervolume, [arm.label, compact(c.settings), f"hypervolume {figure(c.hypervolume)}"]))
+            for c in arm.configurations
+            if c.hypervolume is not None
+        ]
+        if known:
+            chosen = next((dot for c, dot in known if c.chosen), None)
+            rows.append(Row(arm.label, arm.number, chosen, dots=[dot for _, dot in known]))
+        if len(arm.expected_best) > 1:
+            x, y = zip(*arm.expected_best, strict=True)
+            curves.append(Curve(arm.label, arm.number, x, y, group=arm.number))
+    tried = "A ring is a configuration, tried on the tuning seeds and ranked on validation; the filled one was chosen."
+    search = "What the best of so many configurations, drawn at random, comes to on the test split."
+    charts: list[Chart] = (
+        [RowChart("tuning", "Configurations", tried, "hypervolume on validation", rows)] if rows else []
+    )
+    if curves:
+        charts.append(CurveChart("search", "The worth of the search", search, "configurations", "hypervolume", curves))
+    return _group("", charts)
+
+
+def _over_cost(
+    comparison: Comparison, name: str, value: Callable[[Run, Evaluation], float | None], caption: str
+) -> list[Group]:
+    charts = [
+        CurveChart(
+            f"{name}-{key}",
+            f"By {key}",
+            "",
+            x_title,
+            "hypervolume",
+            [curve for arm in comparison.arms for curve in _grid_curves(arm, value, key)],
+        )
+        for key, x_title in COSTS.items()
+    ]
+    return _group(caption, charts)
+
+
+def _group(caption: str, charts: Sequence[Chart]) -> list[Group]:
+    """The charts that show something in a group, or no group without one."""
+    kept = [chart for chart in charts if not isinstance(chart, CurveChart) or chart.curves]
+    return [Group(caption, kept)] if kept else []
+
+
+def _marks(arm: Arm, objectives: Sequence[Objective]) -> list[Mark]:
+    marks = []
+    for run in arm.runs:
+        for e in run.measured_again:
+            what = "front" if e.front else "last policy, not on the front"
+            seed = "" if run.seed is None else f", seed {run.seed}"
+            lines = [f"{arm.label}{seed}, step {e.step} ({what})", *measured(e, objectives)]
+            marks.append(Mark(e.metrics, "front" if e.front else "dominated", lines))
+    return marks
+
+
+def _contrast(contrast: Contrast, comparison: Comparison) -> Row | None:
+    d = contrast.difference
+    if d.mean is None:
+        return None
+    arm = comparison.arm(contrast.rule)
+    name = f"{contrast.rule} − {contrast.against}"
+    lines = [f"{name}, {contrast.kind}", signed(d.mean), *_interval(d)]
+    strong = contrast.kind == "primary"
+    number_ = arm.number if arm else len(comparison.arms)
+    return Row(name, number_, Dot(d.mean, lines), d.low, d.high, strong=strong)
+
+
+def _interval(one: Estimate) -> list[str]:
+    """An interval and the seeds behind it, a line each."""
+    known = one.low is not None and one.high is not None
+    lines = [f"95 % interval {interval(one.low, one.high)}" if known else one.reason or "no interval"]
+    return lines if one.n is None else [*lines, plural(one.n, "seed")]
+
+
+def _grid_curves(arm: Arm, value: Callable[[Run, Evaluation], float | None], axis: str) -> list[Curve]:
+    """An arm's curve over its evaluations; `axis` is steps, tokens or seconds."""
+    runs = []
+    for run in arm.runs:
+        places: Places = {}
+        for e in run.evaluations:
+            x, y = run.place(e, axis), value(run, e)
+            if x is not None and y is not None:
+                places[e.step] = (x, y)
+        runs.append(places)
+    return _over_seeds(arm, runs)
+
+
+def _batch_curves(arm: Arm, value: Callable[[Batch], float | None]) -> list[Curve]:
+    """An arm's curve over its batches."""
+    runs = []
+    for run in arm.runs:
+        values = ((batch.step, value(batch)) for batch in run.batches)
+        runs.append({step: (float(step), y) for step, y in values if y is not None})
+    return _over_seeds(arm, runs)
+
+
+def _over_seeds(arm: Arm, runs: Sequence[Places]) -> list[Curve]:
+    """The mean with its interval, or each seed where there are too few."""
+    runs = [places for places in runs if places]
+    if len(runs) < FEWEST:
+        return [_one_seed(arm, places) for places in runs]
+    steps = {step for places in runs for step in places}
+    there = [
+        [places[step] for places in runs if step in places]
+        for step in _spread(step for step in steps if sum(step in places for places in runs) >= FEWEST)
+    ]
+    means = [estimate([y for _, y in points]) for points in there]
+    return [
+        Curve(
+            arm.label,
+            arm.number,
+            [sum(x for x, _ in points) / len(points) for points in there],
+            [one.mean for one in means],
+            [one.low for one in means],
+            [one.high for one in means],
+            seeds=[len(points) for points in there],
+            group=arm.number,
+        )
+    ]
+
+
+def _one_seed(arm: Arm, places: Places) -> Curve:
+    points = [places[step] for step in _spread(places)]
+    return Curve(arm.label, arm.number, [x for x, _ in points], [y for _, y in points], group=arm.number, thin=True)
+
+
+def _spread(steps: Iterable[int]) -> list[int]:
+    ordered = sorted(steps)
+    return [ordered[i] for i in thinned(len(ordered), MOST_POINTS)]
+
+
+def _thin(comparison: Comparison) -> str:
+    """A remark if curves show fewer batches than there were."""
+    longest = max((len(run.batches) for arm in comparison.arms for run in arm.runs), default=0)
+    return f" {MOST_POINTS} of up to {longest} batches are drawn." if longest > MOST_POINTS else ""

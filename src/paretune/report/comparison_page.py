@@ -1,0 +1,74 @@
+"""The report of a comparison."""
+
+from paretune.report import comparison_charts as charts
+from paretune.report import comparison_tables as tables
+from paretune.report.charts import Group
+from paretune.report.comparisons import Comparison
+from paretune.report.headlines import comparison_answer, comparison_detail
+from paretune.report.page import Block, Charts, Fold, Key, Page, Samples, Section, Text
+from paretune.report.samples import samples
+from paretune.report.values import count, text
+from paretune.report.wording import plural
+
+
+def comparison_page(c: Comparison) -> Page:
+    """The page of a comparison."""
+    sections = [
+        _section("results", "Results", charts.results(c), tables.results(c)),
+        _section("contrasts", "Contrasts", charts.contrasts(c), tables.contrasts(c)),
+        _section("fronts", "Fronts", charts.fronts(c), []),
+        _section("objectives", "Objectives over training", charts.objective_curves(c), tables.objectives(c)),
+        _section("weights", "Weights", charts.weights(c), []),
+        _section("influence", "Influence", charts.influence(c), []),
+        _section("meta-reward", "Meta-rewards", charts.meta_rewards(c), []),
+        _section("hypervolume", "Hypervolume of one policy", charts.hypervolume(c), []),
+        _section("archive", "Hypervolume of all policies so far", charts.archive(c), []),
+        _section("cost", "Cost", [], tables.cost(c)),
+        _section("tuning", "Tuning", charts.tuning(c), tables.tuning(c)),
+        _section("reproduction", "The paper's statistics", [], tables.reproduction(c)),
+        _section("samples", "Sample answers", [], _samples(c)),
+        _section("runs", "Runs", [], tables.runs(c)),
+        _section("settings", "Settings", [], tables.settings(c)),
+    ]
+    return Page(
+        title=_title(c),
+        subtitle=_subtitle(c),
+        answer=comparison_answer(c),
+        detail=comparison_detail(c),
+        sections=[section for section in sections if section.blocks],
+        keys=[Key(arm.number, arm.label) for arm in c.arms],
+        missing=[*c.incomplete, *c.notes],
+    )
+
+
+def _title(c: Comparison) -> str:
+    task = text(c.summary.get("task")) or text(c.plan.get("task")) or c.directory.name
+    return f"{task}: {plural(len(c.arms), 'rule')} compared"
+
+
+def _subtitle(c: Comparison) -> str:
+    algorithms = dict.fromkeys(arm.algorithm.upper() for arm in c.arms if arm.algorithm)
+    seeds = {run.seed for arm in c.arms for run in arm.runs if run.seed is not None}
+    steps = count(c.summary.get("max_steps"))
+    parts = [", ".join(algorithms), plural(len(seeds), "seed"), plural(steps, "step") if steps else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def _section(name: str, heading: str, groups: list[Group], blocks: list[Block]) -> Section:
+    return Section(name, heading, [*map(Charts, groups), *blocks])
+
+
+def _samples(c: Comparison) -> list[Block]:
+    """Each arm's answers, of its first run that has some; those of the primary contrast's first arm stand open."""
+    first = c.primary.rule if c.primary else None
+    blocks: list[Block] = []
+    for arm in sorted(c.arms, key=lambda arm: arm.label != first):
+        run = next((run for run in arm.runs if run.completions), None)
+        if run is None:
+            continue
+        title = arm.label if run.seed is None else f"{arm.label}, seed {run.seed}"
+        shown = Samples(samples(run))
+        blocks += (
+            [Fold(title, [shown])] if blocks else [Text(f"{title}: the same prompts at the start and end."), shown]
+        )
+    return blocks

@@ -1,0 +1,242 @@
+"""The tables of a comparison."""
+
+from collections.abc import Sequence
+
+from paretune.report.again import as_yaml
+from paretune.report.comparisons import Arm, Comparison, Contrast, Estimate
+from paretune.report.page import Block, Code, Fold, Table, Text
+from paretune.report.values import count, mapping, number, sequence, text
+from paretune.report.wording import NONE, compact, duration, figure, interval, p_value, plural, signed
+
+HYPERVOLUMES = {
+    "hypervolume": "hypervolume",
+    "hypervolume_greedy": "decoded greedily",
+    "final_hypervolume": "last policy alone",
+}
+COSTS = {"tokens": "tokens", "forward": "forward passes", "backward": "backward passes", "seconds": "seconds"}
+
+
+def results(comparison: Comparison) -> list[Block]:
+    """What each rule came to, by hypervolume."""
+    arms = [arm for arm in comparison.arms if arm.summary]
+    if not arms:
+        return []
+    columns = ["rule", *HYPERVOLUMES.values(), "against the best fixed weights", "seeds"]
+    rows = [
+        [arm.label, *(mean(arm.estimates[name]) for name in HYPERVOLUMES), _versus(arm), _seeds(arm)] for arm in arms
+    ]
+    blocks: list[Block] = [
+        Table(
+            "Hypervolume of the policies that each rule chose, on the test split: mean (95 % interval over seeds)",
+            columns,
+            rows,
+        )
+    ]
+    reasons = {e.reason for arm in arms for e in arm.estimates.values() if e.reason and e.mean is not None}
+    if reasons:
+        blocks.append(Text(f"Where there is no interval: {'; '.join(sorted(reasons))}."))
+    described = [[arm.label, text(arm.summary.get("description"), NONE)] for arm in arms]
+    if any(description != NONE for _, description in described):
+        blocks.append(Fold("What the rules are", [Table("The rules", ["rule", "what it does"], described, words=[1])]))
+    return blocks
+
+
+def contrasts(comparison: Comparison) -> list[Block]:
+    """Every contrast with its tests."""
+    if not comparison.every_contrast:
+        return []
+    columns = ["contrast", "figure", "kind", "difference", "95 % interval", "p (t)", "p (sign flip)", "p (Holm)"]
+    columns += ["P(improvement)", "seeds", "remark"]
+    rows = [_contrast(contrast) for contrast in comparison.every_contrast]
+    note = (
+        "P(improvement) is the probability that a run of the first rule beats one of the second. Holm's p is corrected "
+        "for the number of contrasts of its kind; exploratory contrasts are for ideas, not for conclusions."
+    )
+    table = Table("All contrasts, over paired seeds", columns, rows, words=[1, 2, len(columns) - 1])
+    return [Fold("All contrasts as a table", [table, Text(note)])]
+
+
+def objectives(comparison: Comparison) -> list[Block]:
+    """The last policies, objective by objective."""
+    names = [objective.name for objective in comparison.objectives]
+    blocks: list[Block] = []
+    for decoding, tables in (
+        ("sampled", [(arm.label, arm.objectives) for arm in comparison.arms]),
+        ("decoded greedily", [(arm.label, arm.objectives_greedy) for arm in comparison.arms]),
+    ):
+        rows = [[label, *(mean(table.get(name)) for name in names)] for label, table in tables if table]
+        if rows:
+            title = f"The last policy on the test split, {decoding}: mean (95 % interval over seeds)"
+            blocks.append(Table(title, ["rule", *names], rows))
+    return blocks
+
+
+def cost(comparison: Comparison) -> list[Block]:
+    """What a run takes, and how soon it is good."""
+    blocks: list[Block] = []
+    arms = [arm for arm in comparison.arms if arm.cost]
+    if arms:
+        rows = [[arm.label, *(mean(arm.cost.get(name)) for name in COSTS)] for arm in arms]
+        columns = ["rule", *COSTS.values()]
+        blocks.append(Table("What a run takes: mean (95 % interval over seeds)", columns, rows))
+    timed = [(arm.label, mapping(arm.summary.get("time_to_target"))) for arm in comparison.arms]
+    timed = [(label, entry) for label, entry in timed if entry]
+    if timed:
+        target = figure(number(timed[0][1].get("target")))
+        caption = f"Until a single policy reached a hypervolume of {target} on the validation grid: means"
+        rows = []
+        for label, entry in timed:
+            step, tokens, seconds = (number(mapping(entry.get(k)).get("mean")) for k in ("step", "tokens", "seconds"))
+            share, of = number(entry.get("reached")), count(entry.get("n"))
+            reached = NONE if share is None or of is None else f"{round(share * of)} of {of}"
+            rows.append([label, reached, figure(step), figure(tokens), duration(seconds)])
+        blocks.append(Table(caption, ["rule", "runs that reached it", "steps", "tokens", "time"], rows))
+    return blocks
+
+
+def tuning(comparison: Comparison) -> list[Block]:
+    """Every configuration that was tried."""
+    rows = [
+        [
+            arm.label,
+            compact(one.settings),
+            figure(one.hypervolume),
+            figure(one.test),
+            "chosen" if one.chosen else "",
+        ]
+        for arm in comparison.arms
+        for one in arm.configurations
+    ]
+    if not rows:
+        return []
+    columns = ["rule", "settings", "hypervolume on validation", "on test", ""]
+    table = Table("What was tried on the tuning seeds", columns, rows, words=[1, 4])
+    return [*map(Text, filter(None, map(_sweep, comparison.arms))), Fold("All configurations as a table", [table])]
+
+
+def _sweep(arm: Arm) -> str:
+    """Whether an arm's configurations lead to different places, in a sentence."""
+    apart = sequence(arm.sweep.get("apart"))
+    together = number(mapping(arm.sweep.get("hypervolume")).get("mean"))
+    if together is None:
+        return ""
+    return (
+        f"{arm.label}: of {plural(len(arm.configurations), 'configuration')}, the last policies of {len(apart)} are "
+        f"non-dominated and further apart than noise; together all dominate a hypervolume of {figure(together)}."
+    )
+
+
+def reproduction(comparison: Comparison) -> list[Block]:
+    """The paper's statistics beside what noise makes of them."""
+    names = [objective.name for objective in comparison.objectives]
+    rows = []
+    for arm in comparison.arms:
+        entry = mapping(arm.summary.get("reproduction"))
+        means = mapping(entry.get("front_mean"))
+        if entry:
+            cells = [_beside_null(means.get(name)) for name in names]
+            rows.append([arm.label, *cells, _beside_null(entry.get("steps_to_front"))])
+    if not rows:
+        return []
+    return [
+        Table(
+            "Mean over seeds ± standard deviation, and in brackets the deviation that noise alone gives",
+            ["rule", *(f"front mean: {name}" for name in names), "steps-to-front"],
+            rows,
+        ),
+        Text("Both move with evaluation noise: they are here to compare with the paper, not to judge a rule by."),
+    ]
+
+
+def runs(comparison: Comparison) -> list[Block]:
+    """Every run, whether there are records of it or not."""
+    rows = []
+    for arm in comparison.arms:
+        lines = {text(line.get("directory")): line for line in arm.run_lines}
+        records = {run.directory.name: run for run in arm.runs}
+        for name in dict.fromkeys([*lines, *records]):
+            line = lines.get(name, {})
+            recorded = text(records[name].header.get("status")) if name in records else ""
+            values = [figure(number(line.get(key))) for key in ("hypervolume", "final_hypervolume", "tokens")]
+            time = duration(number(line.get("seconds")))
+            rows.append([name, arm.label, text(line.get("status")) or recorded or NONE, *values, time])
+    columns = ["folder", "rule", "status", "hypervolume", "last policy alone", "tokens", "time"]
+    table = Table("`paretune report FOLDER` makes a run's own page", columns, rows, words=[1, 2])
+    return [Fold(f"All {plural(len(rows), 'run')}", [table])] if rows else []
+
+
+def settings(comparison: Comparison) -> list[Block]:
+    """How it was measured, and what each rule was told."""
+    summary = comparison.summary
+    rows: list[Sequence[str]] = [["folder", str(comparison.directory)]]
+    rows += [[key.replace("_", " "), str(summary[key])] for key in ("task", "model", "max_steps") if key in summary]
+    rows += [[key.replace("_", " "), _told(value)] for key, value in comparison.protocol.items()]
+    blocks: list[Block] = [Table("How it was measured", ["", ""], rows, words=[1])]
+    arms = [
+        [
+            arm.label,
+            text(arm.summary.get("rule"), NONE),
+            arm.algorithm or NONE,
+            compact(mapping(arm.summary.get("settings"))),
+        ]
+        for arm in comparison.arms
+    ]
+    blocks.append(Table("What the rules were told", ["", "rule", "algorithm", "settings"], arms, words=[1, 2, 3]))
+    if comparison.plan:
+        plan = Code("comparison.json, here as YAML", as_yaml(comparison.plan))
+        blocks.append(Fold("The plan, written down before anything ran", [plan]))
+    return blocks
+
+
+def mean(one: Estimate | None) -> str:
+    """A mean with its interval, or without."""
+    if one is None or one.mean is None:
+        return NONE
+    return figure(one.mean) if one.low is None else f"{figure(one.mean)} ({interval(one.low, one.high)})"
+
+
+def _versus(arm: Arm) -> str:
+    if arm.best_fixed is None:
+        return arm.best_fixed_reason or NONE
+    d = arm.best_fixed.difference
+    return signed(d.mean) if d.low is None else f"{signed(d.mean)} ({interval(d.low, d.high)})"
+
+
+def _seeds(arm: Arm) -> str:
+    failed = sequence(arm.summary.get("failed"))
+    seeds = sequence(arm.summary.get("seeds"))
+    return f"{len(seeds)}, {len(failed)} failed" if failed else str(len(seeds))
+
+
+def _contrast(contrast: Contrast) -> list[str]:
+    d = contrast.difference
+    return [
+        f"{contrast.rule} − {contrast.against}",
+        contrast.figure.replace("_", " "),
+        contrast.kind,
+        signed(d.mean),
+        interval(d.low, d.high),
+        p_value(contrast.p_t),
+        p_value(contrast.p_sign_flip),
+        p_value(contrast.p_holm),
+        mean(contrast.improvement),
+        NONE if d.n is None else str(d.n),
+        d.reason or NONE,
+    ]
+
+
+def _beside_null(value: object) -> str:
+    entry = mapping(value)
+    average, deviation, null = (number(entry.get(key)) for key in ("mean", "sd", "null_sd"))
+    if average is None:
+        return NONE
+    spread = "" if deviation is None else f" ± {figure(deviation, 2)}"
+    return figure(average) + spread + ("" if null is None else f" ({figure(null, 2)})")
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return NONE
+    if isinstance(value, dict):
+        return compact(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,153 @@
+"""The report of one run."""
+
+from statistics import mean
+
+from paretune.report import run_charts
+from paretune.report.again import run_settings
+from paretune.report.charts import Group
+from paretune.report.headlines import run_answer, run_detail
+from paretune.report.page import Block, Charts, Code, Fold, Page, Samples, Section, Table, Text
+from paretune.report.runs import Run
+from paretune.report.samples import samples
+from paretune.report.values import mapping, text
+from paretune.report.wording import NONE, compact, duration, figure, plural, rule_name, with_error
+
+
+def run_page(run: Run) -> Page:
+    """The page of a run."""
+    sections = [
+        _section("front", "The front", run_charts.fronts(run), [], lead=_front_lead(run)),
+        _section("objectives", "Objectives over training", run_charts.objective_curves(run), _evaluations(run)),
+        _section("weights", "Weights", run_charts.weights(run), []),
+        _section("influence", "Influence", run_charts.influence(run), []),
+        _section("meta-reward", "Meta-reward", run_charts.meta_reward(run), []),
+        _section("hypervolume", "Hypervolume", run_charts.hypervolume(run), []),
+        _section("statistics", "The paper's statistics", [], _statistics(run)),
+        _section("samples", "Sample answers", [], _samples(run), lead="The same prompts at the start and at the end."),
+        _section("settings", "Settings", [], _settings(run)),
+    ]
+    return Page(
+        title=title(run),
+        subtitle=_subtitle(run),
+        answer=run_answer(run),
+        detail=run_detail(run),
+        tiles=_tiles(run),
+        sections=[section for section in sections if section.blocks],
+        missing=run.notes,
+    )
+
+
+def title(run: Run) -> str:
+    """What was run, in a few words."""
+    task = text(run.header.get("task"), "own rewards")
+    return f"{task}: {rule_name(run.header.get('rule'))}"
+
+
+def _subtitle(run: Run) -> str:
+    parts = [text(run.header.get("algorithm")).upper(), "" if run.seed is None else f"seed {run.seed}"]
+    parts += [text(run.header.get("status")), text(run.header.get("started"))[:10]]
+    return " · ".join(part for part in parts if part)
+
+
+def _tiles(run: Run) -> list[tuple[str, str, str]]:
+    tiles = []
+    if run.evaluations:
+        values = [run.hypervolume(evaluation) for evaluation in (run.evaluations[0], run.evaluations[-1])]
+        if values[1] is not None:
+            tiles.append(("hypervolume of the last policy", figure(values[1]), f"{figure(values[0])} at the start"))
+        if run.front:
+            tiles.append(("policies on the front", str(len(run.front)), f"of {len(run.evaluations)} evaluated"))
+    if run.batches:
+        last = run.batches[-1]
+        of = run.header.get("max_steps")
+        tiles.append(("optimiser steps", str(last.step), f"of {of}" if isinstance(of, int) else ""))
+        tiles.append(("training time", duration(last.seconds), "without the grid's evaluations"))
+        if last.tokens is not None:
+            tiles.append(("tokens generated", figure(last.tokens), "evaluations included"))
+    return tiles
+
+
+def _section(name: str, heading: str, groups: list[Group], blocks: list[Block], lead: str = "") -> Section:
+    return Section(name, heading, [*map(Charts, groups), *blocks], lead)
+
+
+def _front_lead(run: Run) -> str:
+    if not run.evaluations:
+        return ""
+    if not run.front:
+        return "No evaluated policy is on the front."
+    steps = ", ".join(str(evaluation.step) for evaluation in run.front)
+    many = len(run.front) > 12
+    where = "" if many else f", at {'step' if len(run.front) == 1 else 'steps'} {steps}"
+    return f"{plural(len(run.front), 'policy', 'policies')} of {len(run.evaluations)} on the front{where}."
+
+
+def _evaluations(run: Run) -> list[Block]:
+    if not run.evaluations:
+        return []
+    names = [objective.name for objective in run.objectives]
+    rows = [
+        [
+            str(e.step),
+            *(with_error(e.metrics.get(name), e.errors.get(name)) for name in names),
+            figure(run.hypervolume(e)),
+            figure(e.archive),
+            "yes" if e.front else "no",
+            e.checkpoint or NONE,
+        ]
+        for e in run.evaluations
+    ]
+    columns = ["step", *names, "hypervolume alone", "of all so far", "on the front", "checkpoint"]
+    words = [len(columns) - 2, len(columns) - 1]
+    return [
+        Fold("All evaluations as a table", [Table("Evaluations on the grid, ± standard error", columns, rows, words)])
+    ]
+
+
+def _statistics(run: Run) -> list[Block]:
+    front = run.front
+    if not front:
+        return []
+    rows = [
+        [
+            o.name,
+            figure(mean(e.metrics[o.name] for e in front)) if all(o.name in e.metrics for e in front) else NONE,
+            *(figure(run.evaluations[i].metrics.get(o.name)) for i in (0, -1)),
+        ]
+        for o in run.objectives
+    ]
+    return [
+        Table("Means over the front, as the paper reports them", ["objective", "front mean", "start", "end"], rows),
+        Text(
+            f"Steps-to-front, the mean step of the policies on the front: {figure(mean(e.step for e in front))}. Both "
+            "move with evaluation noise alone: they are here to compare with the paper, not to judge a rule by."
+        ),
+    ]
+
+
+def _samples(run: Run) -> list[Block]:
+    found = samples(run)
+    return [Samples(found)] if found else []
+
+
+def _settings(run: Run) -> list[Block]:
+    header = run.header
+    if not header:
+        return []
+    evaluation, generation = mapping(header.get("evaluation")), mapping(header.get("generation"))
+    rows = [
+        ["folder", str(run.directory)],
+        ["model", text(header.get("model"), NONE)],
+        ["rule", rule_name(header.get("rule"))],
+        ["algorithm", text(header.get("algorithm"), NONE)],
+        ["evaluation", compact(evaluation)],
+        ["generation", compact(generation)],
+        ["threads", str(header.get("threads", NONE))],
+        ["started", text(header.get("started"), NONE)],
+        ["ended", text(header.get("ended"), NONE)],
+        ["versions", compact(mapping(header.get("versions")))],
+    ]
+    return [
+        Table("What was run", ["", ""], rows, words=[1]),
+        Code("To run it again, save this as again.yaml:", run_settings(run)),
+    ]

@@ -1,0 +1,104 @@
+"use strict";
+(() => {
+  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+  const palettes = read("palette");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  // Dragging on a touch screen is for scrolling the page.
+  const touch = matchMedia("(pointer: coarse)").matches;
+  const figures = new Map([...document.querySelectorAll(".plot")].map((div) => [div, read(div.dataset.figure)]));
+  // The charts in three dimensions take longest: they come last.
+  const plots = [...figures.keys()].sort((a, b) => is3d(a) - is3d(b));
+  const hidden = new Set();
+
+  function is3d(div) {
+    return "scene" in figures.get(div).layout;
+  }
+
+  const property = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  /** The colour of a name: "$3", "$3/0.2", "$ink". */
+  function colour(name) {
+    const [key, alpha] = name.slice(1).split("/");
+    const series = palettes[dark.matches ? "dark" : "light"];
+    const hex = /^\d+$/.test(key) ? series[Number(key) % series.length] : property(`--${key}`);
+    if (alpha === undefined) return hex;
+    const [red, green, blue] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+    return `rgba(${red},${green},${blue},${alpha})`;
+  }
+
+  /** A copy with colours for their names; other texts, which a model may have written, stay as they are. */
+  function painted(value, key) {
+    if (Array.isArray(value)) return value.map((entry) => painted(entry, key));
+    if (value !== null && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, painted(entry, name)]));
+    }
+    const isName = typeof value === "string" && (key === "color" || key === "fillcolor") && value.startsWith("$");
+    return isName ? colour(value) : value;
+  }
+
+  function theme(narrow) {
+    const axis = {
+      gridcolor: property("--faint"), linecolor: property("--faint"), zerolinecolor: property("--faint"),
+      automargin: true, ticks: "", zeroline: false, title: { font: { size: 12, color: property("--muted") }, standoff: 8 },
+    };
+    const side = { ...axis, backgroundcolor: property("--paper"), showbackground: false, showspikes: false };
+    return {
+      layout: {
+        paper_bgcolor: property("--paper"), plot_bgcolor: property("--paper"), uirevision: "keep",
+        font: { family: property("font-family") || "system-ui, sans-serif", size: narrow ? 11 : 12, color: property("--ink") },
+        margin: { l: 8, r: 12, t: 8, b: 8 }, dragmode: touch ? false : "zoom",
+        xaxis: axis, yaxis: axis, scene: { xaxis: side, yaxis: side, zaxis: side },
+        hoverlabel: {
+          align: "left", bgcolor: property("--card"), bordercolor: property("--muted"),
+          font: { color: property("--ink"), size: 12 },
+        },
+        modebar: { bgcolor: "rgba(0,0,0,0)", color: property("--muted"), activecolor: property("--ink") },
+        legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 } },
+      },
+    };
+  }
+
+  async function draw(div) {
+    const figure = figures.get(div);
+    const data = painted(figure.data);
+    for (const trace of data) trace.visible = !hidden.has(trace.legendgroup);
+    const layout = painted(figure.layout);
+    const narrow = div.clientWidth < 480;
+    layout.template = theme(narrow);
+    if (narrow && is3d(div)) {
+      const eye = layout.scene.camera.eye; // from further away: the axes' names need room beside them
+      for (const axis in eye) eye[axis] *= 1.15;
+    }
+    try {
+      await Plotly.react(div, data, layout, {
+        responsive: true, displaylogo: false, scrollZoom: false,
+        toImageButtonOptions: { filename: div.id.replace("plot-", "paretune-"), scale: 2 },
+        modeBarButtons: [["toImage", is3d(div) ? "resetCameraDefault3d" : "resetScale2d"]],
+      });
+      div.dataset.drawn = dark.matches ? "dark" : "light";
+    } catch (error) {
+      div.classList.add("broken");
+      div.textContent = `This chart could not be drawn: ${error}`;
+      console.error(error);
+    }
+  }
+
+  /** One after the other, giving way to the reader's scrolling. */
+  async function drawAll() {
+    for (const div of plots) {
+      await draw(div);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    document.documentElement.dataset.ready = "yes";
+  }
+
+  for (const box of document.querySelectorAll("[data-arm]")) {
+    box.addEventListener("change", () => {
+      if (box.checked) hidden.delete(box.dataset.arm);
+      else hidden.add(box.dataset.arm);
+      drawAll();
+    });
+  }
+  dark.addEventListener("change", drawAll);
+  drawAll();
+})();

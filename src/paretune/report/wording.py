@@ -1,0 +1,110 @@
+"""Numbers and names as the report writes them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from paretune.report.runs import Evaluation, Objective
+from paretune.report.values import mapping, number, sequence, text
+
+MINUS = "−"
+NONE = "–"
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits, or a dash."""
+    if value is None:
+        return NONE
+    size = abs(value)
+    if size >= 10_000:
+        written = f"{value:,.0f}".replace(",", "\u202f")  # a narrow space where no line ends
+    elif size >= 100:
+        written = f"{value:.{max(digits - 3, 0)}f}"
+    elif size >= 10:
+        written = f"{value:.{max(digits - 2, 0)}f}"
+    elif size >= 0.01 or size == 0:
+        written = f"{value:.{digits}f}"
+    else:
+        written = f"{value:.{max(digits - 1, 1)}g}"
+    return written.replace("-", MINUS)
+
+
+def signed(value: float | None) -> str:
+    """A difference, with its sign."""
+    return f"+{figure(value)}" if value is not None and value > 0 else figure(value)
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval, or a dash."""
+    return NONE if low is None or high is None else f"{figure(low)} to {figure(high)}"
+
+
+def with_error(value: float | None, error: float | None) -> str:
+    """A value and its standard error, where there is one, to the same decimal place."""
+    if value is None or error is None:
+        return figure(value)
+    decimals = len(figure(value).partition(".")[2])
+    return f"{figure(value)} ± {error:.{decimals}f}"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value, or that it is small."""
+    return "< 0.001" if value is not None and value < 0.001 else figure(value)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them."""
+    if seconds is None:
+        return NONE
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def plural(count: int, thing: str, things: str | None = None) -> str:
+    """A count with its noun."""
+    return f"{count} {thing if count == 1 else things or thing + 's'}"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Parts as in a sentence."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def direction(objective: Objective) -> str:
+    """An axis's title: the objective, and a word where less is better."""
+    return objective.name if objective.maximize else f"{objective.name} (less is better)"
+
+
+def rule_name(rule: Any) -> str:
+    """A rule as run.json describes it, in a few words."""
+    entry = mapping(rule)
+    name = str(entry.get("name") or "unknown")
+    settings = mapping(entry.get("settings"))
+    preset, weights = text(settings.get("weights")), [number(w) for w in sequence(settings.get("weights"))]
+    if name == "fixed" and preset:
+        return f"fixed weights, {preset}"
+    if name == "fixed" and weights:
+        return "fixed weights " + ", ".join(f"{w:g}" if w is not None else NONE for w in weights)
+    return f"{name} rule"
+
+
+def compact(settings: Mapping[str, Any]) -> str:
+    """Settings in one line, without those that are not set."""
+    return ", ".join(f"{key} {_plain(value)}" for key, value in settings.items() if value is not None) or NONE
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    return compact(value) if isinstance(value, dict) else str(value)
+
+
+def measured(evaluation: Evaluation, objectives: Sequence[Objective]) -> list[str]:
+    """An evaluation's values with their standard errors, a line each."""
+    return [f"{o.name} {with_error(evaluation.metrics.get(o.name), evaluation.errors.get(o.name))}" for o in objectives]

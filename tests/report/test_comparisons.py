@@ -1,0 +1,134 @@
+"""A comparison's records as plain data, as this package writes them and with parts missing."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from paretune.experiments.comparison.plan import Arm, Plan, write_plan
+from paretune.experiments.comparison.summary import summarise
+from paretune.experiments.json_files import write_json
+from paretune.report import NothingToReportError, comparison_page, read_records, write_report
+from paretune.report.comparisons import Comparison, is_comparison, read_comparison
+from report.records import ARMS, write_run
+
+
+@pytest.fixture
+def copy(comparison: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(comparison, tmp_path / "comparison")
+
+
+def read(directory: Path) -> Comparison:
+    found = read_comparison(directory)
+    assert found is not None
+    return found
+
+
+def test_a_whole_comparison(comparison: Path) -> None:
+    assert is_comparison(comparison)
+    found = read(comparison)
+    assert found.notes == []
+    assert found.incomplete == ["gradient, seed 9: the run failed"]
+    assert [arm.label for arm in found.arms] == ["balanced", "accuracy", "gradient", "hypervolume"]
+    assert [len(arm.runs) for arm in found.arms] == [4] * 4
+    gradient = found.arm("gradient")
+    assert gradient is not None
+    assert gradient.estimates["hypervolume"].n == 4
+    assert [c.chosen for c in gradient.configurations] == [False, True, False]
+    assert gradient.best_fixed is not None
+    assert found.primary is not None
+    assert found.every_contrast[0] is found.primary
+    assert len(found.every_contrast) == 4
+    assert found.arms[0].best_fixed_reason == "it is the best fixed"
+
+
+def test_as_the_comparison_writes_it(tmp_path: Path) -> None:
+    root = tmp_path / "real"
+    plan = Plan(
+        "arithmetic",
+        [Arm("balanced", preset="balanced"), Arm("gradient", "gradient"), Arm("pama", "pama")],
+        seeds=(0, 1, 2),
+        primary="gradient",
+    )
+    write_plan(root, plan)
+    for name, arm in (("balanced", ARMS[0]), ("gradient", ARMS[2])):
+        for seed in plan.seeds:
+            write_run(root / f"{name}-grpo-seed{seed}", arm, seed=seed, measured_again=True)
+    write_json(root / "summary.json", summarise(root, plan))
+    found = read(root)
+    assert found.notes == []
+    assert len(found.incomplete) == 3
+    assert [arm.label for arm in found.arms] == ["balanced", "gradient"]
+    assert all(run.measured_again for arm in found.arms for run in arm.runs)
+    assert found.arms[1].estimates["hypervolume"].low is not None
+    page = comparison_page(found)
+    assert page.answer.startswith("gradient reaches a higher hypervolume than balanced: +0.0")
+    assert {
+        "results",
+        "contrasts",
+        "fronts",
+        "objectives",
+        "weights",
+        "influence",
+        "hypervolume",
+        "archive",
+        "cost",
+    } <= {section.name for section in page.sections}
+
+
+def test_without_a_summary_the_runs_are_shown_by_their_folders(copy: Path) -> None:
+    (copy / "summary.json").unlink()
+    found = read(copy)
+    assert [arm.label for arm in found.arms] == ["accuracy-grpo", "balanced-grpo", "gradient-grpo", "hypervolume-grpo"]
+    assert [run.seed for run in found.arms[0].runs] == [0, 1, 2, 3]
+    assert "summary.json is missing: no statistics" in found.notes[0]
+    assert comparison_page(found).answer == "No answer yet: there is no summary of this comparison."
+
+
+def test_what_is_missing_is_named(copy: Path) -> None:
+    (copy / "comparison.json").write_text("[]")
+    shutil.rmtree(copy / "gradient-grpo-seed2")
+    (copy / "balanced-grpo-seed1" / "steps.jsonl").unlink()
+    shutil.copytree(copy / "balanced-grpo-seed0", copy / "balanced-grpo-seed7")
+    shutil.rmtree(copy / "accuracy-grpo-seed3")
+    (copy / "accuracy-grpo-seed3").mkdir()  # nothing of a run in it
+    notes = "\n".join(read(copy).notes)
+    assert "comparison.json holds list where an object was expected" in notes
+    assert "gradient: no records of gradient-grpo-seed2" in notes
+    assert "accuracy: no records of accuracy-grpo-seed3" in notes
+    assert "balanced-grpo-seed1/steps.jsonl is missing" in notes
+    assert "does not know these runs, which are left out: balanced-grpo-seed7" in notes
+
+
+def test_seeds_are_in_order(copy: Path) -> None:
+    (copy / "summary.json").unlink()
+    shutil.copytree(copy / "balanced-grpo-seed0", copy / "balanced-grpo-seed10")
+    found = read(copy).arm("balanced-grpo")
+    assert found is not None
+    assert [run.directory.name for run in found.runs][-2:] == ["balanced-grpo-seed3", "balanced-grpo-seed10"]
+
+
+def test_folders_outside_are_not_read(copy: Path) -> None:
+    summary = json.loads((copy / "summary.json").read_text())
+    outside = write_run(copy.parent / "outside-grpo-seed0")
+    summary["rules"]["balanced"]["runs"][0]["directory"] = f"../{outside.name}"
+    (copy / "summary.json").write_text(json.dumps(summary))
+    found = read(copy).arm("balanced")
+    assert found is not None
+    assert outside not in [run.directory.resolve() for run in found.runs]
+
+
+def test_nothing_usable(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("{")
+    assert read_comparison(tmp_path) is None
+    with pytest.raises(NothingToReportError, match="holds nothing to report"):
+        read_records(tmp_path)
+    with pytest.raises(NothingToReportError, match="is no folder"):
+        read_records(tmp_path / "summary.json")
+
+
+def test_a_comparison_whose_runs_all_failed_still_has_a_page(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(json.dumps({"schema": 1, "rules": {}, "incomplete": ["gradient: not run."]}))
+    report = write_report(tmp_path)
+    assert "gradient: not run." in report.path.read_text()

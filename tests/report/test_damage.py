@@ -1,0 +1,84 @@
+"""Whatever stands in the records, a page comes of it, or the remark that there is nothing to report."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from paretune.report import NothingToReportError, comparison_page, read_records, run_page
+from paretune.report.comparisons import Comparison
+from paretune.report.page import render
+from report.records import ARMS, write_comparison, write_run
+
+JUNK: list[Any] = [
+    None, True, 0, -1, 3, 10**400, 1e308, -1e308, float("nan"), float("inf"), 1e-300, "", "x", "<b>", "a" * 300, "%{x}",
+    [], {}, [1], [[]], [None], {"a": 1}, {"name": None}, [{"a": [{}]}],
+]  # fmt: skip
+
+
+def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value."""
+    yield path
+    entries = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, entry in entries:
+        yield from places(entry, (*path, key))
+
+
+def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """The value with another one in a place."""
+    if not path:
+        return value
+    inside = tree
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    return tree
+
+
+def damage(path: Path, random: Random) -> None:
+    """Put something foreign in some places of a file."""
+    whole = path.suffix == ".json"
+    lines = [json.loads(path.read_text())] if whole else [json.loads(line) for line in path.read_text().splitlines()]
+    for _ in range(3):
+        i = random.randrange(len(lines))
+        lines[i] = replaced(lines[i], random.choice(list(places(lines[i]))), deepcopy(random.choice(JUNK)))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run of the hypervolume rule and a small comparison."""
+    parent = tmp_path_factory.mktemp("whole")
+    write_run(parent / "run", ARMS[3], steps=20)
+    write_comparison(parent / "comparison", seeds=3, steps=10)
+    return parent
+
+
+FILES = [
+    *(f"run/{file}" for file in ("run.json", "steps.jsonl", "evaluations.jsonl", "completions.jsonl", "pareto.json")),
+    "comparison/comparison.json",
+    "comparison/gradient-grpo-seed0/steps.jsonl",
+    "comparison/hypervolume-grpo-seed1/evaluations.jsonl",
+    *["comparison/summary.json"] * 4,
+]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_foreign_values(whole: Path, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paretune.report.page._plotly", lambda: "")  # megabytes that change nothing here
+    random = Random(seed)
+    for i, file in enumerate(FILES):
+        copy = tmp_path / str(i)
+        shutil.copytree(whole / Path(file).parts[0], copy)
+        damage(copy / Path(*Path(file).parts[1:]), random)
+        try:
+            records = read_records(copy)
+        except NothingToReportError:
+            continue
+        page = comparison_page(records) if isinstance(records, Comparison) else run_page(records)
+        assert render(page).endswith("</html>")
