@@ -327,15 +327,21 @@ def test_of_several_tuned_fixed_arms_the_best_on_validation_gives_the_target(tmp
     assert target_of(tmp_path, plan) == pytest.approx(0.9 * 0.2)
 
 
+def test_many_runs_of_which_the_same_is_to_be_said_share_a_line(tmp_path: Path) -> None:
+    plan = Plan("made-up", [FIXED], seeds=range(5))
+    make(tmp_path, replace(plan, seeds=(1,)), lambda member: 0.5)
+    assert summarise(tmp_path, plan)["incomplete"] == ["fixed-grpo, seeds 0, 2, 3, 4: not run."]
+
+
 def test_configurations_that_could_not_be_judged_are_named(tmp_path: Path) -> None:
     tune(tmp_path, without=(1,))
     make(tmp_path, SEARCH, lambda member: 0.5)
     tear(tmp_path / "tuning/tuned-0-grpo-seed1001/evaluations.jsonl")
     summary = summarise(tmp_path, SEARCH)
     lines = summary["incomplete"]
-    assert lines[0] == "tuning/tuned-1-grpo-seed1000: not run."
-    assert lines[1].startswith("tuning/tuned-0-grpo-seed1001: its files cannot be read: ")
-    assert lines[2:] == ["tuning/tuned-1-grpo-seed1001: not run."]
+    assert lines[:2] == ["tuning/tuned-1-grpo-seed1000: not run.", "tuning/tuned-1-grpo-seed1001: not run."]
+    assert lines[2].startswith("tuning/tuned-0-grpo-seed1001: its files cannot be read: ")
+    assert len(lines) == 3
     tuning = summary["rules"]["tuned"]["tuning"]
     assert tuning["configurations"][1] == {"settings": {"weights": "0.5,0.5"}, "hypervolume": None, "test": None}
     assert (tuning["chosen"], len(tuning["expected_best"])) == (2, 2)

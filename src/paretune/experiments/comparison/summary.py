@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-from paretune.experiments.comparison.members import TUNING, comparison_members, tuning_members
+from paretune.experiments.comparison.members import TUNING, Member, comparison_members, tuning_members
 from paretune.experiments.comparison.outcome import Outcome, archive_of, judged
 from paretune.experiments.comparison.plan import Arm, Plan
 from paretune.experiments.comparison.sweep import sweep_of
@@ -172,27 +172,42 @@ def _groups(
 ) -> tuple[list[_Group], list[str]]:
     """All arms with a run to show, and a line about each run that has nothing to show, or failed."""
     groups: dict[str, _Group] = {}
-    incomplete = []
+    remarks: list[tuple[Member, str]] = []
     for member in [*tuning_members(plan), *comparison_members(plan)]:
         arm = arms[member.arm.name] if member.configuration is None else member.arm
         if arm is None:
             continue
         outcome = judged(root / member.directory, target=target)
         if isinstance(outcome, str):
-            incomplete.append(f"{member.directory}: {outcome}")
+            remarks.append((member, outcome))
             continue
         if outcome.status == "failed":
-            incomplete.append(f"{member.directory}: failed; it counts with its last evaluated policies.")
+            remarks.append((member, "failed; it counts with its last evaluated policies."))
         if member.configuration is None:
             label = arm.name if len(plan.algorithms) == 1 else f"{arm.name}-{member.algorithm}"
             group = groups.setdefault(label, _Group(label, arm, member.algorithm, {}, {}, validation=0.0))
             group.outcomes[member.seed], group.directories[member.seed] = outcome, member.directory
+    incomplete = _lines(remarks)
     for name, arm in arms.items():
         if arm is None:
             incomplete.append(f"{name}: none of its configurations under {TUNING}/ could be judged.")
     for group in groups.values():
         group.validation = mean(_grid_hypervolume(root / directory) for directory in group.directories.values())
     return list(groups.values()), incomplete
+
+
+def _lines(remarks: Sequence[tuple[Member, str]]) -> list[str]:
+    """A line for each run; but one for all seeds of an arm of which the same is to be said, from three on."""
+    groups: dict[tuple[str, str], list[Member]] = {}
+    for member, remark in remarks:
+        groups.setdefault((member.directory.removesuffix(f"-seed{member.seed}"), remark), []).append(member)
+    lines = []
+    for (runs, remark), members in groups.items():
+        if len(members) < 3:
+            lines += [f"{member.directory}: {remark}" for member in members]
+        else:
+            lines.append(f"{runs}, seeds {', '.join(str(member.seed) for member in members)}: {remark}")
+    return lines
 
 
 def _grid_hypervolume(directory: Path) -> float:
