@@ -53,14 +53,18 @@ def test_pick_and_export(model: str, screen: Callable[[], str], tmp_path: Path) 
     assert "# picked" in card
 
 
-def test_without_a_folder_nothing_is_written(model: str, screen: Callable[[], str], tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", kept=[10], model=model)
-    before = sorted(tmp_path.rglob("*"))
-    assert pick.run([str(run), "--at-least", "accuracy=0.5", "--at-most", "conciseness=30"]) == 0
-    assert sorted(tmp_path.rglob("*")) == before
-    text = screen()
-    assert "picked: " in text
-    assert "model: " not in text
+def test_without_a_folder_it_goes_beside_the_records(model: str, screen: Callable[[], str], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs/gradient-grpo-seed0", kept=[10], model=model)
+    wish = ["--at-least", "accuracy=0.5", "--at-most", "conciseness=30"]
+    assert pick.run([str(run), *wish]) == 0
+    assert f"model: {run / 'picked-step-10'}" in screen()
+    AutoModelForCausalLM.from_pretrained(run / "picked-step-10")
+    card = (run / "picked-step-10/README.md").stat().st_mtime_ns
+    assert pick.run([str(run), *wish]) == 0
+    assert "as it was picked before" in screen()
+    assert (run / "picked-step-10/README.md").stat().st_mtime_ns == card
+    assert pick.run([str(tmp_path / "runs"), *wish]) == 0  # of several runs
+    assert (tmp_path / "runs/picked-gradient-grpo-seed0-step-10/config.json").is_file()
 
 
 def test_what_is_better_but_gone_is_said(model: str, screen: Callable[[], str], tmp_path: Path) -> None:

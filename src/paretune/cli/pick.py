@@ -61,9 +61,13 @@ def run(argv: list[str]) -> int:
         fronts = read_fronts(arguments.directory)
         choice = choose(fronts, _wish(arguments, fronts.axes))
         _print_choice(choice, console)
-        if output is not None:
-            export(_checkpoint(choice.point), output, model_card(choice, output.resolve().name))
-            _say(console, f"model: {output}")
+        if output is None:
+            output = _folder_of(choice, Path(arguments.directory))
+            if output.exists():
+                _say(console, f"model: {output}, as it was picked before")
+                return 0
+        export(_checkpoint(choice.point), output, model_card(choice, output.resolve().name))
+        _say(console, f"model: {output}")
     except (PickError, ExportError, OSError) as error:
         raise BadInputError(error) from error
     return 0
@@ -85,9 +89,15 @@ def _make_parser() -> _Parser:
         help="a metric of this or less, whichever direction is better; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--output_dir", metavar="DIR", help="a new folder for the model and its card; without it nothing is written"
+        "--output_dir", metavar="DIR", help="a new folder for the model and its card; picked-step-N in DIR by default"
     )
     return parser
+
+
+def _folder_of(choice: Choice, directory: Path) -> Path:
+    """Where a choice goes that has no folder of its own: beside the records, named by its run and step."""
+    run = "" if choice.point.run.resolve() == directory.resolve() else f"{choice.point.run.name}-"
+    return directory / f"picked-{run}step-{choice.point.step}"
 
 
 def _wish(arguments: Any, axes: Sequence[Axis]) -> Wish:
