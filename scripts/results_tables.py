@@ -59,13 +59,28 @@ def arms(summary: Mapping[str, Any]) -> None:
         arrival = ["–", "–"]
         if reached is not None:
             arrival = [f"{100 * reached['reached']:.0f} % of {reached['n']}", interval(reached["step"])]
-        costs.append([label, *taken, *arrival])
+        sweep = rule["at_equal_cost"]
+        instead = "–" if sweep is None else f"{number(sweep['hypervolume'])} ({sweep['configurations']} runs)"
+        costs.append([label, *taken, *arrival, instead])
         found = rule["reproduction"]
         spread = [found["front_mean"][name] for name in names] + [found["steps_to_front"]]
         cells = [f"{number(s['mean'])} ± {number(s['sd'])} (null {number(s['null_sd'])})" for s in spread]
         paper.append([label, *cells])
     table(["arm", "settings", "seeds", "hypervolume", "greedy", "last policy alone", *names], rows, "Arms")
-    table(["arm", "1,000 tokens", "forward", "backward", "seconds", "reached the target", "at step"], costs, "Cost")
+    table(
+        [
+            "arm",
+            "1,000 tokens",
+            "forward",
+            "backward",
+            "seconds",
+            "reached the target",
+            "at step",
+            "a sweep for the same",
+        ],
+        costs,
+        "Cost",
+    )
     table(["arm", *names, "steps-to-front"], paper, "The paper's statistics: mean ± sd over seeds (sd of no change)")
 
 

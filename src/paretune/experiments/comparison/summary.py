@@ -134,6 +134,7 @@ def summarise(root: str | Path, plan: Plan, jobs: int | None = None) -> dict[str
         group.label: {
             **_rule(group, objectives, target),
             "versus_best_fixed": _versus(group, best[group.algorithm], contrasts),
+            "at_equal_cost": _at_equal_cost(group, plan, found),
             "tuning": _tuning(plan.arm(group.arm.name), found, objectives),
         }
         for group in groups
@@ -366,6 +367,23 @@ def _null_spread(
 def _spread(values: Sequence[float], null_sd: float | None) -> dict[str, float | None]:
     found = estimate(values)
     return {"mean": found.mean, "sd": found.sd, "null_sd": null_sd}
+
+
+def _at_equal_cost(group: _Group, plan: Plan, found: Found) -> dict[str, Any] | None:
+    """What one gets who spends the seconds of one of the arm's runs on a sweep of fixed weights instead.
+
+    That many of the fixed configurations, at least one, drawn at random, the best of them chosen on validation. None
+    for fixed weights themselves, and where no fixed weights were tuned.
+    """
+    if group.arm.is_fixed:
+        return None
+    for name, configurations in found.items():
+        lines = expected_best([one for one in configurations if one is not None])
+        if plan.arm(name).is_fixed and lines and lines[0]["seconds"] > 0:
+            seconds = mean(outcome.cost.seconds for outcome in group.outcomes.values())
+            affordable = min(max(1, int(seconds / lines[0]["seconds"])), len(lines))
+            return {"against": name, **lines[affordable - 1]}
+    return None
 
 
 def _tuning(arm: Arm, found: Found, objectives: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
