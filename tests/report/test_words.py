@@ -14,7 +14,18 @@ from paretune.report.headlines import comparison_answer, comparison_detail, run_
 from paretune.report.run_reading import read_run
 from paretune.report.runs import Evaluation, Objective, Run
 from paretune.report.samples import LONGEST, samples
-from paretune.report.wording import compact, duration, figure, interval, joined, p_value, rule_name, signed, with_error
+from paretune.report.wording import (
+    compact,
+    duration,
+    figure,
+    interval,
+    joined,
+    model_name,
+    p_value,
+    rule_name,
+    signed,
+    with_error,
+)
 
 OBJECTIVES = [Objective("accuracy"), Objective("length", maximize=False), Objective("clarity")]
 
@@ -127,6 +138,14 @@ def test_settings_have_one_spelling() -> None:
     header = {"rule": {"name": "gradient", "settings": {"mu": 5e-4}}, "settings": settings, "seed": 3}
     written = yaml.safe_load(run_settings(Run(Path("run"), header, [])))
     assert written == {"rule": "gradient", "rule_settings": {"mu": 5e-4}, "seed": 3, "beta": 0.1}
+
+
+def test_the_policy_of_the_task_itself_has_no_path() -> None:
+    header = {"task": "arithmetic", "model": "/anyone/site-packages/paretune/tasks/arithmetic/policy", "seed": 3}
+    assert model_name(header) is None
+    assert "model_name_or_path" not in yaml.safe_load(run_settings(Run(Path("run"), header, [])))
+    assert model_name({**header, "task": "math500"}) == header["model"]
+    assert model_name({"model": 7}) == ""
 
 
 def test_settings_that_were_not_recorded() -> None:

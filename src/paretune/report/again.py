@@ -9,6 +9,7 @@ import yaml
 
 from paretune.report.runs import Run
 from paretune.report.values import mapping, sequence
+from paretune.report.wording import model_name
 
 TAKE_WEIGHTS = ("fixed", "hypervolume")
 """The rules that are told their weights."""
@@ -29,7 +30,7 @@ def run_settings(run: Run) -> str:
     settings["rule_settings"] = rule_settings
     settings |= {
         "algorithm": header.get("algorithm"),
-        "model_name_or_path": header.get("model"),
+        "model_name_or_path": model_name(header),
         "seed": header.get("seed"),
         "max_steps": header.get("max_steps"),
     }

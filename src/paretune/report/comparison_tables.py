@@ -6,7 +6,7 @@ from paretune.report.again import as_yaml
 from paretune.report.comparisons import Arm, Comparison, Contrast, Estimate
 from paretune.report.page import Block, Code, Fold, Table, Text
 from paretune.report.values import count, mapping, number, sequence, text
-from paretune.report.wording import NONE, compact, duration, figure, interval, p_value, plural, signed
+from paretune.report.wording import NONE, compact, duration, figure, interval, model_name, p_value, plural, signed
 
 HYPERVOLUMES = {
     "hypervolume": "hypervolume",
@@ -169,7 +169,8 @@ def settings(comparison: Comparison) -> list[Block]:
     """How it was measured, and what each rule was told."""
     summary = comparison.summary
     rows: list[Sequence[str]] = [["folder", str(comparison.directory)]]
-    rows += [[key.replace("_", " "), str(summary[key])] for key in ("task", "model", "max_steps") if key in summary]
+    rows += [["model", "the task's own policy" if (model := model_name(summary)) is None else model or NONE]]
+    rows += [[key.replace("_", " "), str(summary[key])] for key in ("task", "max_steps") if key in summary]
     rows += [[key.replace("_", " "), _told(value)] for key, value in comparison.protocol.items()]
     blocks: list[Block] = [Table("How it was measured", ["", ""], rows, words=[1])]
     arms = [

@@ -10,7 +10,7 @@ from paretune.report.page import Block, Charts, Code, Fold, Page, Samples, Secti
 from paretune.report.runs import Run
 from paretune.report.samples import samples
 from paretune.report.values import mapping, text
-from paretune.report.wording import NONE, compact, duration, figure, plural, rule_name, with_error
+from paretune.report.wording import NONE, compact, duration, figure, model_name, plural, rule_name, with_error
 
 
 def run_page(run: Run) -> Page:
@@ -137,7 +137,7 @@ def _settings(run: Run) -> list[Block]:
     evaluation, generation = mapping(header.get("evaluation")), mapping(header.get("generation"))
     rows = [
         ["folder", str(run.directory)],
-        ["model", text(header.get("model"), NONE)],
+        ["model", "the task's own policy" if (model := model_name(header)) is None else model or NONE],
         ["rule", rule_name(header.get("rule"))],
         ["algorithm", text(header.get("algorithm"), NONE)],
         ["evaluation", compact(evaluation)],

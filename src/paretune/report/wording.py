@@ -108,3 +108,10 @@ def _plain(value: Any) -> str:
 def measured(evaluation: Evaluation, objectives: Sequence[Objective]) -> list[str]:
     """An evaluation's values with their standard errors, a line each."""
     return [f"{o.name} {with_error(evaluation.metrics.get(o.name), evaluation.errors.get(o.name))}" for o in objectives]
+
+
+def model_name(header: Mapping[str, Any]) -> str | None:
+    """The model of a run or a comparison; None for the policy that its task brings along."""
+    model, task = text(header.get("model")), text(header.get("task"))
+    own = bool(task) and model.replace("\\", "/").endswith(f"paretune/tasks/{task}/policy")
+    return None if own else model
