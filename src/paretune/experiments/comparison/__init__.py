@@ -7,6 +7,9 @@
 ``tuning``          each arm's best configuration, on seeds of their own
 ``launchers``       runs started side by side, here or on a Ray cluster
 ``outcome``         what one run came to: hypervolume, cost, time to the target
-``summary``         what the arms came to, and whether they differ
+``groups``          the runs gathered by arm and algorithm
+``arm_entry``       what one arm came to
+``contrasts``       which arms differ, and by how much
+``summary``         all of it, as summary.json
 ==================  ==============================================================================================
 """

@@ -17,7 +17,7 @@ from paretune.experiments.comparison.members import tuning_members
 from paretune.experiments.comparison.outcome import Outcome, judged
 from paretune.experiments.comparison.plan import Arm, Plan
 
-__all__ = ["Tried", "chosen", "expected_best", "tried"]
+__all__ = ["Found", "Tried", "chosen", "expected_best", "tried"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class Tried:
     def seconds(self) -> float:
         """What one of its runs took, in batches."""
         return mean(outcome.cost.seconds for outcome in self.runs.values()) if self.runs else 0.0
+
+
+Found = Mapping[str, Sequence[Tried | None]]
+"""What the configurations of each tuned arm came to."""
 
 
 def tried(root: str | Path, plan: Plan, arm: Arm) -> list[Tried | None]:
