@@ -60,7 +60,7 @@ def arms(summary: Mapping[str, Any]) -> None:
         if reached is not None:
             arrival = [f"{100 * reached['reached']:.0f} % of {reached['n']}", interval(reached["step"])]
         sweep = rule["at_equal_cost"]
-        instead = "–" if sweep is None else f"{number(sweep['hypervolume'])} ({sweep['configurations']} runs)"
+        instead = "–" if sweep is None else f"{number(sweep['hypervolume'])} ({sweep['runs']:.1f} runs)"
         costs.append([label, *taken, *arrival, instead])
         found = rule["reproduction"]
         spread = [found["front_mean"][name] for name in names] + [found["steps_to_front"]]

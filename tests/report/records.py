@@ -231,6 +231,7 @@ def _entry(arm: Arm, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "target": 0.15, "reached": 0.75, "n": len(runs), "step": of("steps_to_front"), "tokens": of("tokens"),
             "seconds": of("seconds"),
         },
+        "at_equal_cost": None if arm.rule == "fixed" else {"against": "balanced", "runs": 1.5, "hypervolume": 0.123},
         "reproduction": {
             "front_mean": {name: {"mean": finals[name]["mean"], "sd": 0.02, "null_sd": 0.01} for name in START},
             "steps_to_front": {"mean": 20.0, "sd": 3.0, "null_sd": 5.5},

@@ -11,6 +11,7 @@ from paretune.experiments.comparison.summary import summarise
 from paretune.experiments.json_files import write_json
 from paretune.report import NothingToReportError, comparison_page, read_records, write_report
 from paretune.report.comparisons import Comparison, is_comparison, read_comparison
+from paretune.report.page import Table
 from report.records import ARMS, write_run
 
 
@@ -75,6 +76,18 @@ def test_as_the_comparison_writes_it(tmp_path: Path) -> None:
         "archive",
         "cost",
     } <= {section.name for section in page.sections}
+
+
+def test_a_search_for_the_time_of_one_run_stands_beside_the_rules(comparison: Path) -> None:
+    tables = [
+        block
+        for section in comparison_page(read(comparison)).sections
+        for block in section.blocks
+        if isinstance(block, Table) and "random search over fixed weights" in block.caption
+    ]
+    assert [[row[0], *row[2:]] for row in tables[0].rows] == [
+        [rule, "1.5", "0.123"] for rule in ("gradient", "hypervolume")
+    ]
 
 
 def test_without_a_summary_the_runs_are_shown_by_their_folders(copy: Path) -> None:

@@ -91,7 +91,22 @@ def cost(comparison: Comparison) -> list[Block]:
             reached = NONE if share is None or of is None else f"{round(share * of)} of {of}"
             rows.append([label, reached, figure(step), figure(tokens), duration(seconds)])
         blocks.append(Table(caption, ["rule", "runs that reached it", "steps", "tokens", "time"], rows))
-    return blocks
+    return [*blocks, *_instead(comparison)]
+
+
+def _instead(comparison: Comparison) -> list[Block]:
+    """What the time of a run buys otherwise."""
+    rows = []
+    for arm in comparison.arms:
+        entry = mapping(arm.summary.get("at_equal_cost"))
+        if entry:
+            runs, best = number(entry.get("runs")), number(entry.get("hypervolume"))
+            searched = NONE if runs is None else f"{runs:.1f}"
+            rows.append([arm.label, mean(arm.estimates["hypervolume"]), searched, figure(best)])
+    if not rows:
+        return []
+    caption = "The time of one run, spent on a random search over fixed weights instead: hypervolume on the test split"
+    return [Table(caption, ["rule", "its own", "runs of the search", "best of the search, expected"], rows)]
 
 
 def tuning(comparison: Comparison) -> list[Block]:

@@ -327,17 +327,23 @@ def test_of_several_tuned_fixed_arms_the_best_on_validation_gives_the_target(tmp
     assert target_of(tmp_path, plan) == pytest.approx(0.9 * 0.2)
 
 
-def test_what_a_sweep_of_fixed_weights_comes_to_for_the_seconds_of_one_run(tmp_path: Path) -> None:
-    tune(tmp_path)  # three configurations of 4 seconds a run
+@pytest.mark.parametrize(("seconds", "runs"), [(0.5, 1.0), (1.75, 1.75), (2.5, 2.5), (9.0, 3.0)])
+def test_what_a_sweep_of_fixed_weights_comes_to_for_the_time_of_one_run(
+    tmp_path: Path, seconds: float, runs: float
+) -> None:
+    tune(tmp_path)  # three configurations
     alone = {"primary": None, "tuning_seeds": ()}
-    make(tmp_path, replace(SEARCH, arms=[replace(TUNED, configurations=())], **alone), lambda member: 0.5)
-    slow = [batch(step, seconds={"total": 2.5}) for step in (5, 10, 15, 20)]
-    make(tmp_path, replace(SEARCH, arms=[MOVING], **alone), lambda member: 0.5, steps=slow)  # 10 seconds
+    make(tmp_path, replace(SEARCH, arms=[replace(TUNED, configurations=())], **alone), lambda member: 0.5)  # 1 a batch
+    slow = [batch(step, seconds={"total": seconds}) for step in (5, 10, 15, 20)]
+    make(tmp_path, replace(SEARCH, arms=[MOVING], **alone), lambda member: 0.5, steps=slow)
     rules = summarise(tmp_path, SEARCH)["rules"]
     assert rules["tuned"]["at_equal_cost"] is None
-    sweep = rules["gradient"]["at_equal_cost"]
-    assert (sweep["against"], sweep["configurations"], sweep["seconds"]) == ("tuned", 2, 8)
-    assert sweep["hypervolume"] == rules["tuned"]["tuning"]["expected_best"][1]["hypervolume"]
+    found = rules["gradient"]["at_equal_cost"]
+    assert (found["against"], found["runs"]) == ("tuned", pytest.approx(runs))
+    best = [line["hypervolume"] for line in rules["tuned"]["tuning"]["expected_best"]]
+    below, part = best[int(runs) - 1], runs - int(runs)
+    above = best[min(int(runs), 2)]
+    assert found["hypervolume"] == pytest.approx((1 - part) * below + part * above)
 
 
 def test_many_runs_of_which_the_same_is_to_be_said_share_a_line(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from math import isfinite
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from paretune.experiments.comparison.groups import Group
 from paretune.experiments.comparison.outcome import Outcome, archive_of
 from paretune.experiments.comparison.plan import Arm, Plan
@@ -117,21 +119,35 @@ def _spread(values: Sequence[float], null_sd: float | None) -> dict[str, float |
     return {"mean": found.mean, "sd": found.sd, "null_sd": null_sd}
 
 
-def at_equal_cost(group: Group, plan: Plan, found: Found) -> dict[str, Any] | None:
-    """What one gets who spends the seconds of one of the arm's runs on a sweep of fixed weights instead.
+def at_equal_cost(group: Group, fixed: Group | None, plan: Plan, found: Found) -> dict[str, Any] | None:
+    """What one gets who spends the time of one of the arm's runs on a sweep of fixed weights instead.
 
-    That many of the fixed configurations, at least one, drawn at random, the best of them chosen on validation. None
-    for fixed weights themselves, and where no fixed weights were tuned.
+    Of the tuned fixed weights' configurations some are drawn at random and the best of them is chosen on validation: as
+    many as one of the arm's runs lasts runs with fixed weights (of the same seeds, made side by side; at least one).
+    Between whole numbers it is what those come to who draw one more with the probability that spends the same on
+    average.
+
+    Args:
+        group: the arm.
+        fixed: the best fixed weights under its algorithm.
+        plan: the comparison.
+        found: its tuning.
+
+    Returns:
+        ``against`` (the fixed weights' label), ``runs`` (how many are drawn) and ``hypervolume`` (on the test split).
+        None for fixed weights, for an algorithm under which none were tuned, and without a seed that both have.
     """
-    if group.arm.is_fixed:
+    if group.arm.is_fixed or fixed is None or group.algorithm != plan.algorithms[0]:
         return None
-    for name, configurations in found.items():
-        lines = expected_best([one for one in configurations if one is not None])
-        if plan.arm(name).is_fixed and lines and lines[0]["seconds"] > 0:
-            seconds = mean(outcome.cost.seconds for outcome in group.outcomes.values())
-            affordable = min(max(1, int(seconds / lines[0]["seconds"])), len(lines))
-            return {"against": name, **lines[affordable - 1]}
-    return None
+    lines = expected_best([one for one in found.get(fixed.arm.name, []) if one is not None])
+    shared = set(group.outcomes) & set(fixed.outcomes)
+    own, other = (sum(g.outcomes[seed].cost.seconds for seed in shared) for g in (group, fixed))
+    if not lines or other <= 0:
+        return None
+    runs = min(max(1.0, own / other), float(len(lines)))
+    values = [line["hypervolume"] for line in lines]
+    volume = float(np.interp(runs, range(1, len(lines) + 1), values))
+    return {"against": fixed.label, "runs": runs, "hypervolume": volume}
 
 
 def tuning_entry(arm: Arm, found: Found, objectives: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

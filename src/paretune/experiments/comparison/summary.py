@@ -85,7 +85,7 @@ def summarise(root: str | Path, plan: Plan, jobs: int | None = None) -> dict[str
         group.label: {
             **arm_entry(group, objectives, target),
             "versus_best_fixed": versus_best_fixed(group, best[group.algorithm], contrasts),
-            "at_equal_cost": at_equal_cost(group, plan, found),
+            "at_equal_cost": at_equal_cost(group, best[group.algorithm], plan, found),
             "tuning": tuning_entry(plan.arm(group.arm.name), found, objectives),
         }
         for group in groups

@@ -38,11 +38,6 @@ class Tried:
     tokens: float
     runs: Mapping[int, Outcome]
 
-    @property
-    def seconds(self) -> float:
-        """What one of its runs took, in batches."""
-        return mean(outcome.cost.seconds for outcome in self.runs.values()) if self.runs else 0.0
-
 
 Found = Mapping[str, Sequence[Tried | None]]
 """What the configurations of each tuned arm came to."""
@@ -88,18 +83,16 @@ def expected_best(found: Sequence[Tried]) -> list[dict[str, Any]]:
     Of M configurations the i-th worst is the best of m with probability C(i, m − 1) / C(M, m), i from 0.
 
     Returns:
-        Lines with ``configurations`` (m), ``hypervolume`` (on the test split), ``tokens`` and ``seconds`` (of m runs).
+        Lines with ``configurations`` (m), ``hypervolume`` (on the test split) and ``tokens`` (of m runs).
     """
     ranked = sorted(found, key=lambda one: one.validation)
     total = len(ranked)
     tokens = mean(one.tokens for one in ranked) if ranked else 0.0
-    seconds = mean(one.seconds for one in ranked) if ranked else 0.0
     return [
         {
             "configurations": m,
             "hypervolume": sum(comb(i, m - 1) * one.test for i, one in enumerate(ranked)) / comb(total, m),
             "tokens": m * tokens,
-            "seconds": m * seconds,
         }
         for m in range(1, total + 1)
     ]
