@@ -1,6 +1,5 @@
 """What the trainer adds to TRL's, on a tiny real policy."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -319,25 +318,7 @@ def test_without_bounds_there_is_no_hypervolume(model: str, tmp_path: Path) -> N
     assert not (tmp_path / "pareto.json").exists()
 
 
-# --- saving and resuming ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "rule", [GradientInfluence, lambda: HypervolumeGuided([0.4, 0.3, 0.3])], ids=["gradient", "hv"]
-)
-def test_a_resumed_run_goes_on_as_if_never_stopped(rule: Any, model: str, tmp_path: Path) -> None:
-    options = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2, "lr_scheduler_type": "constant"}
-    whole = trainer_of(model, tmp_path / "whole", rule(), **options)
-    whole.train()
-    trainer_of(model, tmp_path / "halves", rule(), **{**options, "max_steps": 3}).train()
-    resumed = trainer_of(model, tmp_path / "halves", rule(), **options)
-    resumed.train(resume_from_checkpoint=str(tmp_path / "halves" / "checkpoint-2"))
-    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
-        assert torch.equal(a, b)
-    assert json.dumps(whole._state()) == json.dumps(resumed._state())
-    timeless = [[{**line, "seconds": None} for line in read_steps(tmp_path / d)] for d in ("whole", "halves")]
-    assert timeless[0] == timeless[1]
-    assert read_evaluations(tmp_path / "whole") == read_evaluations(tmp_path / "halves")
+# --- saving ----------------------------------------------------------------------------------------------
 
 
 def test_checkpoints_on_the_front_are_kept(model: str, tmp_path: Path) -> None:

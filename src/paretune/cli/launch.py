@@ -1,10 +1,14 @@
 """Several processes: accelerate's launch flags, as ``trl grpo`` takes them."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from types import FrameType
 
 from accelerate.commands.launch import launch_command_parser
 
@@ -49,6 +53,37 @@ def is_worker() -> bool:
 
 
 def launch(flags: Sequence[str], command: Sequence[str]) -> int:
-    """Start the command on every process; the exit status."""
+    """Start the command on every process; the exit status.
+
+    SIGINT and SIGTERM go to all of them, and this process waits until the last has ended: accelerate's own launcher
+    leaves a single process behind, and ``subprocess`` kills it.
+    """
     arguments = [sys.executable, "-m", "accelerate.commands.launch", *flags, "--module", "paretune.cli", *command]
-    return subprocess.run(arguments, check=False).returncode
+    launcher = subprocess.Popen(arguments, start_new_session=True)
+    interrupted = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        del frame
+        interrupted.append(number)
+        with suppress(ProcessLookupError):
+            os.killpg(launcher.pid, number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        status = launcher.wait()
+        while _has_members(launcher.pid):
+            time.sleep(0.1)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if interrupted:
+        raise KeyboardInterrupt
+    return status
+
+
+def _has_members(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

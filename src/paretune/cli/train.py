@@ -61,6 +61,17 @@ def train(trainer: MultiObjectiveTrainer, checkpoint: Path | None = None) -> Non
         trainer.train(None if checkpoint is None else str(checkpoint))
     except (FileExistsError, RunInUseError, RewardError) as error:
         raise BadInputError(error) from error
+    except KeyboardInterrupt:
+        if trainer.is_world_process_zero():
+            print(_how_to_go_on(trainer.args.output_dir), file=sys.stderr)
+        raise
+
+
+def _how_to_go_on(directory: str) -> str:
+    found = checkpoints(directory)
+    if not found:
+        return f"paretune: interrupted before the first checkpoint; what there is stands in {directory}."
+    return f"paretune: interrupted after {found[max(found)].name}; the same command with --resume goes on from there."
 
 
 def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrainer:

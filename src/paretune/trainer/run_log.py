@@ -11,9 +11,11 @@ from typing import Any, Literal
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from paretune.experiments.record import RunRecord
+from paretune.experiments.record import RunRecord, read_steps
 from paretune.objectives import Objective
 from paretune.pareto import ParetoArchive, worst_corner
+from paretune.trainer.finite_updates import FiniteUpdates
+from paretune.trainer.step_scale import StepScale
 from paretune.weighting import Evaluation
 
 Purpose = Literal["grid", "rule"]
@@ -42,6 +44,8 @@ class RunLog:
             self.archives = {purpose: self._new_archive() for purpose in ("grid", "rule")}
         self._open_lines: list[dict[str, Any]] = []
         self._closed_lines: list[dict[str, Any]] = []
+        self._step = 0
+        self._left_out = 0  # updates of the batches whose lines are still to come
 
     def open(self, header: dict[str, Any], *, resume_step: int | None) -> None:
         """Begin the record, or take it up again after `resume_step`.
@@ -53,6 +57,7 @@ class RunLog:
         if self._directory is None:
             return
         self._record = RunRecord(self._directory)
+        self._step = resume_step or 0
         if resume_step is None:
             self._record.start(header)
         else:
@@ -61,6 +66,8 @@ class RunLog:
     def close(self, status: Literal["finished", "failed", "interrupted"], **fields: Any) -> None:
         """End the record; `fields` join run.json."""
         if self._record is not None:
+            for line in self.unfinished():
+                self._record.append_step(line)
             self.write_front()
             self._record.finish(status, **fields)
             self._record = None
@@ -72,7 +79,7 @@ class RunLog:
 
     def begin_batch(self, line: dict[str, Any], *, started: float) -> None:
         """Note a batch whose training begins."""
-        self._open_lines.append({**line, "started": started})
+        self._open_lines.append({**line, "started": started, "begun_at": self._step})
 
     def end_batch(self) -> None:
         """The batch's last micro-batch is done; its line follows with the optimiser step that it went into."""
@@ -80,20 +87,39 @@ class RunLog:
             line = self._open_lines.pop(0)
             self._closed_lines.append({**line, "ended": time.perf_counter()})
 
-    def end_step(self, step: int, update_norm: float | None) -> None:
-        """An optimiser step is done: write the lines of the batches that it completed."""
+    def end_step(self, step: int, *, update_norm: float | None, left_out: int) -> None:
+        """An optimiser step is done: write the lines of the batches that it completed.
+
+        Args:
+            step: optimiser steps done.
+            update_norm: ‖Δθ‖ of this one, where it is measured.
+            left_out: how many updates were left out since the last call, because the gradient was not finite.
+        """
+        self._step = step
+        self._left_out += left_out
         for i, line in enumerate(self._closed_lines):
             last = i + 1 == len(self._closed_lines)
             ended = time.perf_counter() if last else line["ended"]
-            total = ended - line.pop("started")
-            line.pop("ended")
-            known = line["seconds"]
-            seconds = {**known, "update": total - sum(known.values()), "total": total}
+            written = _written(line, step, ended, update_norm, self._left_out if last else 0)
             if self._record is not None:
-                self._record.append_step(
-                    {"batch": line["batch"], "step": step, **line, "update_norm": update_norm, "seconds": seconds}
-                )
+                self._record.append_step(written)
+        if self._closed_lines:
+            self._left_out = 0
         self._closed_lines.clear()
+
+    def unfinished(self) -> list[dict[str, Any]]:
+        """The lines of batches that have made updates and would make more, as if they ended here."""
+        now, begun = time.perf_counter(), [line for line in self._open_lines if line["begun_at"] < self._step]
+        return [_written(line, self._step, now, None, self._left_out) for line in begun]
+
+    def take_up(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Write lines that a checkpoint brought with it, for batches that will not go on, unless they are there."""
+        if self._record is None or not lines:
+            return
+        there = {line["batch"] for line in read_steps(self._record.directory)}
+        for line in lines:
+            if line["batch"] not in there:
+                self._record.append_step(line)
 
     def evaluated(
         self,
@@ -225,18 +251,39 @@ def evaluation_state(evaluation: Evaluation | None) -> dict[str, Any] | None:
     return None if evaluation is None else asdict(evaluation)
 
 
-class RunLogCallback(TrainerCallback):
-    """Writes each step's lines, and sees to it that the final policy is evaluated too."""
+def _written(
+    line: Mapping[str, Any], step: int, ended: float, update_norm: float | None, left_out: int
+) -> dict[str, Any]:
+    """A batch's line as it goes to the record."""
+    known = {key: value for key, value in line.items() if key not in ("started", "begun_at", "ended")}
+    parts, total = known["seconds"], ended - line["started"]
+    seconds = {**parts, "update": total - sum(parts.values()), "total": total}
+    written = {"batch": line["batch"], "step": step, **known, "update_norm": update_norm}
+    return {**written, "left_out": left_out, "seconds": seconds}
 
-    def __init__(self, log: RunLog, update_norm: Any) -> None:
+
+class RunLogCallback(TrainerCallback):
+    """Writes each step's lines, and sees to it that the final policy is evaluated too.
+
+    Args:
+        log: to be written to.
+        step_scale: measures updates.
+        finite_updates: counts those that were left out.
+    """
+
+    def __init__(self, log: RunLog, step_scale: StepScale, finite_updates: FiniteUpdates) -> None:
         self._log = log
-        self._update_norm = update_norm
+        self._step_scale = step_scale
+        self._finite_updates = finite_updates
+        self._left_out = 0
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Write the lines; ask for an evaluation after the last step."""
-        self._log.end_step(state.global_step, self._update_norm())
+        before, self._left_out = self._left_out, self._finite_updates.left_out
+        update_norm = self._step_scale.update_norm
+        self._log.end_step(state.global_step, update_norm=update_norm, left_out=self._left_out - before)
         if args.eval_strategy != "no" and state.global_step >= state.max_steps:
             control.should_evaluate = True
         return control

@@ -11,15 +11,17 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig
 
+from paretune.experiments.json_lines import plain
 from paretune.influence import Influence
 from paretune.objectives import Objective, Reward, as_objectives, check_objectives
-from paretune.trainer.checkpoints import load_state, rotate, save_state
+from paretune.trainer.checkpoints import checkpoints, load_state, rotate, save_state
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import MetricPool
+from paretune.trainer.finite_updates import FiniteUpdates
 from paretune.trainer.influence_meter import InfluenceMeter
+from paretune.trainer.interruption import Interruption
 from paretune.trainer.objective_trainer import ObjectiveTrainer
 from paretune.trainer.random_state import RandomState
 from paretune.trainer.rollouts import Rollouts, reward_weights
@@ -109,9 +111,13 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
         self._batch = 0
         writes = self.accelerator.is_main_process
         self.run_log = RunLog(self.objectives, args.output_dir if writes else None)
+        self._interruption = Interruption(self.accelerator)
         self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
+        finite_updates = FiniteUpdates(self.accelerator)
+        self.add_callback(finite_updates)
         self.add_callback(self._step_scale)
-        self.add_callback(RunLogCallback(self.run_log, lambda: self._step_scale.update_norm))
+        self.add_callback(RunLogCallback(self.run_log, self._step_scale, finite_updates))
+        self.add_callback(self._interruption)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -391,21 +397,29 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
         """TRL's, with the run's record kept beside it.
 
+        On SIGINT or SIGTERM training ends after the current step with a checkpoint, on a second one at once.
+
         Raises:
             FileExistsError: if the output directory already holds a run and this one does not resume it.
+            FloatingPointError: if the gradient was not finite in ten steps in a row.
+            KeyboardInterrupt: if a signal ended it.
             RewardError: if a reward or metric function does not give one number for each completion.
         """
         checkpoint = resume_from_checkpoint or None
         if checkpoint is True:
-            checkpoint = get_last_checkpoint(self.args.output_dir)
-            if checkpoint is None:
-                raise ValueError(f"There is no checkpoint to resume from in {self.args.output_dir}.")
+            whole = checkpoints(self.args.output_dir)
+            if not whole:
+                raise ValueError(f"There is no whole checkpoint to resume from in {self.args.output_dir}.")
+            checkpoint = str(whole[max(whole)])
         if checkpoint is not None:
             self.args.eval_on_start = False  # the record has that evaluation
         step = None if checkpoint is None else int(Path(str(checkpoint)).name.rsplit("-", 1)[-1])
         self.run_log.open(run_header(self), resume_step=step)
         try:
-            result = super().train(checkpoint, *args, **kwargs)
+            with self._interruption.listening():
+                result = super().train(checkpoint, *args, **kwargs)
+            if self._interruption.is_ending:
+                raise KeyboardInterrupt
         except KeyboardInterrupt:
             self.run_log.close("interrupted")
             raise
@@ -424,6 +438,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
             super()._save_checkpoint(model, trial)
         finally:
             self.args.save_total_limit = limit
+        self.accelerator.wait_for_everyone()  # every process writes a part of it
         if not self.args.should_save:
             return
         run_dir = Path(self._get_output_dir(trial=trial))
@@ -445,6 +460,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
             "latest": evaluation_state(self._latest),
             "evaluation": evaluation_state(self._evaluation),
             "realised": None if self._realised is None else self._realised.values.tolist(),
+            "unfinished": plain(self.run_log.unfinished()),
         }
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -465,6 +481,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
         if state["realised"] is not None:
             values = torch.tensor(state["realised"], dtype=torch.float64)
             self._realised = Influence(values=values, method="realised")
+        self.run_log.take_up(state["unfinished"])
 
 
 def _estimator(influence: Influence | None) -> dict[str, Any] | None:
