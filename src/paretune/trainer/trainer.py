@@ -104,6 +104,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
         self._influence: Influence | None = None
         self._realised: Influence | None = None  # by the update of the batch before, measured in time for a checkpoint
         self._notes_passes = False
+        self._sampler: Any = None
         self._scalarization: Scalarization | None = None
         self._latest: Evaluation | None = None  # of the policy, whoever asked for it
         self._evaluation: Evaluation | None = None  # the rule's latest
@@ -463,10 +464,18 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
             "unfinished": plain(self.run_log.unfinished()),
         }
 
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        self._sampler = super()._get_train_sampler(dataset)
+        return self._sampler
+
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
             self._load_state(load_state(checkpoint))
+            if self._sampler is not None and self._sampler.shuffle:
+                # TRL shuffles each epoch with the random state that the one before has left: go there.
+                for _ in range(int(self.state.epoch or 0)):
+                    torch.randperm(self._sampler.num_samples, generator=self._sampler.generator)
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         self.weighting.load_state_dict(state["rule"])
