@@ -15,6 +15,10 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
 )
 
 ALPHABET = "0123456789+=abcdefgh .\n"
@@ -94,3 +98,16 @@ def digits_where_even(completions: list[str], answer: list[str], **_: Any) -> li
     """Applies to every other prompt only."""
     shares = digits(completions)
     return [s if int(a) % 4 == 3 else None for s, a in zip(shares, answer, strict=True)]
+
+
+class StopAfter(TrainerCallback):
+    """Ends training after a step of which the schedule of learning rates knows nothing."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        control.should_training_stop = state.global_step >= self.step
+        return control

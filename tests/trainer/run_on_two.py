@@ -1,7 +1,9 @@
 """Run by test_two_processes.py on each of two real processes: trains, and leaves what came out in a folder."""
 
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,18 @@ from paretune import (
     Objective,
 )
 from paretune.objectives import Conciseness, completion_length
-from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization
-from policies import brief, digits, letters, prompts
+from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
+from policies import StopAfter, brief, digits, letters, prompts
 
 WEIGHTS = [0.5, 0.3, 0.2]
+RULES: dict[str, Callable[[], WeightingRule]] = {
+    "fixed": lambda: FixedWeights([0.5, 0.5]),
+    "hypervolume": lambda: HypervolumeGuided([0.5, 0.5]),
+    "directional": lambda: GradientInfluence(mu=1e-2),
+    "realised": lambda: GradientInfluence(mu=1e-2, method="realised"),
+    "exact": lambda: GradientInfluence(mu=1e-2, method="exact"),
+    "pama": lambda: PAMA(),
+}
 
 
 class FixedThroughInfluence(FixedWeights):
@@ -62,17 +72,37 @@ def parity(model: str, out: Path, rule: type[FixedWeights] | None) -> GRPOTraine
     return trainer
 
 
-def state(model: str, out: Path, rule: Any) -> MultiObjectiveTrainer:
+def state(
+    model: str, out: Path, rule: Any, *, stop: int | None = None, resume: bool = False, **kwargs: Any
+) -> MultiObjectiveTrainer:
     objectives = [
         Objective("digits", digits, bounds=(0, 1)),
         Objective("conciseness", Conciseness(), metric=completion_length, maximize=False, bounds=(0, 10)),
     ]
     config = MultiObjectiveConfig(
-        **settings(out / "run", per_device_eval_batch_size=3), eval_samples=7, eval_strategy="steps", eval_steps=1
+        **settings(out / "run", per_device_eval_batch_size=3, **kwargs),
+        eval_samples=7,
+        eval_strategy="steps",
+        eval_steps=1,
     )
     trainer = MultiObjectiveTrainer(model, objectives, config, prompts(), prompts(8), weighting=rule)
-    trainer.train()
+    if stop is not None:
+        trainer.add_callback(StopAfter(stop))
+    trainer.train(resume_from_checkpoint=resume)
     return trainer
+
+
+def resumed(model: str, out: Path, name: str) -> None:
+    """A run that is never stopped, and one that is stopped and resumed; the parameters of both."""
+    rank = int(os.environ["RANK"])
+    told = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    whole = state(model, out / f"{name}-whole", RULES[name](), **told)
+    state(model, out / f"{name}-halves", RULES[name](), stop=3, **told)
+    halves = state(model, out / f"{name}-halves", RULES[name](), resume=True, **told)
+    for which, trainer in (("whole", whole), ("halves", halves)):
+        kept = [p.detach() for p in trainer.model.parameters()]
+        torch.save([kept, trainer.optimizer.state_dict()], out / f"{name}-{which}-{rank}.pt")
+        (out / f"{name}-{which}-{rank}.json").write_text(json.dumps(trainer._state(), sort_keys=True))
 
 
 def main() -> None:
@@ -85,6 +115,10 @@ def main() -> None:
         "hypervolume": lambda: state(model, out, HypervolumeGuided([0.5, 0.5])),
         "pama": lambda: state(model, out, PAMA()),
     }
+    if job == "resumed":
+        for name in RULES:
+            resumed(model, out, name)
+        return
     trainer = jobs[job]()
     rank = trainer.accelerator.process_index
     torch.save([p.detach() for p in trainer.model.parameters()], out / f"parameters-{rank}.pt")

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from paretune import (
     PAMA,
@@ -22,7 +21,7 @@ from paretune import (
 from paretune.experiments.record import read_completions, read_evaluations, read_front, read_steps
 from paretune.objectives import Conciseness, completion_length
 from paretune.weighting import WeightingRule
-from policies import digits, letters, prompts, saved_policy
+from policies import StopAfter, digits, letters, prompts, saved_policy
 
 PREFERENCES = [0.4, 0.3, 0.3]
 RULES: dict[str, Callable[[], WeightingRule]] = {
@@ -44,19 +43,6 @@ QUICK = [("directional", "grpo"), ("realised", "rloo"), ("hypervolume", "reinfor
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return saved_policy(tmp_path_factory.mktemp("policy"), dropout=0.1)
-
-
-class StopAfter(TrainerCallback):
-    """Ends training after a step of which the schedule of learning rates knows nothing."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        control.should_training_stop = state.global_step >= self.step
-        return control
 
 
 def trainer_of(model: str, directory: Path, rule: WeightingRule, **kwargs: Any) -> MultiObjectiveTrainer:

@@ -12,6 +12,7 @@ import torch
 
 from paretune.experiments.record import read_evaluations, read_steps
 from policies import saved_policy
+from trainer.run_on_two import RULES
 
 TESTS = Path(__file__).parents[1]
 
@@ -37,7 +38,7 @@ def launch(job: str, model: str, out: Path) -> None:
             str(out),
         ],
         check=True,
-        timeout=240,
+        timeout=900,
         env={**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
     )
 
@@ -72,3 +73,21 @@ def test_both_processes_hold_identical_state(job: str, model: str, tmp_path: Pat
     assert [line["batch"] for line in read_steps(tmp_path / "run")] == [1, 2, 3]
     for line in read_evaluations(tmp_path / "run"):
         assert line["samples"] == 7  # of 8 rows; what fills the last batch of two processes does not count
+
+
+@pytest.mark.slow
+def test_a_resumed_run_goes_on_as_if_never_stopped(model: str, tmp_path: Path) -> None:
+    launch("resumed", model, tmp_path)
+    for rule in RULES:
+        for rank in (0, 1):
+            whole, halves = (torch.load(tmp_path / f"{rule}-{which}-{rank}.pt") for which in ("whole", "halves"))
+            assert all(torch.equal(a, b) for a, b in zip(whole[0], halves[0], strict=True)), (rule, rank)
+            for i, entries in whole[1]["state"].items():
+                assert all(torch.equal(v, halves[1]["state"][i][k]) for k, v in entries.items()), (rule, rank, i)
+            states = [(tmp_path / f"{rule}-{which}-{rank}.json").read_text() for which in ("whole", "halves")]
+            assert states[0] == states[1], (rule, rank)
+        runs = [tmp_path / f"{rule}-{which}" / "run" for which in ("whole", "halves")]
+        lines = [[{**line, "seconds": None} for line in read_steps(run)] for run in runs]
+        assert len(lines[0]) == 4
+        assert lines[0] == lines[1], rule
+        assert read_evaluations(runs[0]) == read_evaluations(runs[1]), rule
