@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trl.trainer.utils import nanstd
 
@@ -237,13 +237,52 @@ def test_per_objective_estimates_each_column_alone(estimator):
         for k in range(rewards.shape[1]):
             alone = rewards[:, k].clone()
             column = estimate(alone, estimator, size, lengths=lengths, scale="batch")
-            assert torch.equal(table[:, k], column)
+            differ = torch.tensor([len({x for x in group if x == x}) > 1 for group in alone.view(-1, size).tolist()])
+            same = ~differ.repeat_interleave(size) & (estimator == "grpo")
+            assert torch.equal(table[:, k], column.masked_fill(same, 0.0))
             by_name = {
                 "grpo": grpo(alone, size, scale="batch"),
                 "rloo": rloo(alone, size),
                 "reinforce++": reinforce_plus_plus(alone, lengths),
             }
             assert torch.equal(column, by_name[estimator])
+
+
+@pytest.mark.parametrize("scale", ["group", "batch", "none"])
+@pytest.mark.parametrize("estimator", ["grpo", "rloo", "reinforce++"])
+@settings(deadline=None)
+@given(
+    constants=st.lists(st.floats(-(2.0**53), 2.0**53, width=32), min_size=1, max_size=3),
+    size=st.integers(2, 12),
+    groups=st.integers(1, 3),
+)
+def test_an_objective_that_is_worth_the_same_everywhere_has_exactly_no_advantage(
+    estimator, scale, constants, size, groups
+):
+    rewards = torch.tensor([constants] * (size * groups))
+    table = per_objective(rewards, estimator, size, lengths=torch.arange(len(rewards)), scale=scale)
+    assert not table.any()
+    rewards[1:size] = NAN  # a single score in a group
+    assert not per_objective(rewards, estimator, size, lengths=torch.arange(len(rewards)), scale=scale).any()
+
+
+wide = st.one_of(st.floats(-(2.0**53), 2.0**53, width=32), st.sampled_from([0.0, 1.0, 1e-30, -1e-30, 1e-45, 1e16, NAN]))
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data(), size=st.integers(2, 4), groups=st.integers(1, 3), count=st.sampled_from([1, 3, 32]))
+def test_finite_rewards_of_any_size_have_finite_advantages(data, size, groups, count):
+    column = st.lists(wide, min_size=size * groups, max_size=size * groups)
+    rewards = torch.tensor(data.draw(st.lists(column, min_size=3, max_size=3))).T[:, torch.arange(count) % 3]
+    lengths = torch.arange(len(rewards))
+    for estimator in ("grpo", "rloo", "reinforce++"):
+        for scale in ("group", "batch", "none"):
+            table = per_objective(rewards, estimator, size, lengths=lengths, scale=scale)
+            assert torch.isfinite(table).all()
+            assert not table[rewards.isnan()].any()
+    weights = torch.full((count,), 1 / count)
+    assert torch.isfinite(normalize_then_sum(rewards, weights, size)).all()
+    assert torch.isfinite(grpo(sum_rewards(rewards, weights), size)).all()
 
 
 def test_linear_estimators_make_combining_rewards_or_advantages_the_same():

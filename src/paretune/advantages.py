@@ -185,6 +185,9 @@ def per_objective(
 ) -> Tensor:
     """The advantages A_k of each objective, each estimated as if it were alone.
 
+    Where all completions of a group are worth the same to an objective, its advantages are exactly 0. :func:`grpo`, as
+    TRL does, leaves the rounding error of float32 means there, which the division by a deviation as small magnifies.
+
     Args:
         rewards: ``[N, K]``, floating point; NaN: that objective does not apply.
         estimator: as in :func:`estimate`, like the other arguments.
@@ -204,7 +207,16 @@ def per_objective(
         estimate(column.contiguous(), estimator, num_generations, lengths=lengths, scale=scale)
         for column in rewards.unbind(dim=1)
     ]
-    return torch.stack(columns, dim=1)
+    table = torch.stack(columns, dim=1)
+    return table.masked_fill(_no_difference(rewards, num_generations), 0.0) if estimator == "grpo" else table
+
+
+def _no_difference(rewards: Tensor, num_generations: int) -> Tensor:
+    """``[N, K]``, whether an objective's scores in a completion's group are all equal."""
+    grouped = rewards.view(-1, num_generations, rewards.shape[1])
+    highest = grouped.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf).amax(dim=1)
+    lowest = grouped.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf).amin(dim=1)
+    return (highest == lowest).repeat_interleave(num_generations, dim=0)
 
 
 def _deviation(values: Tensor, dim: int) -> Tensor:

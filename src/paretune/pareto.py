@@ -1,17 +1,18 @@
 """The archive of non-dominated policies, and the hypervolume they dominate.
 
 Points are validation results ``[K]`` in raw units, each objective with its own direction. The hypervolume is the
-Lebesgue measure of what a set of points dominates above a reference point (Zitzler and Thiele, 1998), computed by
-moocore: O(n log n) for K ≤ 3 and n points, O(n²) for K = 4, exponential in K beyond.
+Lebesgue measure of what a set of points dominates above a reference point (Zitzler and Thiele, 1998);
+:mod:`paretune.volumes` computes it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from paretune.volumes import EXACT_UP_TO, exclusive_share, part_volume, union_volume
 
 Array = NDArray[np.float64]
 
@@ -24,16 +25,22 @@ class ParetoArchive:
     the archive dominates. So it is exactly 0 where a point of the archive is as good in every objective, and above 0
     otherwise, however small.
 
+    With more than five objectives the hypervolume is estimated (:attr:`exact` is false): it is the sum of the
+    contributions of the points as they came, each estimated to some percent
+    (:func:`paretune.volumes.exclusive_share`). Such an estimate never falls and is the same for the same points in the
+    same order, and which points are kept does not depend on it.
+
     Args:
         maximize: ``[K]``, whether more is better.
         reference: ``[K]``, the point above which volume is measured, in raw units. What is not better than the
             reference in every objective dominates no volume and contributes 0.
         bounds: K pairs (low, high) in raw units. With them every objective is mapped to [0, 1], so that volumes are
             in [0, 1] and runs compare; a value beyond a bound counts as the bound, but points keep their raw values.
-            Without them volumes are in the product of the raw units.
+            Without them volumes are in the product of the raw units, infinite where that is beyond float64.
 
     Raises:
-        ValueError: if the lengths differ or are 0, or for a number that is not finite or bounds without low < high.
+        ValueError: if the lengths differ or are 0, for a number that is not finite, or for bounds without low < high
+            or too far apart for float64.
 
     Example:
         >>> archive = ParetoArchive([True, False], reference=[0.0, 100.0], bounds=[(0, 1), (0, 100)])
@@ -69,6 +76,7 @@ class ParetoArchive:
             _check_bounds(self.maximize, self.bounds)
         self._points: Array = np.empty((0, self.dimension))
         self._steps: list[int | None] = []
+        self._estimate = 0.0
 
     @property
     def dimension(self) -> int:
@@ -86,9 +94,14 @@ class ParetoArchive:
         return list(self._steps)
 
     @property
+    def exact(self) -> bool:
+        """Whether hypervolume and contributions are exact; with more than five objectives they are estimated."""
+        return self.dimension <= EXACT_UP_TO
+
+    @property
     def hypervolume(self) -> float:
         """The volume that the points dominate above the reference: with bounds in [0, 1], else in raw units."""
-        return _volume(self._gains(self._points).clip(min=0.0))
+        return union_volume(self._gains(self._points).clip(min=0.0)) if self.exact else self._estimate
 
     def contribution(self, point: Sequence[float] | Array) -> float:
         """What a point would add to the hypervolume; 0 for a point with a value that is not finite.
@@ -99,11 +112,15 @@ class ParetoArchive:
         Raises:
             ValueError: if it has another number of values.
         """
-        values = self._checked(point)
-        gain = self._gains(values[None])[0]
-        if not (np.isfinite(values).all() and (gain > 0).all()):
-            return 0.0
-        return float(gain.prod()) * _exclusive((gain - self._gains(self._points).clip(0.0, gain)) / gain)
+        return self._contribution(self._checked(point), self._points)
+
+    def loss(self, index: int) -> float:
+        """What the hypervolume would lose without one of the points: its contribution to all others.
+
+        Args:
+            index: of the point in :attr:`points`.
+        """
+        return self._contribution(self._points[index], np.delete(self._points, index, axis=0))
 
     def add(self, point: Sequence[float] | Array, step: int | None = None) -> float:
         """Offer a point; it is kept if it contributes, and the points that it dominates are dropped.
@@ -124,6 +141,10 @@ class ParetoArchive:
             keep = ~dominates(values, self._points, self.maximize)
             self._points = np.vstack([self._points[keep], values])
             self._steps = [s for s, kept in zip(self._steps, keep, strict=True) if kept] + [step]
+            if not self.exact:
+                # All points lie in the box of the best value of each objective, whatever the estimates add up to.
+                best = part_volume(self._gains(self._points).max(axis=0), 1.0)
+                self._estimate = min(self._estimate + contribution, best)
         return contribution
 
     def state_dict(self) -> dict[str, Any]:
@@ -134,6 +155,7 @@ class ParetoArchive:
             "bounds": None if self.bounds is None else [list(pair) for pair in self.bounds],
             "points": self._points.tolist(),
             "steps": self.steps,
+            "estimate": None if self.exact else self._estimate,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -146,7 +168,10 @@ class ParetoArchive:
         points = np.asarray(state["points"], dtype=np.float64).reshape(-1, loaded.dimension)
         if len(points) != len(state["steps"]):
             raise ValueError(f"The state has {len(points)} points and {len(state['steps'])} steps.")
-        self.__dict__.update(loaded.__dict__, _points=points, _steps=list(state["steps"]))
+        if not np.isfinite(points).all():
+            raise ValueError("The state has points that are not finite: an archive holds none.")
+        estimate = 0.0 if loaded.exact else float(state["estimate"])
+        self.__dict__.update(loaded.__dict__, _points=points, _steps=list(state["steps"]), _estimate=estimate)
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -163,65 +188,34 @@ class ParetoArchive:
             raise ValueError(f"`point` must have {self.dimension} values, got shape {values.shape}: {point!r}.")
         return values
 
+    def _contribution(self, values: Array, others: Array) -> float:
+        gain = self._gains(values[None])[0]
+        if not (np.isfinite(values).all() and (gain > 0).all()):
+            return 0.0
+        return part_volume(gain, exclusive_share((gain - self._gains(others).clip(0.0, gain)) / gain))
+
     def _gains(self, points: Array) -> Array:
         """How far points ``[n, K]`` are above the reference, more being better, in [0, 1] units given bounds."""
         reference = np.array(self.reference)
         sign = np.where(self.maximize, 1.0, -1.0)
         if self.bounds is None:
-            return np.asarray(sign * (points - reference))
+            with np.errstate(over="ignore"):
+                return np.asarray((sign * (points - reference)).clip(-_LARGEST, _LARGEST))
         low, high = np.array(self.bounds).T
         return np.asarray(sign * (points.clip(low, high) - reference.clip(low, high)) / (high - low))
 
 
-_CANCELLATION = 1e-3
-"""Below this share a difference from 1 is not trusted: its rounding error is some 1e-16 in 1e-3."""
-
-
-def _volume(gains: Array) -> float:
-    """The volume of the union of the boxes between 0 and ``[n, K]`` gains that are not negative."""
-    if len(gains) == 0:
-        return 0.0
-    if gains.shape[1] > 3:
-        # From four objectives on, points cost far more than finding out which of them are dominated.
-        gains = moocore.filter_dominated(gains, maximise=True)
-    return float(moocore.hypervolume(gains, ref=0.0, maximise=True))
-
-
-def _exclusive(shortfalls: Array) -> float:
-    """The share of a new point's box that no other point dominates.
-
-    Args:
-        shortfalls: ``[n, K]``, in [0, 1], how far each other point falls short of the new one, in units of the new
-            one's gain: 0 where it is as good, 1 where it is no better than the reference.
-
-    Returns:
-        A share in [0, 1], with a relative precision of some 1e-12: 0 only if one point falls short nowhere.
-    """
-    if (shortfalls == 0).all(axis=1).any():
-        return 0.0
-    shortfalls = shortfalls[(shortfalls < 1).all(axis=1)]
-    share = 1.0 - _volume(1.0 - shortfalls)
-    if share > _CANCELLATION or len(shortfalls) == 0:
-        return share
-    # Nearly all is dominated. Cut what the nearest point leaves free into one thin slab per objective, and see what
-    # the other points leave of each, in units of that slab.
-    nearest = int((1.0 - shortfalls).prod(axis=1).argmax())
-    others = np.delete(shortfalls, nearest, axis=0)
-    share, low, high = 0.0, np.zeros(shortfalls.shape[1]), np.ones(shortfalls.shape[1])
-    for k, shortfall in enumerate(shortfalls[nearest]):
-        if shortfall > 0:
-            high[k] = shortfall
-            share += float((high - low).prod()) * _exclusive((others.clip(low, high) - low) / (high - low))
-            low[k], high[k] = shortfall, 1.0
-    return share
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 def _check_bounds(maximize: Sequence[bool], bounds: Sequence[tuple[float, float]]) -> None:
     if len(bounds) != len(maximize):
         raise ValueError(f"`bounds` has {len(bounds)} pairs for {len(maximize)} objectives: give one for each.")
     for low, high in bounds:
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"`bounds` must be finite with low < high, got ({low}, {high}).")
+        if not (low < high and math.isfinite(high - low)):
+            raise ValueError(
+                f"`bounds` must be finite with low < high and at most {_LARGEST:.2g} apart, got ({low}, {high})."
+            )
 
 
 def worst_corner(maximize: Sequence[bool], bounds: Sequence[tuple[float, float]]) -> list[float]:

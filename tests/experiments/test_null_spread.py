@@ -1,11 +1,13 @@
 import doctest
 import math
+import time
 
 import numpy as np
 import pytest
 
 import paretune.experiments.null_spread
-from paretune.experiments.null_spread import front_statistics, null_spread
+from paretune.experiments.null_spread import _front, front_statistics, null_spread
+from paretune.pareto import ParetoArchive
 
 UNIT = [(0.0, 1.0)]
 ROOT_PI = math.sqrt(math.pi)
@@ -95,6 +97,44 @@ def test_many_evaluations_on_few_problems_look_like_progress():
     assert 4.5 < null["steps_to_front"]["sd"] < 7
 
 
+@pytest.mark.parametrize("dimension", [1, 2, 3, 7, 32])
+@pytest.mark.parametrize("offset", [0.0, 0.4])
+def test_a_front_is_what_an_archive_would_hold(dimension, offset):
+    generator = np.random.default_rng(dimension)
+    maximize = [k % 2 == 0 for k in range(dimension)]
+    sign = np.where(maximize, 1.0, -1.0)
+    reference = [offset if up else 1 - offset for up in maximize]
+    for _ in range(5):
+        # Few values, some at the bounds: many are equal.
+        points = generator.integers(0, 6, (30, dimension)) / 5
+        archive = ParetoArchive(maximize, reference, UNIT * dimension)
+        for step, point in enumerate(points):
+            archive.add(point, step)
+        assert _front(sign * points, sign * np.array(reference)) == archive.steps
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_bounds_of_any_size(size):
+    steps, maximize = range(8), [True, False]
+    plain = null_spread([0.5, 0.9], [0.1, 0.3], steps, maximize, [0.0, 1.0], UNIT * 2, repeats=20)
+    bounds = [(0.0, size)] * 2
+    sized = null_spread([0.5 * size, 0.9 * size], [0.1 * size, 0.3 * size], steps, maximize, [0.0, size], bounds, 20)
+    assert np.array(sized["front_mean"]["mean"]) / size == pytest.approx(plain["front_mean"]["mean"])
+    assert sized["steps_to_front"] == pytest.approx(plain["steps_to_front"])
+
+
+def test_a_reference_on_the_best_bound_leaves_no_front():
+    null = null_spread([0.5, 0.9], [0.1, 0.3], range(8), [True, False], [0.0, 0.0], UNIT * 2, repeats=5)
+    assert (null["n"], null["front_mean"]) == (0, None)
+
+
+def test_many_objectives_take_no_longer_than_few():
+    started = time.process_time()
+    null = null_spread([0.5] * 32, [0.1] * 32, range(72), [True] * 32, [0.0] * 32, UNIT * 32)
+    assert null["steps_to_front"]["mean"] == pytest.approx(35.5)  # none of them dominates another
+    assert time.process_time() - started < 20
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -102,6 +142,8 @@ def test_many_evaluations_on_few_problems_look_like_progress():
         ({"standard_errors": []}, "must have 1 values"),
         ({"standard_errors": [-0.1]}, "0 or more"),
         ({"metrics": [math.nan]}, "must be finite"),
+        ({"metrics": [math.inf]}, "must be finite"),
+        ({"standard_errors": [math.nan]}, "must be finite"),
         ({"steps": []}, "one step or more"),
         ({"repeats": 1}, "2 repeats or more"),
         ({"reference": [0.0, 0.0]}, "`reference` has 2 values"),

@@ -2,8 +2,9 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretune import HypervolumeGuided, Objective
@@ -39,7 +40,10 @@ def test_meta_reward_is_monotone_and_bounded(a: float, b: float, scale: float) -
     assert 0.5 <= meta_reward(low, scale) <= meta_reward(high, scale) <= 2.0
 
 
-@pytest.mark.parametrize(("contribution", "scale"), [(-1e-9, 1.0), (float("nan"), 1.0), (1.0, 0.0)])
+@pytest.mark.parametrize(
+    ("contribution", "scale"),
+    [(-1e-9, 1.0), (float("nan"), 1.0), (1.0, 0.0), (1.0, float("inf")), (1.0, float("nan"))],
+)
 def test_meta_reward_refuses(contribution: float, scale: float) -> None:
     with pytest.raises(ValueError, match="must be"):
         meta_reward(contribution, scale)
@@ -81,6 +85,71 @@ def test_between_two_evaluations_the_factor_stays() -> None:
     assert scale_after(made, 0.6, 50.0) > 1.0
 
 
+# --- numbers that misbehave -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [None, 0.1, 1e-300, 1e300])
+@pytest.mark.parametrize("reference", ["worst", "initial"])
+def test_a_metric_that_stays_at_its_worst_is_no_progress(reference: str, scale: float | None) -> None:
+    made = rule(reference=reference, scale=scale)
+    assert scale_after(made, 0.0, 60.0) == 1.0
+    assert [scale_after(made, 0.0, length) for length in (50.0, 10.0, 0.0)] == [0.5, 0.5, 0.5]
+    assert made.archive is not None
+    assert made.archive.hypervolume == 0.0
+
+
+@pytest.mark.parametrize("spoilt", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("reference", ["worst", "initial", (0.0, 90.0)])
+def test_an_evaluation_that_is_not_finite_is_not_judged(reference: Any, spoilt: float) -> None:
+    made, untroubled = (rule(reference=reference, scale=0.1) for _ in range(2))
+    with pytest.warns(UserWarning, match=r"step 0 are not finite .* the factor stays 1\."):
+        assert scale_after(made, spoilt, 50.0) == 1.0
+    for point in [(0.5, 50.0), (0.6, 40.0)]:
+        assert scale_after(made, *point) == scale_after(untroubled, *point)
+    with pytest.warns(UserWarning, match="are not finite"):
+        assert scale_after(made, 0.9, spoilt) == untroubled.meta_reward > 0.6
+    assert made.archive.state_dict() == untroubled.archive.state_dict()
+
+
+numbers = st.one_of(st.floats(-200, 200), st.sampled_from([0.0, 1.0, 100.0, 1e30, -1e30, 1e-30, 1e308]))
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([1, 2, 32]),
+    st.lists(st.tuples(numbers, numbers), max_size=8),
+    st.sampled_from([None, 1e-320, 1e-30, 1e30]),
+)
+def test_the_factor_is_always_between_its_limits(
+    count: int, points: list[tuple[float, float]], scale: float | None
+) -> None:
+    made = HypervolumeGuided([1 / count] * count, scale=scale)
+    made.check([Objective(f"o{k}", print, maximize=k % 2 == 0, bounds=(-100, 100)) for k in range(count)])
+    for step, (even, odd) in enumerate(points):
+        metrics = [(odd if k % 2 else even) / (1 + k // 2) for k in range(count)]
+        factor = made.update(batch(count, evaluation=evaluation(*metrics, step=step))).scale
+        assert 0.5 <= factor <= 2.0
+        json.dumps(made.state_dict(), allow_nan=False)
+
+
+def test_thirty_two_objectives_make_progress_and_survive_a_restart() -> None:
+    made, again = (HypervolumeGuided([1 / 32] * 32) for _ in range(2))
+    for one in (made, again):
+        one.check([Objective(f"o{k}", print, bounds=(0, 1)) for k in range(32)])
+    generator = np.random.default_rng(0)
+    factors = []
+    for step, start in enumerate(np.linspace(0.1, 0.7, 20)):
+        metrics = (start + 0.1 * generator.random(32)).tolist()
+        seen = batch(32, evaluation=evaluation(*metrics, step=step))
+        factors.append(made.update(seen).scale)
+        assert again.update(seen).scale == factors[-1]
+        state = json.loads(json.dumps(again.state_dict()))
+        again = HypervolumeGuided([1 / 32] * 32)
+        again.check([Objective(f"o{k}", print, bounds=(0, 1)) for k in range(32)])
+        again.load_state_dict(state)
+    assert all(factor > 1 for factor in factors[1:])  # each is better than all before
+
+
 def test_state_survives_json() -> None:
     made, again = rule(), rule()
     for point in [(0.5, 50.0), (0.6, 50.0), (0.6, 40.0)]:
@@ -101,6 +170,7 @@ def test_bounds_are_needed() -> None:
         ({"apply_to": "loss"}, "`apply_to` must be one of update, advantage, reward, got 'loss'"),
         ({"reference": "best"}, "'worst', 'initial' or K values, got 'best'"),
         ({"reference": [0.0]}, "1 values for 2 weights"),
+        ({"reference": [0.0, float("nan")]}, "`reference` must be finite"),
         ({"scale": 0.0}, "`scale` must be positive"),
         ({"evaluate_on": "test"}, "'validation' or 'rollouts', got 'test'"),
         ({"every": 0}, "1 or more"),
@@ -109,6 +179,13 @@ def test_bounds_are_needed() -> None:
 def test_wrong_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         HypervolumeGuided([0.5, 0.5], **settings)
+
+
+@pytest.mark.parametrize("reference", [[1.0, 100.0], [1.5, 50.0], [0.0, 0.0], [0.5, -1.0]])
+def test_a_reference_above_which_there_is_no_room(reference: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"whose best bound is [10]: nothing can be better"):
+        rule(reference=reference)
+    rule(reference=[0.99, 99.0])
 
 
 GROUP = {"estimator": "grpo", "scale_rewards": "group", "aggregation": "sum_then_normalize", "max_grad_norm": 0.0}

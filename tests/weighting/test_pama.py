@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -165,6 +165,20 @@ def test_wrong_settings_and_values() -> None:
             min_norm_weights(torch.tensor(wrong))
     assert repr(PAMA(credit="batch")) == "PAMA(credit='batch')"
     assert PAMA().state_dict() == {}
+
+
+@settings(deadline=None)
+@given(st.sampled_from([1, 2, 32]), st.sampled_from(["sample", "batch"]), st.data())
+def test_advantages_of_any_size(count: int, credit: str, data: st.DataObject) -> None:
+    numbers = st.sampled_from([0.0, 1.0, -1.0, 1e-45, 1e-30, 1e30, 3e38, -3e38, np.nan])
+    columns = data.draw(st.lists(st.lists(numbers, min_size=4, max_size=4), min_size=3, max_size=3))
+    advantages = torch.tensor(columns).T[:, torch.arange(count) % 3]
+    lengths = torch.tensor(data.draw(st.lists(st.sampled_from([0, 1, 10**9]), min_size=4, max_size=4)))
+    result, handed_over = scalarized(advantages, lengths, credit)
+    assert result.weights.sum().item() == pytest.approx(1)
+    assert (result.weights >= 0).all()
+    assert torch.isfinite(handed_over).all()
+    assert (handed_over >= 0).all()
 
 
 # --- in training ------------------------------------------------------------------------------------------

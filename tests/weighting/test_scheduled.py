@@ -1,9 +1,10 @@
 import doctest
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trl import GRPOConfig, GRPOTrainer
 
@@ -32,6 +33,25 @@ def test_always_on_the_simplex(rows: list[list[float]], step: int) -> None:
     assert (weights >= 0).all()
 
 
+far = st.one_of(st.integers(0, 3), st.integers(0, 2**70), st.sampled_from([2**53, 2**53 + 1, 10**400, 10**400 + 1]))
+
+
+@settings(deadline=None)
+@given(st.lists(far, min_size=1, max_size=5, unique=True), st.one_of(far, st.just(0)))
+def test_breakpoints_as_far_as_one_likes_and_next_to_each_other(steps: list[int], step: int) -> None:
+    rule = ScheduledWeights({s: ((1.0, 0.0, 0.0), (0.0, 0.5, 0.5))[i % 2] for i, s in enumerate(steps)})
+    weights = rule.weights_at(step)
+    assert weights.sum().item() == pytest.approx(1, abs=1e-12)
+    assert (weights >= 0).all()
+    if step in steps:
+        assert weights.tolist() == rule.settings["schedule"][step]
+
+
+def test_steps_beyond_what_float64_tells_apart() -> None:
+    rule = ScheduledWeights({2**60: (1.0, 0.0), 2**60 + 4: (0.0, 1.0)})
+    assert [rule.weights_at(2**60 + i).tolist()[1] for i in range(-1, 6)] == [0, 0, 0.25, 0.5, 0.75, 1, 1]
+
+
 def test_the_example_in_the_docs() -> None:
     results = doctest.testmod(scheduled)
     assert (results.attempted, results.failed) == (2, 0)
@@ -53,12 +73,18 @@ def test_a_function_of_the_step() -> None:
     ("schedule", "message"),
     [
         ({}, "needs breakpoints"),
-        ({-1: (1.0, 0.0)}, "steps of 0 or more"),
+        ({-1: (1.0, 0.0)}, "whole steps of 0 or more, got -1"),
+        ({1.5: (1.0, 0.0)}, "whole steps of 0 or more, got 1.5"),
+        ({float("inf"): (1.0, 0.0)}, "whole steps of 0 or more, got inf"),
+        ({float("nan"): (1.0, 0.0)}, "whole steps of 0 or more, got nan"),
+        ({"soon": (1.0, 0.0)}, "whole steps of 0 or more, got 'soon'"),
+        ([(0, (1.0, 0.0)), (5, (1.0, 0.0)), (5, (0.0, 1.0))], r"two breakpoints at one step, got \[0, 5, 5\]"),
+        ({0: (float("nan"), 1.0)}, "must not be negative"),
         ({0: (1.0, 0.0), 5: (0.2, 0.2, 0.6)}, "same number"),
         ({0: (0.9, 0.2)}, "sum to 1"),
     ],
 )
-def test_wrong_schedules(schedule: dict[int, tuple[float, ...]], message: str) -> None:
+def test_wrong_schedules(schedule: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ScheduledWeights(schedule)
 

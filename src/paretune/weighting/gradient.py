@@ -12,26 +12,75 @@ from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scala
 
 TYPICAL_MOVE = 0.05
 """How far a typical batch moves the log-weights when μ is left to be calibrated."""
+_FLOAT64 = torch.finfo(torch.float64)
+_FARTHEST = 1e300
+"""No move of a log-weight is kept longer, so that the mean of several is finite."""
 
 
 def mirror_descent(weights: Sequence[float] | Tensor, influence: Sequence[float] | Tensor, step_size: float) -> Tensor:
     r"""One exponentiated step on the simplex, w_k ∝ w_k·exp(step_size · I_k).
 
-    Computed in log space, so that an influence of any finite size gives weights on the simplex. It is the closed
-    form of max_w ⟨w, I⟩ − (μ/η) KL(w ‖ w_t) (Lemma 5.1 and Eq. 3 of Lu et al., arXiv 2509.11452). A weight of 0
-    stays 0.
+    It is the closed form of max_w ⟨w, I⟩ − (μ/η) KL(w ‖ w_t) (Lemma 5.1 and Eq. 3 of Lu et al., arXiv 2509.11452),
+    computed in log space from how far each influence lags behind the largest, so that finite numbers of any size give
+    weights on the simplex, and an equal influence, or a step of 0, gives back the very weights.
+
+    A weight of 0 stays 0. One that is positive stays so: it falls to 2.2e-308, the smallest normal float64, at the
+    least, so that an objective that was driven into a corner can come back from there once its step_size · I is ahead
+    by 708 in sum.
 
     Args:
         weights: ``[K]``, on the simplex.
         influence: ``[K]``, finite.
-        step_size: η/μ, the policy's learning rate over the regularisation.
+        step_size: η/μ, the policy's learning rate over the regularisation; finite, 0 or more.
 
     Returns:
         ``[K]`` float64, summing to 1.
+
+    Raises:
+        ValueError: if the influence or the step size is not finite, or the step size is negative.
     """
     w = torch.as_tensor(weights, dtype=torch.float64)
     i = torch.as_tensor(influence, dtype=torch.float64)
-    return torch.softmax(torch.log(w) + step_size * i, dim=0)
+    if not torch.isfinite(i).all():
+        raise ValueError(f"`influence` must be finite, got {i.tolist()}: leave the weights as they are instead.")
+    if not 0 <= step_size < float("inf"):
+        raise ValueError(f"`step_size` must be finite and 0 or more, got {step_size}.")
+    alive = w > 0
+    exponent = step_size * _lag(i, i[alive].max())
+    if not exponent[alive].any():
+        return w.clone()
+    moved = torch.softmax(torch.where(alive, torch.log(w) + exponent, -torch.inf), dim=0)
+    return torch.where(alive, moved.clamp(min=_FLOAT64.tiny), 0.0)
+
+
+def raise_to_floor(weights: Tensor, floor: float) -> Tensor:
+    """The point nearest to the weights, by KL divergence, of those on the simplex with no weight below the floor.
+
+    What is below the floor is set to it, and what is above shares the rest in proportion. After
+    :func:`mirror_descent` this is the exact solution of its problem with w ≥ floor. Weights that keep to the floor are
+    given back as they are.
+
+    Args:
+        weights: ``[K]``, on the simplex.
+        floor: in [0, 1/K).
+
+    Returns:
+        ``[K]``, each at least the floor, summing to 1.
+    """
+    low = weights < floor
+    if not low.any():
+        return weights
+    while True:
+        shared = weights * (1 - floor * int(low.sum())) / weights[~low].sum()
+        lower = ~low & (shared < floor)
+        if not lower.any() or (low | lower).all():
+            return torch.where(low, floor, shared).clamp(min=floor)
+        low |= lower
+
+
+def _lag(influence: Tensor, largest: Tensor) -> Tensor:
+    """How far each is behind the largest, 0 or less and finite."""
+    return (influence - largest).clamp(min=_FLOAT64.min, max=0.0)
 
 
 class GradientInfluence(WeightingRule):
@@ -47,7 +96,8 @@ class GradientInfluence(WeightingRule):
         mu: μ > 0, on the scale of the method's influence. The released runs use 1e-5 and 1e-4 with influence clipped
             to |I_k| ≤ K; unclipped influence needs its own, the realised one another. None: the task's default;
             without one it is calibrated so that a batch whose largest influence is the mean of those so far moves
-            the log-weights by at most 0.05.
+            the log-weights by at most 0.05. (One batch whose influence is far out of proportion stays in that mean,
+            and the weights hardly move after it.)
         method: how influence is measured. ``"directional"``: one backward pass and one or two forward passes, whatever
             the number of objectives. ``"realised"``: one forward pass after the update; it steers the next batch, and
             works wherever TRL trains. ``"exact"``: a backward pass for each objective.
@@ -55,7 +105,8 @@ class GradientInfluence(WeightingRule):
             of block indices. Not with ``"realised"``, which sees the whole update.
         average_over: batches whose mean influence makes one move of the weights.
         every: influence is measured in every n-th batch only; in between, the weights stay.
-        floor: no weight falls below this; in [0, 1/K).
+        floor: no weight falls below this; in [0, 1/K). Without one, a weight can fall so low that its objective
+            counts for nothing for the rest of a run (:func:`mirror_descent` says how low).
         clip_norm: clip each objective's gradient to this norm first (the released code: 1); with ``"exact"`` only.
         include_kl: let the KL term's gradient count in each g_k (the released code does).
 
@@ -152,21 +203,25 @@ class GradientInfluence(WeightingRule):
         if len(self._pending) >= self.average_over:
             moved = mirror_descent(self.weights, torch.stack(self._pending).mean(dim=0), 1.0)
             self._pending.clear()
-            self.weights = self.floor + (1 - self.floor * len(moved)) * moved if self.floor else moved
+            self.weights = raise_to_floor(moved, self.floor)
         return Scalarization(self.weights)
 
     def _exponent(self, influence: Tensor, batch: Batch) -> Tensor:
-        """η I_k / μ, by which the log-weights move."""
+        """η (I_k − max_j I_j) / μ: how far each log-weight falls behind."""
         realised = batch.influence_method == "realised"
-        move = influence if realised else batch.learning_rate * influence
+        rate = 1.0 if realised else batch.learning_rate
         # A μ that was given belongs to the scale of the method that was asked for.
         if self.mu is not None and realised == (self.request.method == "realised"):
-            return move / self.mu
-        largest = float(move.abs().max())
-        if largest > 0:
-            self._calibrated_on += 1
-            self._typical += (largest - self._typical) / self._calibrated_on
-        return TYPICAL_MOVE * move / self._typical if self._typical > 0 else move
+            mu = self.mu
+        else:
+            largest = min(float((rate * influence).abs().max()), _FARTHEST)
+            if largest > 0:
+                self._calibrated_on += 1
+                self._typical += (largest - self._typical) / self._calibrated_on
+            mu = self._typical / TYPICAL_MOVE
+        if mu == 0:
+            return torch.zeros_like(influence)
+        return (rate * _lag(influence, influence.max()) / mu).clamp(min=-_FARTHEST)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, what μ is calibrated by, and what is waiting to be averaged."""

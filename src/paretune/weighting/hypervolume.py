@@ -1,6 +1,7 @@
 """Hypervolume-guided weight adaptation: Algorithm 1 of Lu et al. (arXiv 2509.11452)."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
@@ -22,15 +23,15 @@ def meta_reward(contribution: float, scale: float = 1.0) -> float:
 
     Args:
         contribution: ΔHV ≥ 0 of the policy's point.
-        scale: the ΔHV that counts as ordinary progress, > 0, in the same units; the paper's is 1.
+        scale: the ΔHV that counts as ordinary progress, > 0 and finite, in the same units; the paper's is 1.
 
     Raises:
-        ValueError: if the contribution is negative or the scale is not positive.
+        ValueError: if the contribution is negative or NaN, or the scale is not positive and finite.
     """
     if not contribution >= 0:
         raise ValueError(f"`contribution` must be 0 or more, got {contribution}.")
-    if not scale > 0:
-        raise ValueError(f"`scale` must be positive, got {scale}.")
+    if not 0 < scale < math.inf:
+        raise ValueError(f"`scale` must be positive and finite, got {scale}.")
     return 0.5 + 1.5 * math.tanh(contribution / scale)
 
 
@@ -75,6 +76,10 @@ class HypervolumeGuided(WeightingRule):
     becomes r = 0.5 + 1.5·tanh(ΔHV / scale), and the next batch is scaled by r (Algorithm 1 of "Learning to Optimize
     Multi-Objective Alignment Through Dynamic Reward Weighting", arXiv 2509.11452). Every objective needs bounds.
 
+    An objective that never gets above the reference leaves no point with any volume: r then is 0.5 from the second
+    evaluation on. An evaluation with a metric that is not finite is not judged: r stays, and a warning says so. With
+    more than five objectives ΔHV is an estimate (:class:`paretune.ParetoArchive`).
+
     Args:
         weights: the preferences, one for each objective, summing to 1.
         apply_to: where r acts. ``"update"``: the size of the optimiser's step, after clipping, which always acts;
@@ -113,6 +118,8 @@ class HypervolumeGuided(WeightingRule):
                 raise ValueError(f"`reference` must be 'worst', 'initial' or K values, got {reference!r}.")
         elif len(reference) != len(self.weights):
             raise ValueError(f"`reference` has {len(reference)} values for {len(self.weights)} weights.")
+        elif not all(math.isfinite(r) for r in reference):
+            raise ValueError(f"`reference` must be finite, got {list(reference)}.")
         if scale is not None and not 0 < scale < float("inf"):
             raise ValueError(f"`scale` must be positive and finite, got {scale}.")
         if evaluate_on not in ("validation", "rollouts"):
@@ -141,7 +148,7 @@ class HypervolumeGuided(WeightingRule):
         self._bounds: list[tuple[float, float]] = []
 
     def check(self, objectives: Sequence[Objective]) -> None:
-        """Raise ``ValueError`` unless there is a weight for each objective and each has bounds."""
+        """Raise ``ValueError`` unless there is a weight for each objective, each has bounds, and the reference room."""
         check_count(self.weights, objectives)
         unbounded = [o.name for o in objectives if o.bounds is None]
         if unbounded:
@@ -151,6 +158,13 @@ class HypervolumeGuided(WeightingRule):
             )
         self._maximize = [o.maximize for o in objectives]
         self._bounds = [o.bounds for o in objectives if o.bounds is not None]
+        if not isinstance(self.reference, str):
+            for objective, reference, (low, high) in zip(objectives, self.reference, self._bounds, strict=True):
+                if reference >= high if objective.maximize else reference <= low:
+                    raise ValueError(
+                        f"`reference` is {reference:g} for {objective.name}, whose best bound is "
+                        f"{high if objective.maximize else low:g}: nothing can be better. Give a worse value."
+                    )
 
     def caution(self, *, estimator: str, scale_rewards: str, aggregation: str, max_grad_norm: float) -> str | None:
         """Why r would not act on the update, in one line; None if it does."""
@@ -176,6 +190,12 @@ class HypervolumeGuided(WeightingRule):
         return Scalarization(self.weights, scale=self.meta_reward, apply_to=self.apply_to)
 
     def _judge(self, point: Sequence[float], step: int) -> None:
+        if not all(math.isfinite(value) for value in point):
+            warnings.warn(
+                f"The metrics at step {step} are not finite ({list(point)}): the factor stays {self.meta_reward:g}.",
+                stacklevel=3,
+            )
+            return
         if self.archive is None:  # the initial policy opens the archive, and r is 1
             self.archive = self._new_archive(point)
             self.archive.add(point, step)

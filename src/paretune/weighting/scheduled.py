@@ -1,9 +1,9 @@
 """Weights that follow a plan made before training, as TRL's users first asked for (TRL issue 3036)."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,8 +23,8 @@ class ScheduledWeights(WeightingRule):
             straight line and outside of which they stay; or a function of the step that returns weights.
 
     Raises:
-        ValueError: if a breakpoint's step is negative, or its weights are negative, do not sum to 1, or differ
-            in number from the others'.
+        ValueError: if a breakpoint's step is no whole number of 0 or more or stands twice, or its weights are
+            negative, do not sum to 1, or differ in number from the others'.
 
     Example:
         >>> rule = ScheduledWeights({0: (1.0, 0.0), 100: (0.5, 0.5)})
@@ -41,14 +41,16 @@ class ScheduledWeights(WeightingRule):
             self._function = schedule
             self.settings = {"schedule": getattr(schedule, "__qualname__", repr(schedule))}
             return
-        # YAML and JSON give the steps as strings.
-        breakpoints = {int(step): check_weights(weights) for step, weights in dict(schedule).items()}
-        if not breakpoints or min(breakpoints) < 0:
-            raise ValueError(f"`schedule` needs breakpoints at steps of 0 or more, got {list(breakpoints)}.")
+        pairs = list(schedule.items() if isinstance(schedule, Mapping) else schedule)
+        breakpoints = {_whole(step): check_weights(weights) for step, weights in pairs}
+        if not breakpoints:
+            raise ValueError("`schedule` needs breakpoints, got none.")
+        if len(breakpoints) < len(pairs):
+            raise ValueError(f"`schedule` has two breakpoints at one step, got {[step for step, _ in pairs]}.")
         if len({len(w) for w in breakpoints.values()}) > 1:
             raise ValueError("`schedule` must give the same number of weights at every breakpoint.")
         self._steps = sorted(breakpoints)
-        self._weights = torch.stack([breakpoints[step] for step in self._steps]).numpy()
+        self._weights = torch.stack([breakpoints[step] for step in self._steps])
         self.settings = {"schedule": {step: breakpoints[step].tolist() for step in self._steps}}
 
     def check(self, objectives: Sequence[Objective]) -> None:
@@ -59,10 +61,24 @@ class ScheduledWeights(WeightingRule):
         """The weights ``[K]`` in force after `step` optimiser steps; ``ValueError`` if a function's are wrong."""
         if self._function is not None:
             return check_weights(self._function(step))
-        return torch.tensor(
-            [float(np.interp(step, self._steps, column)) for column in self._weights.T], dtype=torch.float64
-        )
+        after = bisect_right(self._steps, step)
+        if after in (0, len(self._steps)):
+            return self._weights[max(after - 1, 0)].clone()
+        before, following = self._steps[after - 1 : after + 1]
+        share = (step - before) / (following - before)  # of whole numbers of any size, rounded once
+        return (1 - share) * self._weights[after - 1] + share * self._weights[after]
 
     def update(self, batch: Batch) -> Scalarization:
         """The weights at the batch's step."""
         return Scalarization(self.weights_at(batch.step))
+
+
+def _whole(step: Any) -> int:
+    """A breakpoint's step; YAML and JSON give it as a string."""
+    try:
+        whole = int(step)
+    except (TypeError, ValueError, OverflowError):
+        whole = -1
+    if whole < 0 or (isinstance(step, float) and step != whole):
+        raise ValueError(f"`schedule` needs breakpoints at whole steps of 0 or more, got {step!r}.")
+    return whole

@@ -1,0 +1,61 @@
+"""What holds of every rule, whatever it sees."""
+
+import json
+import math
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretune import PAMA, FixedWeights, GradientInfluence, HypervolumeGuided, Objective, ScheduledWeights
+from paretune.weighting import RULES, WeightingRule
+from weighting.batches import batch, evaluation
+
+
+def made(name: str, count: int) -> WeightingRule:
+    even = [1 / count] * count
+    first = [1.0] + [0.0] * (count - 1)
+    rule: WeightingRule = {
+        "fixed": lambda: FixedWeights(even),
+        "scheduled": lambda: ScheduledWeights({0: first, 2: even}),
+        "hypervolume": lambda: HypervolumeGuided(even),
+        "gradient": lambda: GradientInfluence(floor=0.5 / count, average_over=2),
+        "pama": lambda: PAMA(),
+    }[name]()
+    rule.check([Objective(f"o{k}", print, bounds=(-1, 1)) for k in range(count)])
+    return rule
+
+
+def test_all_rules_are_here() -> None:
+    assert {made(name, 3).name for name in RULES} == set(RULES)
+
+
+figures = st.sampled_from([0.0, 1.0, -1.0, 0.3, 1e-30, 1e30, -1e30, math.nan, math.inf])
+
+
+@pytest.mark.parametrize("count", [1, 2, 32])
+@pytest.mark.parametrize("name", RULES)
+@settings(deadline=None, max_examples=30)
+@given(data=st.data())
+def test_one_objective_or_thirty_two_and_figures_of_any_size(name: str, count: int, data: st.DataObject) -> None:
+    rule = made(name, count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is not finite
+        for step in range(4):
+            seen = data.draw(st.lists(figures, min_size=5, max_size=5))
+            row = torch.tensor(seen)[torch.arange(count) % 5]
+            known: dict[str, Any] = {
+                "advantages": torch.stack([row, -row, row.flip(0), -row.flip(0)]).nan_to_num(0.0, 0.0, 0.0),
+                "influence": row.double(),
+                "evaluation": evaluation(*row.tolist(), step=step),
+            }
+            result = rule.update(batch(count, step=step, **known))
+            assert result.weights.shape == (count,)
+            assert abs(float(result.weights.sum()) - 1) < 1e-6
+            assert (result.weights >= 0).all()
+            assert 0.5 <= result.scale <= 2
+            assert result.advantages is None or torch.isfinite(result.advantages).all()
+            json.dumps(rule.state_dict(), allow_nan=False)
