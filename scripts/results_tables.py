@@ -29,6 +29,11 @@ def interval(found: Mapping[str, Any], digits: int = 3) -> str:
     return f"{number(found['mean'], digits)} [{number(found['low'], digits)}, {number(found['high'], digits)}]"
 
 
+def p_value(value: float | None) -> str:
+    """A p-value; small ones by their size."""
+    return f"{value:.0e}" if value is not None and value < 0.001 else number(value)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
     """Print a table."""
     print(f"\n### {title}\n")
@@ -91,8 +96,8 @@ def contrasts(summary: Mapping[str, Any]) -> None:
         if c is not None:
             better = c["probability_of_improvement"]
             rows.append([c["kind"], f"{c['rule']} − {c['against']}", c["figure"].replace("_", " "), str(c["n"]),
-                         interval({**c, "mean": c["difference"]}), number(c["p_t"]), number(c["p_sign_flip"]),
-                         number(c["p_holm"]), interval(better, 2)])  # fmt: skip
+                         interval({**c, "mean": c["difference"]}, 4), p_value(c["p_t"]), p_value(c["p_sign_flip"]),
+                         p_value(c["p_holm"]), interval(better, 2)])  # fmt: skip
     columns = ["", "contrast", "figure", "seeds", "difference", "p (t)", "p (sign flips)", "p (Holm)", "P(better)"]
     table(columns, rows, "Contrasts")
 
