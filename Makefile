@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # One thread a test process: the tests run two at a time, and small policies gain nothing from more.
 TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
 
-.PHONY: setup demo results test test-slow lint bench bench-sandbox smollm2 policy clean browser
+.PHONY: setup demo results test test-slow soak lint bench bench-sandbox smollm2 policy clean browser
 
 setup: $(VENV)/ready
 
@@ -28,7 +28,11 @@ browser: setup
 
 test-slow: setup browser  ## what takes minutes or a large dependency: the remake of the policy, SmolLM2, DeepSpeed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[deepspeed]"
-	$(TEST) -m slow
+	$(TEST) -m slow --ignore tests/soak
+
+soak: setup  ## hundreds of kills, thousands of steps: the figures of docs/reliability.md (an hour on two cores)
+	rm -f soak.jsonl
+	$(TEST) -m slow tests/soak
 
 lint: setup
 	$(BIN)/ruff check src tests scripts benchmarks

@@ -45,6 +45,7 @@ def test_a_signal_and_on_from_there(processes: int, number: signal.Signals, tmp_
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert read_run(tmp_path / "run")["status"] == "interrupted"
+    assert read_run(tmp_path / "run")["processes"] == processes
     (step,) = checkpoints(tmp_path / "run")
     lines = read_steps(tmp_path / "run")
     assert [line["step"] for line in lines] == list(range(1, step + 1))

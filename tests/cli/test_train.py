@@ -70,11 +70,13 @@ def test_ones_own_rewards_and_data(tmp_path: Path) -> None:
     assert "no front: not every objective has bounds" in done.stdout
 
 
+@pytest.mark.slow
 def test_two_processes_by_accelerates_flags(tmp_path: Path) -> None:
     short = [a if a != "16" else "8" for a in SHORT]
     done = paretune("train", "--num_processes", "2", "--cpu", *short, "--output_dir", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(read_steps(tmp_path / "run")) == 2
+    assert read_run(tmp_path / "run")["processes"] == 2
     assert done.stdout.count("Pareto front") == 1
 
 

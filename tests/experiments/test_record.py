@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -8,12 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretune.experiments.record import (
+    OtherRunError,
     RunInUseError,
     RunRecord,
+    check_resumable,
+    holds_run,
+    is_in_use,
+    read_completions,
     read_evaluations,
     read_front,
     read_run,
@@ -352,3 +358,291 @@ def test_a_broken_head_is_named(tmp_path, content, complaint):
     with pytest.raises(ValueError, match=complaint) as raised:
         read_run(tmp_path)
     assert "run.json" in one_line(raised)
+
+
+# --- interrupted, edited and deleted ------------------------------------------------------------------------
+
+
+def files_of(directory):
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def whole_checkpoint(directory, number):
+    folder = directory / f"checkpoint-{number}"
+    folder.mkdir()
+    for name in ("model.safetensors", "trainer_state.json", "paretune.json"):
+        (folder / name).write_text("{}")
+    return folder
+
+
+def test_the_lines_that_a_checkpoint_counts_stay_and_no_others(tmp_path):
+    record = opened(tmp_path)
+    record.append_step(step(1))
+    record.append_evaluation({"step": 1, "purpose": "grid"})
+    counted = record.lines()
+    assert counted == {"steps.jsonl": 1, "evaluations.jsonl": 1, "completions.jsonl": 0}
+    record.append_evaluation({"step": 1, "purpose": "grid", "again": True})  # by hand, after the checkpoint
+    record.append_step(step(2))
+    record.close()
+    record.resume(1, HEADER, lines=counted)
+    assert read_steps(tmp_path) == [step(1)]
+    assert read_evaluations(tmp_path) == [{"step": 1, "purpose": "grid"}]
+    assert record.lines() == counted
+    record.append_step(step(2))
+    assert record.lines() == {**counted, "steps.jsonl": 2}
+    record.close()
+    with pytest.raises(RuntimeError, match="is not open"):
+        record.lines()
+
+
+def test_a_run_that_begins_again_keeps_no_line(tmp_path):
+    record = opened(tmp_path)
+    record.append_evaluation({"step": 0, "purpose": "grid"})  # which it will make again
+    record.append_completion({"step": 0})
+    record.append_step(step(1))
+    (tmp_path / "final_evaluations.jsonl").write_text('{"step": 1}\n')
+    record.write_front([0.0], None, [])
+    record.close()
+    started = read_run(tmp_path)["started"]
+    record.resume(0, HEADER, lines={})
+    assert read_steps(tmp_path) == read_evaluations(tmp_path) == read_completions(tmp_path) == []
+    assert (tmp_path / "final_evaluations.jsonl").read_text() == ""
+    assert not (tmp_path / "pareto.json").exists()
+    assert read_run(tmp_path)["started"] == started
+    record.append_step(step(1))
+    record.close()
+
+
+def test_final_evaluations_of_policies_that_stay_stay(tmp_path):
+    opened(tmp_path).finish("finished")
+    (tmp_path / "final_evaluations.jsonl").write_text('{"step": 2}\n{"step": 4}\n{"step": 6}\n{"st')
+    record = RunRecord(tmp_path)
+    record.resume(4, HEADER)
+    record.close()
+    assert (tmp_path / "final_evaluations.jsonl").read_text() == '{"step": 2}\n{"step": 4}\n'
+
+
+def edit(name, old, new):
+    def damage(directory):
+        text = (directory / name).read_text()
+        assert old in text
+        (directory / name).write_text(text.replace(old, new))
+
+    return damage
+
+
+BY_HAND = [
+    pytest.param(lambda d: (d / "steps.jsonl").unlink(), r"steps\.jsonl' has 0 lines up to step 4, but there were 4"),
+    pytest.param(edit("steps.jsonl", '"step": 4', '"step": 5'), r"steps\.jsonl' has 3 lines up to step 4"),
+    pytest.param(lambda d: (d / "evaluations.jsonl").write_text('{"step": 2}\n'), r"evaluations\.jsonl' has 1 lines"),
+    pytest.param(edit("steps.jsonl", '"batch": 2,', '"batch": 2'), r"Line 2 of '.*steps\.jsonl' is no JSON"),
+    pytest.param(edit("steps.jsonl", '"step": 3', '"step": "3"'), r"Line 3 of '.*steps\.jsonl' should have a whole"),
+    pytest.param(lambda d: (d / "evaluations.jsonl").write_text("[]\n"), r"Line 1 of '.*evaluations\.jsonl' is list"),
+    pytest.param(lambda d: (d / "run.json").write_text(""), r"run\.json' is no JSON"),
+    pytest.param(edit("run.json", '"schema": 1', '"schema": 9'), r"run\.json' has the schema 9"),
+    pytest.param(lambda d: (d / "run.json").unlink(), r"it has no run\.json"),
+    pytest.param(lambda d: whole_checkpoint(d, 6), r"holds later checkpoints than that of step 4 \(checkpoint-6\)"),
+]
+
+
+@pytest.mark.parametrize(("damage", "complaint"), BY_HAND)
+def test_a_record_that_does_not_go_with_the_checkpoint_is_named_and_left_alone(tmp_path, damage, complaint):
+    record = opened(tmp_path)
+    for number in range(1, 5):
+        record.append_step(step(number))
+    for number in (2, 4):
+        record.append_evaluation({"step": number})
+    counted = record.lines()
+    whole_checkpoint(tmp_path, 4)
+    record.append_step(step(5))
+    record.write_front([0.0], None, [])
+    record.close()
+    damage(tmp_path)
+    before = files_of(tmp_path)
+    attempts = (
+        lambda: check_resumable(tmp_path, 4, counted),
+        lambda: RunRecord(tmp_path).resume(4, HEADER, lines=counted),
+    )
+    for attempt in attempts:
+        with pytest.raises((OSError, ValueError), match=complaint) as raised:
+            attempt()
+        one_line(raised)
+    assert files_of(tmp_path) == before
+    assert not is_in_use(tmp_path)
+
+
+def test_half_a_checkpoint_is_in_nobodys_way(tmp_path):
+    record = opened(tmp_path)
+    record.append_step(step(1))
+    counted = record.lines()
+    record.close()
+    (whole_checkpoint(tmp_path, 2) / "paretune.json").unlink()
+    check_resumable(tmp_path, 1, counted)
+
+
+def test_a_new_run_does_not_start_among_checkpoints(tmp_path):
+    (tmp_path / "checkpoint-best").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    assert not holds_run(tmp_path)
+    opened(tmp_path / "run").close()
+    (tmp_path / "checkpoint-7").mkdir()  # half of one, or another trainer's
+    assert holds_run(tmp_path)
+    with pytest.raises(FileExistsError, match="holds a run already"):
+        RunRecord(tmp_path).start(HEADER)
+    assert not (tmp_path / "run.json").exists()
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "deleted and made again"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_directory_that_is_deleted_gets_no_record_without_a_beginning(tmp_path, replaced, begun):
+    record = opened(tmp_path / "run")
+    if begun:
+        record.append_step(step(1))
+    shutil.rmtree(tmp_path / "run")
+    if replaced:
+        (tmp_path / "run" / "checkpoint-2").mkdir(parents=True)
+    for write in (
+        lambda: record.append_step(step(2)),
+        lambda: record.write_front([0.0], None, []),
+        lambda: record.finish("failed"),
+    ):
+        with pytest.raises(FileNotFoundError, match="was deleted, moved or given to another run") as raised:
+            write()
+        assert str(tmp_path / "run") in one_line(raised)
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == (
+        ["run", "run/checkpoint-2"] if replaced else []
+    )
+
+
+def test_the_run_that_took_the_place_is_not_written_to(tmp_path):
+    first = opened(tmp_path / "run")
+    first.append_step(step(1))
+    shutil.rmtree(tmp_path / "run")
+    second = opened(tmp_path / "run")
+    with pytest.raises(FileNotFoundError, match="given to another run"):
+        first.append_step(step(2))
+    first.close()
+    second.append_step(step(1, of="second"))
+    assert read_steps(tmp_path / "run") == [step(1, of="second")]
+    assert is_in_use(tmp_path / "run")
+    second.close()
+
+
+def test_a_file_that_is_deleted_does_not_begin_anew(tmp_path):
+    record = opened(tmp_path)
+    record.append_step(step(1))
+    (tmp_path / "steps.jsonl").unlink()
+    with pytest.raises(FileNotFoundError, match=r"steps\.jsonl' was deleted while the run was writing") as raised:
+        record.append_step(step(2))
+    one_line(raised)
+    assert not (tmp_path / "steps.jsonl").exists()
+    record.append_evaluation({"step": 1})  # of which there was none yet
+    record.close()
+
+
+def test_a_lock_that_is_deleted_stops_a_run_only_when_another_came(tmp_path):
+    record = opened(tmp_path)
+    (tmp_path / ".lock").unlink()
+    record.append_step(step(1))
+    other = RunRecord(tmp_path)
+    other.resume(1, HEADER)
+    with pytest.raises(FileNotFoundError, match="given to another run"):
+        record.append_step(step(2))
+    record.close()
+    assert read_steps(tmp_path) == [step(1)]
+    other.close()
+
+
+def test_who_asks_whether_a_directory_is_in_use_leaves_nothing(tmp_path):
+    assert not is_in_use(tmp_path)
+    assert not is_in_use(tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []
+    record = opened(tmp_path)
+    before = files_of(tmp_path)
+    assert is_in_use(tmp_path)
+    record.append_step(step(1))
+    record.close()
+    assert not is_in_use(tmp_path)
+    assert files_of(tmp_path).keys() == {*before, "steps.jsonl"}
+
+
+def test_a_start_that_fails_gives_the_directory_free(tmp_path):
+    with pytest.raises(TypeError):
+        RunRecord(tmp_path).start({"seed": object()})
+    assert not is_in_use(tmp_path)
+    opened(tmp_path).close()
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """The record of a run of six steps, and how many lines it had before the first and after each."""
+    directory = tmp_path_factory.mktemp("interrupted")
+    record = opened(directory)
+    counted = [record.lines()]
+    for number in range(1, 7):
+        record.append_step(step(number, note="é{漢}"))
+        if number % 2 == 0:
+            record.append_evaluation({"step": number, "purpose": "grid"})
+            record.append_completion({"step": number, "prompt": "2+2=\n"})
+        counted.append(record.lines())
+        record.append_evaluation({"step": number, "purpose": "rule"})
+    record.close()
+    return directory, counted
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    which=st.sampled_from(["steps.jsonl", "evaluations.jsonl", "completions.jsonl"]),
+    place=st.floats(0, 1),
+    at=st.integers(0, 6),
+)
+def test_cut_off_anywhere_a_run_goes_on_without_a_hole_or_says_so(tmp_path_factory, interrupted, which, place, at):
+    """From a checkpoint whose lines are all there each stands exactly once; from another nothing is changed."""
+    template, counted = interrupted
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    shutil.copytree(template, directory)
+    record = RunRecord(directory)
+    read = (read_steps, read_evaluations, read_completions)
+    all_lines = [of(directory) for of in read]
+    content = (directory / which).read_bytes()
+    (directory / which).write_bytes(content[: round(place * len(content))])
+    left = [of(directory) for of in read]  # readable, each file a part from its beginning
+    assert all(lines == whole[: len(lines)] for lines, whole in zip(left, all_lines, strict=True))
+    before = files_of(directory)
+    if all(len(lines) >= due for lines, due in zip(left, counted[at].values(), strict=True)):
+        record.resume(at, HEADER, lines=counted[at])
+        kept = [lines[:due] for lines, due in zip(all_lines, counted[at].values(), strict=True)]
+        assert [of(directory) for of in read] == kept
+        record.append_step(step(at + 1))
+        assert read_steps(directory) == [*kept[0], step(at + 1)]
+        record.close()
+    else:
+        with pytest.raises(ValueError, match=f"{which}' has \\d lines up to step {at}, but there were"):
+            record.resume(at, HEADER, lines=counted[at])
+        assert files_of(directory) == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"rule": {"name": "fixed"}}, "has the rule gradient, not fixed"),
+        ({"algorithm": "rloo"}, "has the algorithm grpo, not rloo"),
+        ({"objectives": [{"name": "accuracy"}]}, "has the objectives accuracy, length, not accuracy"),
+    ],
+)
+def test_a_run_goes_on_as_what_it_was(tmp_path, changed, complaint):
+    header = {
+        "rule": {"name": "gradient", "settings": {"mu": 1.0}},
+        "algorithm": "grpo",
+        "objectives": [{"name": "accuracy"}, {"name": "length"}],
+    }
+    record = RunRecord(tmp_path)
+    record.start(header)
+    record.append_step(step(1))
+    record.finish("interrupted")
+    before = (tmp_path / "run.json").read_text()
+    with pytest.raises(OtherRunError, match=complaint):
+        record.resume(1, {**header, **changed})
+    assert (tmp_path / "run.json").read_text() == before
+    record.resume(1, {**header, "rule": {"name": "gradient", "settings": {"mu": 2.0}}, "max_steps": 9})
+    record.finish("finished")

@@ -1,5 +1,6 @@
 """The realised influence against ⟨g_k, Δθ⟩, with the float64 gradients of TRL's own compute_loss."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,7 @@ def test_a_checkpoint_holds_what_the_last_update_did(tmp_path: Path) -> None:
     straight = run(tmp_path / "a", trainer_class=MultiObjectiveTrainer, **options)
     broken = {**options, "save_strategy": "steps", "save_steps": 2}
     run(tmp_path / "b", trainer_class=MultiObjectiveTrainer, **broken)
+    shutil.rmtree(tmp_path / "b" / "checkpoint-4")
     resumed = run(
         tmp_path / "b", trainer_class=MultiObjectiveTrainer, resume=str(tmp_path / "b" / "checkpoint-2"), **broken
     )

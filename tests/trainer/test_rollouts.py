@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import torch
+from trl.trainer.utils import nanstd
 
 from paretune import MultiObjectiveConfig
 from paretune.trainer.rollouts import Rollouts, reward_weights
@@ -65,3 +66,36 @@ def test_the_cosine_is_one_where_combining_makes_no_difference(tmp_path: Path) -
         1
     )
     assert rollouts(tmp_path, rewards).combine_cosine(weighted(0.3, 0.7)) < 0.999
+
+
+def test_a_completion_that_nothing_scores_has_no_advantage_whatever_a_rule_hands_over(tmp_path: Path) -> None:
+    rewards = REWARDS.clone()
+    rewards[2] = torch.nan
+    made = rollouts(tmp_path, rewards)
+    handed_over = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert made.advantages(weighted(0.5, 0.5, advantages=handed_over)).tolist() == [1.0, 2.0, 0.0, 4.0]
+    assert handed_over.tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize(
+    "rewards",
+    [
+        [1.0, 0.5, 0.5, 0.5, 1.0, None, None, None],
+        [1.0, None, None, None, None, None, None, None],
+        [None, None, None, None, None, None, None, None],
+    ],
+    ids=["some", "one", "none"],
+)
+def test_the_figures_are_trls_where_completions_are_not_scored(rewards: list[float | None], tmp_path: Path) -> None:
+    scored = torch.tensor([torch.nan if r is None else r for r in rewards])
+    lengths = torch.ones(8)
+    config = MultiObjectiveConfig(str(tmp_path), num_generations=2)
+    figures = Rollouts(config, scored.unsqueeze(1), lengths, loss_lengths=lengths).reward_metrics(weighted(1.0))
+    deviations = nanstd(scored.view(-1, 2), dim=1)
+    expected = {
+        "reward": torch.nanmean(scored).item(),
+        "reward_std": nanstd(scored).item(),
+        "frac_reward_zero_std": torch.isclose(deviations, torch.zeros(4)).float().mean().item(),
+    }
+    assert figures == pytest.approx(expected, nan_ok=True)

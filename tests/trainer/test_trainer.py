@@ -350,7 +350,7 @@ def test_a_run_that_raises_says_so_in_its_record(model: str, tmp_path: Path) -> 
 
     options = config(tmp_path, eval_strategy="no")
     trainer = MultiObjectiveTrainer(model, [broken], options, prompts(), weighting=FixedWeights([1.0]))
-    with pytest.raises(RuntimeError, match="no reward today"):
+    with pytest.raises(RewardError, match="raised RuntimeError: no reward today"):
         trainer.train()
     assert read_run(tmp_path)["status"] == "failed"
 
@@ -360,10 +360,10 @@ def test_a_wrong_number_of_rewards_or_metrics_is_named(model: str, tmp_path: Pat
         return [1.0]
 
     of = [Objective("digits", digits), Objective("one", one)]
-    with pytest.raises(RewardError, match="'one' returned 1 rewards, but 8 were expected"):
+    with pytest.raises(RewardError, match="function 'one' of objective 'one' returned 1 values for 8 completions"):
         trainer_of(model, tmp_path / "a", FixedWeights([0.5, 0.5]), of=of, eval_strategy="no").train()
     of = [Objective("digits", digits, metric=one)]
-    with pytest.raises(RewardError, match="metric of objective 'digits' returned 1 values for 6 completions"):
+    with pytest.raises(RewardError, match="metric 'one' of objective 'digits' returned 1 values for 6 completions"):
         trainer_of(model, tmp_path / "b", FixedWeights([1.0]), of=of).evaluate()
 
 

@@ -61,7 +61,7 @@ def test_fixed_weights_are_trls_on_either_way(model: str, tmp_path: Path) -> Non
             assert all(torch.equal(a, b) for a, b in zip(ours, stock, strict=True)), (job, rank)
 
 
-@pytest.mark.parametrize("job", ["gradient", "hypervolume", "pama"])
+@pytest.mark.parametrize("job", ["gradient", "hypervolume", pytest.param("pama", marks=pytest.mark.slow)])
 def test_both_processes_hold_identical_state(job: str, model: str, tmp_path: Path) -> None:
     launch(job, model, tmp_path)
     first, second = states(tmp_path)

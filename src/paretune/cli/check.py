@@ -14,6 +14,7 @@ from transformers import SchedulerType
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.check_tables import print_tables
+from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, make_rule, parse
 from paretune.cli.train import make_trainer, quiet
 from paretune.experiments.check import Array, Check, Seen, costs, examine
@@ -150,6 +151,7 @@ def run(argv: list[str]) -> int:
         flags = [part for name, value in STILL.items() for part in (f"--{name}", value)]
         settings = parse([*argv, *flags, "--output_dir", scratch], prog=PROG, defaults={"disable_tqdm": True})
         rule = make_rule(settings.run, settings.task)
+        check_ready(settings)
         check = _measure(settings, rule, batches, scratch, console)
     rows = len(settings.task.validation)
     print_tables(check, min(settings.config.eval_samples or rows, rows), console)

@@ -5,8 +5,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -14,8 +15,12 @@ from trl import ModelConfig
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.compare_table import CompareTable, print_result
+from paretune.cli.declared_types import describe, fits, shown
+from paretune.cli.list import ALGORITHMS
+from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
-from paretune.cli.settings import RunArguments, check_model, load_task, make_rule
+from paretune.cli.ready import check_ready
+from paretune.cli.settings import RunArguments, Settings, load_task, make_rule
 from paretune.cli.train import quiet
 from paretune.experiments.comparison import launchers
 from paretune.experiments.comparison.controls import control_arm
@@ -26,7 +31,17 @@ from paretune.experiments.comparison.members import (
     is_done,
     tuning_members,
 )
-from paretune.experiments.comparison.plan import PLAN, Arm, Plan, PlanError, arm_of, check_folder, read_plan, write_plan
+from paretune.experiments.comparison.plan import (
+    CHOICES,
+    PLAN,
+    Arm,
+    Plan,
+    PlanError,
+    arm_of,
+    check_folder,
+    read_plan,
+    write_plan,
+)
 from paretune.experiments.comparison.summary import configured_arms, summarise
 from paretune.experiments.json_files import write_json
 from paretune.report import write_report
@@ -96,16 +111,18 @@ def run(argv: list[str]) -> int:
         return 0
     quiet()
     directory = parser.given(argv, "output_dir")
-    if directory is None:
+    if not directory:
         raise BadInputError("where to? --output_dir DIR; run again with it, a comparison keeps its finished runs.")
     root = Path(directory)
     task = load_task(parser, argv)
-    own, settings = parse(parser, argv, task)
+    own, config, model = _parsed(parser, argv, task)
+    _, settings = parse(parser, argv, task)
     console = Console()
     try:
         plan = plan_of(own, settings, read_plan(root) if (root / PLAN).exists() else None)
         check(plan, task)
         check_folder(root)
+        check_ready(Settings(RunArguments(), config, model, task))
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".lock", timeout=0):
             plan = write_plan(root, plan)
@@ -123,7 +140,7 @@ def run(argv: list[str]) -> int:
 
 def parse(parser: StrictParser, argv: Sequence[str], task: Task) -> tuple[CompareArguments, dict[str, Any]]:
     """The command's own arguments, and the settings of training that were given."""
-    own, config, model = parser.parse(argv, {**task.settings, "model_name_or_path": task.model})
+    own, config, model = _parsed(parser, argv, task)
     named = {a[2:].split("=", 1)[0] for a in argv if a.startswith("--")} | set(parser.config_of(argv))
     settings: dict[str, Any] = {}
     for part in (config, model):
@@ -131,11 +148,16 @@ def parse(parser: StrictParser, argv: Sequence[str], task: Task) -> tuple[Compar
             if setting.name in named and setting.name != "output_dir":
                 value = getattr(part, setting.name)
                 settings[setting.name] = value.value if isinstance(value, Enum) else value
-    for name in ("seeds", "tuning_seeds", "jobs", "threads", "test_samples"):
-        value = getattr(own, name)
-        if value is not None and value < (0 if name == "tuning_seeds" else 1):
-            raise BadInputError(f"--{name} must be 1 or more, got {value}.")
+    if own.launcher == "ray" and find_spec("ray") is None:
+        raise BadInputError("--launcher ray: Ray is not installed: `pip install 'paretune[ray]'`.")
     return own, settings
+
+
+def _parsed(
+    parser: StrictParser, argv: Sequence[str], task: Task
+) -> tuple[CompareArguments, MultiObjectiveConfig, ModelConfig]:
+    own, config, model = parser.parse(argv, {**task.settings, "model_name_or_path": task.model})
+    return own, config, model
 
 
 def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None) -> Plan:
@@ -143,13 +165,13 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
     described = own.arms or {}
     if not isinstance(described, dict) or not all(isinstance(arm, dict) for arm in described.values()):
         raise PlanError("`arms` must map names to {rule, weights, preset, rule_settings, configurations}, in YAML.")
+    _check_arms(described)
     arms = [arm_of(name.strip(), described) for name in own.rules.split(",") if name.strip()]
     if before is not None:
         arms += [arm for arm in before.arms if arm.name not in {a.name for a in arms}]
     algorithms = [name.strip() for name in own.algorithms.split(",")]
     for name in algorithms:
-        if name not in ("grpo", "rloo", "reinforce++"):
-            raise PlanError(f"Unknown algorithm {name!r}: choose from grpo, rloo, reinforce++.")
+        _check_algorithm(name)
     has_fixed = any(arm.is_fixed for arm in arms)
     moving = [arm.name for arm in arms if not arm.is_fixed and arm.control is None]
     tuned = any(arm.configurations for arm in arms)
@@ -178,6 +200,31 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
     )
 
 
+def _check_arms(described: Mapping[Any, Mapping[Any, Any]]) -> None:
+    """Whether every arm and its configurations are of the declared types; the rules check what is in them."""
+    hints = get_type_hints(Arm)
+    in_configuration = {name: hints[name] for name in CHOICES}
+    for name, arm in described.items():
+        if not isinstance(name, str):
+            raise BadInputError(f"arms: {name!r} is no name: put it in quotes.")
+        mappings = [("", arm, hints)]
+        if fits(arm.get("configurations", []), hints["configurations"]):
+            mappings += [("configurations: ", c, in_configuration) for c in arm.get("configurations", [])]
+        for where, mapping, known in mappings:
+            for key, value in mapping.items():
+                if key in known and not fits(value, known[key]):
+                    raise BadInputError(
+                        f"arm {name!r}: {where}{key} expects {describe(known[key])}, got {shown(value)}."
+                    )
+        for algorithm in arm.get("algorithms", []):
+            _check_algorithm(algorithm)
+
+
+def _check_algorithm(name: str) -> None:
+    if name not in ALGORITHMS:
+        raise PlanError(f"Unknown algorithm {name!r}: choose from {', '.join(ALGORITHMS)}.")
+
+
 def check(plan: Plan, task: Task) -> None:
     """Find out now, before anything long starts, whether every run could be made.
 
@@ -187,7 +234,8 @@ def check(plan: Plan, task: Task) -> None:
     unbounded = [objective.name for objective in task.objectives if objective.bounds is None]
     if unbounded:
         raise BadInputError(f"{', '.join(unbounded)} has no bounds: a comparison needs those of every objective.")
-    check_model(plan.settings.get("model_name_or_path", task.model))
+    trusted = bool(plan.settings.get("trust_remote_code"))
+    model_config(plan.settings.get("model_name_or_path", task.model), {"trust_remote_code": trusted})
     for arm in plan.arms:
         variants = [arm.configured(configuration) for configuration in arm.configurations] or [arm]
         for variant in variants if arm.control is None else []:

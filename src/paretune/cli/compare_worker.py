@@ -18,6 +18,7 @@ import yaml
 
 from paretune.cli import evaluate, train
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.failure import FailedError
 from paretune.cli.settings import make_rule, parse
 from paretune.experiments.comparison.members import standing
 
@@ -34,6 +35,9 @@ def main() -> int:
     except BadInputError as error:
         print(f"paretune: {error}", file=sys.stderr)
         return 2
+    except FailedError as error:
+        print(f"paretune: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0

@@ -67,7 +67,6 @@ def run(argv: list[str]) -> int:
     (arguments,) = parser.parse(argv, {})
     if len(directories) < 2:
         raise BadInputError("which runs? `paretune divergence RUN RUN [RUN ...]`: first the folders, two or more.")
-    _check(arguments)
     quiet()
     output = Path(arguments.output)
     try:
@@ -118,18 +117,6 @@ def _measure(
                 both = f"{names[pair.a.path]} and {names[pair.b.path]}"
                 console.print(f"step {pair.step}: {both} {_cell(line)}", highlight=False, soft_wrap=True)
     return found
-
-
-def _check(arguments: DivergenceArguments) -> None:
-    """Whether every number is in its range."""
-    for name in ("samples", "max_completion_length", "per_device_eval_batch_size"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise BadInputError(f"--{name} must be 1 or more, got {value}.")
-    if arguments.temperature is not None and not 0 < arguments.temperature < float("inf"):
-        raise BadInputError(f"--temperature must be above 0, got {arguments.temperature}.")
-    if arguments.seed < 0:
-        raise BadInputError(f"--seed must be 0 or more, got {arguments.seed}.")
 
 
 def _task_of(runs: Sequence[TrainedRun]) -> str:

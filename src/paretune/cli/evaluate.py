@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, parse
 from paretune.cli.train import make_trainer, quiet
 from paretune.experiments.final_evaluations import (
@@ -21,6 +22,7 @@ from paretune.experiments.final_evaluations import (
     read_final_evaluations,
 )
 from paretune.experiments.record import read_run
+from paretune.objectives import RewardError
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoints import STATE_FILE, load_state
 from paretune.weighting import FixedWeights
@@ -71,9 +73,11 @@ def evaluate_run(directory: Path, argv: Sequence[str], *, split: str, decodings:
         header, policies = read_run(directory), chosen_policies(directory)
     except (OSError, ValueError) as error:
         raise BadInputError(error) from error
+    except (TypeError, KeyError, AttributeError) as error:
+        raise BadInputError(f"the record of the run in {directory} is broken: {error!r}.") from error
     if not policies:
         raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
-    seed = FRESH + (header.get("seed") or 0)
+    seed = FRESH + int(header.get("seed") or 0)
     with _settings(argv, policies[0].checkpoint, header.get("task")) as settings:
         prompts = _prompts(settings, split)
         settings.config.seed = seed
@@ -99,11 +103,13 @@ def _settings(argv: Sequence[str], checkpoint: Path, task: str | None = None) ->
     if task is not None and make_parser(PROG).given(flags, "task") is None:
         flags += ["--task", task]
     with TemporaryDirectory() as scratch:
-        yield parse(
+        settings = parse(
             [*flags, "--model_name_or_path", str(checkpoint), "--output_dir", scratch],
             prog=PROG,
             defaults={"disable_tqdm": True},
         )
+        check_ready(settings, trains=False)
+        yield settings
 
 
 def _trainer_of(settings: Settings, checkpoint: Path) -> MultiObjectiveTrainer:
@@ -119,7 +125,10 @@ def _trainer_of(settings: Settings, checkpoint: Path) -> MultiObjectiveTrainer:
 
 
 def _measure(trainer: MultiObjectiveTrainer, settings: Settings, split: str) -> dict[str, Any]:
-    metrics = trainer.evaluate(getattr(settings.task, split), metric_key_prefix=split)
+    try:
+        metrics = trainer.evaluate(getattr(settings.task, split), metric_key_prefix=split)
+    except RewardError as error:
+        raise BadInputError(error) from error
     names = [objective.name for objective in settings.task.objectives]
     return {
         "samples": _prompts(settings, split) * (settings.config.num_generations_eval or 1),

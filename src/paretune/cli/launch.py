@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
+import torch
 from accelerate.commands.launch import launch_command_parser
 
 from paretune.cli.bad_input import BadInputError
@@ -47,19 +49,41 @@ def split_launch_flags(argv: Sequence[str], own: Collection[str]) -> tuple[list[
     return launch, rest
 
 
+def _parsed(flags: Sequence[str]) -> Namespace:
+    """The flags as accelerate reads them; wrong ones it would answer with all of its usage."""
+
+    def refuse(message: str) -> NoReturn:
+        raise BadInputError(f"{message} (`accelerate launch --help` lists these)")
+
+    parser: ArgumentParser = launch_command_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    told = parser.parse_args([*flags, "script"])
+    for name in ("num_processes", "num_machines"):
+        if (count := getattr(told, name)) is not None and count < 1:
+            raise BadInputError(f"--{name} must be 1 or more, got {count}.")
+    if told.config_file is not None and not os.path.isfile(told.config_file):
+        raise BadInputError(f"--config_file {told.config_file}: there is no such file.")
+    return told
+
+
 def is_worker() -> bool:
     """Whether a launcher has started this process already."""
     return "LOCAL_RANK" in os.environ or "ACCELERATE_USE_CPU" in os.environ
 
 
 def launch(flags: Sequence[str], command: Sequence[str]) -> int:
-    """Start the command on every process; the exit status.
+    """Start the command on every process; the exit status. Raises :class:`BadInputError` for a wrong flag.
 
     SIGINT and SIGTERM go to all of them, and this process waits until the last has ended: accelerate's own launcher
     leaves a single process behind, and ``subprocess`` kills it.
     """
-    arguments = [sys.executable, "-m", "accelerate.commands.launch", *flags, "--module", "paretune.cli", *command]
-    launcher = subprocess.Popen(arguments, start_new_session=True)
+    launcher = subprocess.Popen(
+        [*_launcher(flags), "--module", "paretune.cli", *command],
+        start_new_session=True,
+        # What lies in the current folder must not stand in for a module of the same name; rewards are found there all
+        # the same.
+        env={**os.environ, "PYTHONSAFEPATH": "1"},
+    )
     interrupted = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -79,6 +103,19 @@ def launch(flags: Sequence[str], command: Sequence[str]) -> int:
     if interrupted:
         raise KeyboardInterrupt
     return status
+
+
+def _launcher(flags: Sequence[str]) -> list[str]:
+    """Accelerate's, except for several processes on CPUs, of which it starts but one unless there is an MPI."""
+    told = _parsed(flags)
+    on_cpus = told.cpu or not torch.accelerator.is_available()
+    if on_cpus and (told.num_processes or 1) > 1 and not told.mpirun_hostfile:
+        if (told.num_machines or 1) > 1:
+            raise BadInputError("--num_machines: several machines without accelerators need --mpirun_hostfile.")
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+        count = str(told.num_processes)
+        return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", count]
+    return [sys.executable, "-m", "accelerate.commands.launch", *flags]
 
 
 def _has_members(group: int) -> bool:

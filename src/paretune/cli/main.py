@@ -8,6 +8,7 @@ from importlib import import_module
 
 from paretune import __version__
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.failure import FailedError
 
 COMMANDS = {
     "check": "before training: ranges, conflicts, dead rewards, what each rule costs",
@@ -19,14 +20,15 @@ COMMANDS = {
     "divergence": "how far the policies of several runs have moved apart",
     "list": "the rules, tasks and algorithms",
 }
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        The exit status: 0 done, 2 bad input, 130 interrupted. A failure raises (status 1 with its traceback).
+        The exit status: 0 done, 1 failed, 2 bad input, 130 interrupted. A failure that nobody has foreseen raises
+        (status 1 with its traceback).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Nothing about a user's run goes to anyone, unless they ask for it.
@@ -42,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadInputError as error:
         print(f"paretune: {error}", file=sys.stderr)
         return BAD_INPUT
+    except FailedError as error:
+        print(f"paretune: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("paretune: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -5,19 +5,20 @@ with a traceback or two hundred lines of usage. Here each of these is one line.
 """
 
 import dataclasses
+import json
 import os.path
-import types
-from argparse import SUPPRESS
+from argparse import SUPPRESS, Namespace
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn, get_type_hints
 
-import yaml
 from trl import TrlParser
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.declared_types import brief, converted, describe, fits, shown
+from paretune.cli.ranges import check_ranges
+from paretune.cli.yaml_files import read_settings
 
 BASE = "base"
 """The YAML key that names the files a file builds on."""
@@ -45,6 +46,9 @@ class StrictParser(TrlParser):
             for dataclass, hints in [(d, get_type_hints(d)) for d in dataclass_types]
             for field in dataclasses.fields(dataclass)
             if field.init
+        }
+        self._required = {
+            field.name for d in dataclass_types for field in dataclasses.fields(d) if field.init and _has_value(field)
         }
         self.add_argument(
             "--config",
@@ -87,11 +91,24 @@ class StrictParser(TrlParser):
             *parsed, _namespace, remaining = self.parse_args_into_dataclasses(
                 list(argv), return_remaining_strings=True, look_for_args_file=False
             )
-        except (ValueError, TypeError, ImportError) as error:
-            raise BadInputError(error) from error
+        except BadInputError:
+            raise
+        except OSError as error:
+            raise BadInputError(f"a setting names a file that cannot be read: {error}") from error
+        except Exception as error:  # the settings' own checks raise whatever a wrong value runs into
+            raise BadInputError(str(error) or type(error).__name__) from error
         if remaining:
             raise BadInputError(f"unknown argument {remaining[0]!r}{self._hint(remaining[0])}")
         return tuple(parsed)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Namespace, list[str]]:  # type: ignore[override]
+        """Argparse's, with every number in its range: further checks, and TRL's, need not ask what 0 would do."""
+        parsed, remaining = super().parse_known_args(args, namespace)
+        check_ranges(vars(parsed), self._required)
+        for name, value in vars(parsed).items():
+            if isinstance(value, str) and value.lstrip().startswith(("{", "[")) and fits({}, self._hints.get(name)):
+                _check_json(name, value)
+        return parsed, remaining
 
     def given(self, argv: Sequence[str], name: str) -> Any:
         """The value of one setting in flags or YAML files, or None; its check is left to :meth:`parse`."""
@@ -118,17 +135,10 @@ class StrictParser(TrlParser):
             above: the files that build on it, the one on the command line first.
         """
         named = f"{above[-1]}: {BASE} {path}" if above else f"--config {path}"
-        try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadInputError(f"{named}: {error.strerror or error}.") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise BadInputError(f"{path} is not valid YAML: {error}") from error
-        if not isinstance(config, dict):
-            raise BadInputError(f"{path} must hold `setting: value` lines, found {type(config).__name__}.")
+        config = read_settings(path, named)
         bases = config.pop(BASE, [])
-        if not _fits(bases, str | list[str]):
-            raise BadInputError(f"{path}: {BASE} expects a file or a list of files, got {bases!r}.")
+        if not fits(bases, str | list[str]):
+            raise BadInputError(f"{path}: {BASE} expects a file or a list of files, got {brief(bases)}.")
         self._check_settings(path, config)
         settings: dict[str, Any] = {}
         for base in [bases] if isinstance(bases, str) else bases:
@@ -138,17 +148,18 @@ class StrictParser(TrlParser):
             if any(file.resolve() == other.resolve() for other in chain[:-1]):
                 raise BadInputError(f"{path}: {BASE} {file} leads back to itself: {' → '.join(map(str, chain))}.")
             settings |= self._settings_in(file, (*above, path))
-        return settings | {key: _converted(value, self._hints[key]) for key, value in config.items()}
+        return settings | {key: converted(value, self._hints[key]) for key, value in config.items()}
 
     def _check_settings(self, path: Path, config: Mapping[Any, Any]) -> None:
         for key, value in config.items():
             if key in self._hidden or key not in self._hints:
                 raise BadInputError(f"{path}: unknown setting {key!r}{self._hint(str(key))}")
-            if not _fits(value, self._hints[key]):
+            if not fits(value, self._hints[key]):
                 raise BadInputError(
-                    f"{path}: {key} expects {_describe(self._hints[key])}, "
-                    f"got {value!r} ({type(value).__name__}){_yaml_trap(value)}."
+                    f"{path}: {key} expects {describe(self._hints[key])}, got {shown(value)}{_yaml_trap(value)}."
                 )
+            if isinstance(value, str) and "\0" in value:
+                raise BadInputError(f"{path}: {key} has a NUL in it, got {shown(value)}: take it out.")
 
     def _check_spelling(self, argv: Sequence[str]) -> None:
         for argument in argv:
@@ -167,6 +178,21 @@ class StrictParser(TrlParser):
         return f": did you mean {close[0]}?" if close else f" (`{self.prog} --help` lists the settings)."
 
 
+def _has_value(field: "dataclasses.Field[Any]") -> bool:
+    """Whether a setting's default is a value, not None: then it cannot do without one."""
+    return field.default not in (None, dataclasses.MISSING)
+
+
+def _check_json(name: str, text: str) -> None:
+    """Whether a mapping that was given as text is one."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise BadInputError(f"--{name} is not valid JSON ({error}): {text}") from error
+    if not isinstance(found, dict):
+        raise BadInputError(f"--{name} must be a JSON object, got {text}.")
+
+
 def _config_files(argv: Sequence[str]) -> list[Path]:
     """The files that ``--config FILE`` and ``--config=FILE`` name, in their order."""
     files: list[Path] = []
@@ -180,57 +206,6 @@ def _config_files(argv: Sequence[str]) -> list[Path]:
             raise BadInputError("--config needs a YAML file.")
         files.append(Path(file))
     return files
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a YAML value is of the type that the setting declares."""
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, member) for member in get_args(hint))
-    if origin is Literal:
-        return any(value == choice and type(value) is type(choice) for choice in get_args(hint))
-    if origin is list:
-        return isinstance(value, list) and all(_fits(v, get_args(hint)[0]) for v in value)
-    if origin is dict or hint is dict:
-        return isinstance(value, dict)
-    if hint is Any:
-        return True
-    if hint is float:
-        return _number(value) is not None
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return value in [member.value for member in hint]
-    return hint is type(value) or (hint in (None, types.NoneType) and value is None)
-
-
-def _number(value: Any) -> float | None:
-    """A YAML number; YAML 1.1 reads 1e-6 (without a point) as a string."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None
-
-
-def _converted(value: Any, hint: Any) -> Any:
-    members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    return _number(value) if isinstance(value, str) and float in members and str not in members else value
-
-
-def _describe(hint: Any) -> str:
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_describe(m) for m in get_args(hint) if m is not types.NoneType)
-    if origin is Literal:
-        return "one of " + ", ".join(str(choice) for choice in get_args(hint))
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return "one of " + ", ".join(str(member.value) for member in hint)
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    if hint in names:
-        return names[hint]
-    return {list: "a list", dict: "a mapping"}.get(origin or hint, str(hint))
 
 
 def _yaml_trap(value: Any) -> str:

@@ -1,21 +1,17 @@
 """What ``paretune train`` and ``paretune evaluate`` are told, and the objects that are made of it."""
 
-import importlib
-import json
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
-from datasets import load_dataset
-from transformers import AutoConfig
 from trl import ModelConfig
 
 from paretune import tasks
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.model import model_config, model_settings
+from paretune.cli.own_task import own_task
 from paretune.cli.parser import StrictParser
+from paretune.cli.rule_settings import check_rule_settings, read_rule_settings
 from paretune.objectives import Objective, completion_length
 from paretune.sandbox import SandboxError
 from paretune.tasks import Task
@@ -67,7 +63,7 @@ class RunArguments:
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked command line: everything that needs no model."""
+    """A checked command line: everything that needs no model, and nothing of this machine."""
 
     run: RunArguments
     config: MultiObjectiveConfig
@@ -88,7 +84,7 @@ def parse(argv: Sequence[str], *, prog: str, defaults: Mapping[str, Any]) -> Set
         argv,
         {**task.settings, "model_name_or_path": task.model, "advantage_estimator": estimator, **defaults},
     )
-    check_model(model.model_name_or_path)
+    model_config(model.model_name_or_path, model_settings(model, config))
     return Settings(own, config, model, _with_room(task, config.max_completion_length))
 
 
@@ -133,61 +129,19 @@ def load_task(parser: StrictParser, argv: Sequence[str]) -> Task:
     if name is not None:
         raise BadInputError(f"give either --task {name} or --reward_funcs, not both.")
     own, _, model = parser.parse(argv, {})
-    return own_task(own, model.model_name_or_path)
+    return own_task(
+        own.reward_funcs or [],
+        own.dataset_name,
+        model.model_name_or_path,
+        config=own.dataset_config,
+        train_split=own.dataset_train_split,
+        test_split=own.dataset_test_split,
+    )
 
 
 def _is_on(given: Any) -> bool:
     """Whether a switch is on, by what follows its flag (nothing, a value, the next flag) or stands in YAML."""
     return given is True or (isinstance(given, str) and given.lower() not in ("false", "no", "f", "n", "0"))
-
-
-def own_task(own: RunArguments, model: str | None) -> Task:
-    """A task of the user's own rewards and data set.
-
-    Raises:
-        BadInputError: if one cannot be found.
-    """
-    if own.dataset_name is None or model is None:
-        missing = "--dataset_name" if own.dataset_name is None else "--model_name_or_path"
-        raise BadInputError(f"--reward_funcs needs {missing} too.")
-    try:
-        data = load_dataset(own.dataset_name, name=own.dataset_config)
-        splits = {split: data[split] for split in (own.dataset_train_split, own.dataset_test_split)}
-    except KeyError as error:
-        raise BadInputError(
-            f"the data set {own.dataset_name} has no split {error}; it has {', '.join(data)}."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"cannot load the data set {own.dataset_name}: {error}") from error
-    objectives = [Objective(path.rsplit(".", 1)[-1], _import(path)) for path in own.reward_funcs or []]
-    try:
-        return Task(
-            name=own.dataset_name,
-            description="your own rewards",
-            train=splits[own.dataset_train_split],
-            validation=splits[own.dataset_test_split],
-            test=splits[own.dataset_test_split],
-            objectives=objectives,
-            model=model,
-            mu=None,
-            settings={},
-        )
-    except ValueError as error:
-        raise BadInputError(error) from error
-
-
-def _import(path: str) -> Any:
-    """A reward by its dotted path; the current folder is searched first, as in TRL."""
-    if "." not in path:
-        raise BadInputError(f"--reward_funcs {path!r} is no import path: write it as my.module.reward.")
-    module, name = path.rsplit(".", 1)
-    sys.path.insert(0, os.getcwd())
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise BadInputError(f"--reward_funcs {path}: {error}") from error
-    finally:
-        sys.path.pop(0)
 
 
 def make_rule(own: RunArguments, task: Task) -> WeightingRule:
@@ -198,7 +152,7 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     """
     if own.rule not in RULES:
         raise BadInputError(f"unknown rule {own.rule!r}: choose one of {', '.join(RULES)}.")
-    settings = _rule_settings(own.rule_settings)
+    settings = read_rule_settings(own.rule_settings)
     if own.weights is not None and own.preset is not None:
         raise BadInputError("give either --weights or --preset, not both.")
     weights = _weights(own)
@@ -206,6 +160,7 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
         raise BadInputError(f"--rule {own.rule} needs --weights (one for each objective) or --preset.")
     if weights is not None and own.rule not in TAKE_WEIGHTS:
         raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
+    settings = check_rule_settings(RULES[own.rule], settings, weights=own.rule in TAKE_WEIGHTS)
     if own.rule == "gradient" and settings.get("method") != "realised":  # whose scale is another
         settings.setdefault("mu", task.mu)
     try:
@@ -214,18 +169,6 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     except (TypeError, ValueError) as error:
         raise BadInputError(f"--rule {own.rule}: {error}") from error
     return rule
-
-
-def _rule_settings(given: dict[str, Any] | str | None) -> dict[str, Any]:
-    if not isinstance(given, str):
-        return dict(given or {})
-    try:
-        settings = json.loads(given)
-    except json.JSONDecodeError as error:
-        raise BadInputError(f"--rule_settings is not valid JSON ({error}): {given}") from error
-    if not isinstance(settings, dict):
-        raise BadInputError(f"--rule_settings must be a JSON object, got {given}.")
-    return settings
 
 
 def _build(name: str, weights: Any, settings: dict[str, Any]) -> WeightingRule:
@@ -244,20 +187,3 @@ def _weights(own: RunArguments) -> list[float] | str | None:
         return [float(w) for w in own.weights.split(",")]
     except ValueError as error:
         raise BadInputError(f"--weights must be numbers with commas between them, got {own.weights!r}.") from error
-
-
-def check_model(model: str | None) -> None:
-    """Find out now, before anything long starts, whether there is such a model.
-
-    Raises:
-        BadInputError: if there is none.
-    """
-    if model is None:
-        raise BadInputError("no model: give --model_name_or_path.")
-    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
-        raise BadInputError(f"the model folder {model} holds no config.json.")
-    try:
-        AutoConfig.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        where = "is broken" if Path(model).is_dir() else "is neither a local folder nor a model that the Hub gave"
-        raise BadInputError(f"the model {model} {where}: {str(error).splitlines()[0]}") from error

@@ -1,34 +1,40 @@
 """``paretune train``: train a policy against several rewards."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from pickle import UnpicklingError
 
 import datasets
 import transformers
 from transformers import PrinterCallback, ProgressCallback
-from trl import ModelConfig, get_peft_config, get_quantization_config
+from trl import get_peft_config, get_quantization_config
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.failure import FailedError
 from paretune.cli.launch import is_worker, launch, split_launch_flags
+from paretune.cli.model import model_settings
 from paretune.cli.progress import Progress
+from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, make_rule, parse
 from paretune.cli.summary import print_summary
-from paretune.experiments.record import RunInUseError
+from paretune.experiments.disk import check_writable
+from paretune.experiments.record import OtherRunError, RunInUseError, check_resumable, holds_run, is_in_use, read_run
 from paretune.objectives import RewardError
 from paretune.report import write_report
-from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer
-from paretune.trainer.checkpoints import checkpoints
+from paretune.trainer import MultiObjectiveTrainer
+from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, checkpoints, resume_point
 from paretune.weighting import WeightingRule
 
 PROG = "paretune train"
 
 
 def run(argv: list[str]) -> int:
-    """Train, and write the report; the exit status."""
+    """Train, and write the report; the exit status. A finished run that is resumed gets its report again."""
     parser = make_parser(PROG)
     if "-h" in argv or "--help" in argv:
         parser.print_help()
@@ -39,28 +45,44 @@ def run(argv: list[str]) -> int:
         argv = [*argv, "--output_dir", _new_folder(argv)]
     settings = parse(argv, prog=PROG, defaults={"save_strategy": "steps", "disable_tqdm": True})
     rule = make_rule(settings.run, settings.task)
-    checkpoint = check_output_dir(settings.config.output_dir, resume=settings.run.resume)
+    check_ready(settings)
+    directory = settings.config.output_dir
+    start = check_output_dir(directory, resume=settings.run.resume)
+    if start is not None and not is_worker() and _is_done(directory, start.step, settings.config.max_steps):
+        print(f"the run in {directory} is finished after {start.step} steps: give it more --max_steps to train on.")
+        _show(directory)
+        return 0
     if launch_flags and not is_worker():
         return launch(launch_flags, ["train", *argv])
     trainer = make_trainer(settings, rule)
-    train(trainer, checkpoint)
+    if start is not None and start.checkpoint is None and trainer.is_world_process_zero():
+        print(f"the run in {directory} has no whole checkpoint yet: it begins again.")
+    train(trainer, resume=settings.run.resume)
     if trainer.is_world_process_zero():
-        print_summary(settings.config.output_dir)
-        print(f"report: {write_report(settings.config.output_dir).path}")
+        _show(directory)
     return 0
 
 
-def train(trainer: MultiObjectiveTrainer, checkpoint: Path | None = None) -> None:
-    """Train with the progress on the screen, from a checkpoint or from the start.
+def train(trainer: MultiObjectiveTrainer, *, resume: bool = False) -> None:
+    """Train with the progress on the screen, from the start or where the run in the output directory stopped.
 
     Raises:
-        BadInputError: if the folder is taken, or a reward function gives something else than rewards.
+        BadInputError: if the folder is taken, the checkpoint there is broken, or a reward function gives something else
+            than rewards.
+        FailedError: if the disk fails, or the gradient is not finite step after step.
     """
     trainer.add_callback(Progress(trainer.reward_func_names))
     try:
-        trainer.train(None if checkpoint is None else str(checkpoint))
-    except (FileExistsError, RunInUseError, RewardError) as error:
+        trainer.train(resume)
+    except (FileExistsError, RunInUseError, OtherRunError, RewardError, BrokenCheckpointError) as error:
         raise BadInputError(error) from error
+    except UnpicklingError as error:  # of torch.load, which transformers lets read tensors alone
+        raise BadInputError(
+            "the checkpoint cannot be resumed: a file of its optimiser, schedule or random state is damaged, or a "
+            "pickle of more than tensors, which is not read. Move it away and resume from the one before it."
+        ) from error
+    except (OSError, FloatingPointError) as error:
+        raise FailedError(error) from error
     except KeyboardInterrupt:
         if trainer.is_world_process_zero():
             print(_how_to_go_on(trainer.args.output_dir), file=sys.stderr)
@@ -70,7 +92,7 @@ def train(trainer: MultiObjectiveTrainer, checkpoint: Path | None = None) -> Non
 def _how_to_go_on(directory: str) -> str:
     found = checkpoints(directory)
     if not found:
-        return f"paretune: interrupted before the first checkpoint; what there is stands in {directory}."
+        return "paretune: interrupted before the first checkpoint; the same command with --resume begins again."
     return f"paretune: interrupted after {found[max(found)].name}; the same command with --resume goes on from there."
 
 
@@ -81,7 +103,7 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
         BadInputError: if rule, model and settings do not fit together.
     """
     config, model, task = settings.config, settings.model, settings.task
-    config.model_init_kwargs = {**_model_init(model, config), **(config.model_init_kwargs or {})}
+    config.model_init_kwargs = model_settings(model, config)
     try:
         trainer = MultiObjectiveTrainer(
             model.model_name_or_path,
@@ -95,29 +117,54 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
             peft_config=get_peft_config(model),
             quantization_config=get_quantization_config(model),
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise BadInputError(error) from error
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     return trainer
 
 
-def check_output_dir(directory: str | Path, *, resume: bool) -> Path | None:
-    """The checkpoint to go on from, or None for a new run.
+def check_output_dir(directory: str | Path, *, resume: bool) -> ResumePoint | None:
+    """Where the run goes on, or None for a new one. Nothing is changed, and nothing left.
 
     Raises:
-        BadInputError: if a new run would go where one is, or there is nothing to resume.
+        BadInputError: if the folder cannot be written, a new run would go where one is, or the one there cannot be
+            resumed: there is none, it still runs, or its files are broken.
     """
-    found = checkpoints(directory)
-    if resume:
-        if not found:
-            raise BadInputError(f"--resume: {directory} holds no checkpoint; leave --resume out to start there.")
-        return found[max(found)]
-    if found or (Path(directory) / "run.json").exists():
-        raise BadInputError(f"--output_dir {directory} already holds a run: choose another folder, or add --resume.")
-    if Path(directory).exists() and not Path(directory).is_dir():
-        raise BadInputError(f"--output_dir {directory} is a file: choose a folder.")
+    try:
+        if os.path.isfile(directory):
+            raise BadInputError(f"--output_dir {directory} is a file: choose a folder.")
+        check_writable(directory)
+        if resume:
+            return _start(directory)
+        if holds_run(directory):
+            raise BadInputError(
+                f"--output_dir {directory} already holds a run: choose another folder, or add --resume."
+            )
+    except (OSError, ValueError) as error:
+        raise BadInputError(error) from error
     return None
+
+
+def _start(directory: str | Path) -> ResumePoint:
+    if not holds_run(directory):
+        raise BadInputError(f"--resume: {directory} holds no checkpoint and no run; leave --resume out to start one.")
+    # Started by a launcher, the first of the processes may be writing there by now.
+    if not is_worker() and is_in_use(directory):
+        raise BadInputError(f"--resume: the run in {directory} is still running; wait for its end, or end it.")
+    start = resume_point(directory)
+    check_resumable(directory, start.step, start.lines)
+    return start
+
+
+def _is_done(directory: str | Path, step: int, max_steps: int) -> bool:
+    """Whether a run has made all the steps that are asked of it; of one that is given in epochs its trainer knows."""
+    return read_run(directory).get("status") == "finished" and 0 < max_steps <= step
+
+
+def _show(directory: str | Path) -> None:
+    print_summary(directory)
+    print(f"report: {write_report(directory).path}")
 
 
 def _new_folder(argv: Sequence[str]) -> str:
@@ -126,20 +173,12 @@ def _new_folder(argv: Sequence[str]) -> str:
     return str(Path("runs") / f"{task}-{rule}-{datetime.now():%Y%m%d-%H%M%S}")
 
 
-def _model_init(model: ModelConfig, config: MultiObjectiveConfig) -> dict[str, object]:
-    return {
-        "revision": model.model_revision,
-        "attn_implementation": model.attn_implementation,
-        "dtype": model.dtype,
-        "trust_remote_code": config.trust_remote_code,
-    }
-
-
 def quiet() -> None:
     """Leave the screen to the progress display; what is worth a warning still shows, a line each."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # what it cannot read is said in a line
     for library in ("trl", "huggingface_hub"):
         logging.getLogger(library).setLevel(logging.ERROR)
     for category in (FutureWarning, DeprecationWarning):

@@ -201,10 +201,10 @@ class _Policy:
         if (checkpoint / "adapter_config.json").is_file() and not is_peft_available():
             raise UnusableRunError(f"the checkpoint {checkpoint} is an adapter: `pip install 'paretune[peft]'`.")
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+            self.tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
             self.prompts = _encode(self.tokenizer, prompts, settings.chat_template_kwargs or {})
             self.model, loading = AutoModelForCausalLM.from_pretrained(
-                checkpoint, dtype="auto", output_loading_info=True
+                checkpoint, trust_remote_code=False, dtype="auto", output_loading_info=True
             )
         except Exception as error:  # a damaged folder raises whatever the reader of the damaged file does
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,18 +7,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from paretune.experiments.disk import write_error
 from paretune.experiments.json_lines import plain
 
 __all__ = ["read_json", "write_json", "write_whole"]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object in the file's place; numbers that are not finite become null."""
+    """Write a JSON object in the file's place; numbers that are not finite become null.
+
+    Raises:
+        OSError: If it cannot be written; the old file is then still there.
+        TypeError: If a value has no form in JSON.
+    """
     write_whole(path, json.dumps(plain(content), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Put the text in the file's place at once: a reader, or a crash, finds the old file or the new one."""
+    """Put the text in the file's place at once: a reader, or a crash, finds the old file or the new one.
+
+    Raises:
+        OSError: If it cannot be written; the old file is then still there.
+    """
     temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("w", encoding="utf-8") as file:
@@ -26,9 +36,11 @@ def write_whole(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            raise write_error(path, error) from error
         raise
 
 

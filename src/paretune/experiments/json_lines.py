@@ -9,8 +9,11 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from paretune.experiments.disk import write_error
 
 __all__ = ["append_line", "cut_torn_line", "plain", "read_lines", "to_line"]
 
@@ -23,14 +26,14 @@ def append_line(path: str | Path, line: Mapping[str, Any]) -> None:
         TypeError: If a value has no form in JSON.
     """
     content = to_line(line).encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        size = os.fstat(descriptor).st_size
-        if os.write(descriptor, content) < len(content):
-            os.ftruncate(descriptor, size)  # half a line would spoil the next one
-            raise OSError(f"A line could not be written to {str(path)!r} in full: is the disk full?")
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            _write_whole_or_not_at_all(descriptor, content)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def read_lines(path: str | Path) -> list[dict[str, Any]]:
@@ -77,6 +80,17 @@ def to_line(line: Mapping[str, Any]) -> str:
         TypeError: If a value has no form in JSON.
     """
     return json.dumps(plain(line), allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _write_whole_or_not_at_all(descriptor: int, content: bytes) -> None:
+    size = os.fstat(descriptor).st_size
+    try:
+        while content:  # a signal may cut a slow write short
+            content = content[os.write(descriptor, content) :]
+    except BaseException:
+        with suppress(OSError):  # a pipe keeps what it got
+            os.ftruncate(descriptor, size)  # half a line would spoil the next one
+        raise
 
 
 def plain(value: Any) -> Any:

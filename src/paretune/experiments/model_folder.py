@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def export(checkpoint: Path, folder: Path, card: str) -> None:
         card: the text of its README.md.
 
     Raises:
-        ExportError: if something is there already, or the checkpoint holds no weights that ``from_pretrained`` reads.
+        ExportError: if something is there already, the checkpoint holds no weights that ``from_pretrained`` reads, or a
+            link in it leads out of it: what is copied may be shown to others.
         OSError: if it cannot be written.
     """
     check_free(folder)
@@ -59,6 +61,7 @@ def export(checkpoint: Path, folder: Path, card: str) -> None:
         raise ExportError(
             f"{checkpoint} holds no weights that from_pretrained reads (a sharded checkpoint has to be merged first)."
         )
+    _check_links([*files, *(path for name in FOLDERS for path in (checkpoint / name).rglob("*"))], checkpoint)
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     try:
@@ -73,6 +76,13 @@ def export(checkpoint: Path, folder: Path, card: str) -> None:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def _check_links(paths: Iterable[Path], checkpoint: Path) -> None:
+    inside = checkpoint.resolve()
+    for path in paths:
+        if not path.resolve().is_relative_to(inside):
+            raise ExportError(f"{path} is a link out of the checkpoint: put the file itself in its place.")
 
 
 def _of_training(name: str) -> bool:

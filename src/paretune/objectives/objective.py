@@ -12,7 +12,7 @@ Metric = Callable[..., Any]
 
 
 class RewardError(ValueError):
-    """A reward or metric function gave something else than one number for each completion."""
+    """A reward or metric function raised, took too long or gave something else than a number for each completion."""
 
 
 class Objective:

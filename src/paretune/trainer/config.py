@@ -59,6 +59,13 @@ class MultiObjectiveConfig(GRPOConfig):
         metadata={"help": "Evaluate on the first so many rows of the evaluation set; all of them by default."},
     )
     eval_temperature: float = field(default=0.0, metadata={"help": "Sampling temperature of evaluations; 0 is greedy."})
+    reward_timeout: float | None = field(
+        default=None,
+        metadata={
+            "help": "Seconds that one call of a reward or metric function may take before the run stops; no limit by "
+            "default."
+        },
+    )
     front_checkpoints: int = field(
         default=5,
         metadata={
@@ -78,6 +85,10 @@ class MultiObjectiveConfig(GRPOConfig):
             raise ValueError(f"`eval_samples` must be 1 or more, got {self.eval_samples}.")
         if not 0 <= self.eval_temperature < float("inf"):
             raise ValueError(f"`eval_temperature` must be 0 or more, got {self.eval_temperature}.")
+        if self.reward_timeout is not None and not 0 < self.reward_timeout < float("inf"):
+            raise ValueError(
+                f"`reward_timeout` must be more than 0 seconds, got {self.reward_timeout}: leave it out for no limit."
+            )
         if self.front_checkpoints < 0:
             raise ValueError(f"`front_checkpoints` must be 0 or more, got {self.front_checkpoints}.")
         if self.multi_objective_aggregation != "sum_then_normalize" and (

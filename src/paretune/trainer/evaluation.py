@@ -13,7 +13,8 @@ from torch import Tensor
 from transformers import GenerationConfig
 from trl import GRPOTrainer
 
-from paretune.objectives import Objective, RewardError
+from paretune.objectives import Objective
+from paretune.trainer.reward_guard import RewardGuard
 from paretune.weighting import Evaluation
 
 ROW = "paretune_row"
@@ -96,36 +97,29 @@ def generating_at(trainer: GRPOTrainer, temperature: float) -> Iterator[None]:
         trainer.generation_config, trainer.generation_kwargs = saved_config, saved_kwargs
 
 
-def metrics_of(objectives: Sequence[Objective], rewards: Tensor, keywords: Mapping[str, Any]) -> Tensor:
+def metrics_of(
+    objectives: Sequence[Objective], rewards: Tensor, keywords: Mapping[str, Any], guard: RewardGuard
+) -> Tensor:
     """Every objective's metric of some completions.
 
     Args:
         objectives: the K objectives.
         rewards: ``[B, K]`` of these completions, which are the metric of an objective that has no other.
         keywords: what the reward functions were called with.
+        guard: calls the metrics.
 
     Returns:
-        ``[B, K]`` float64 on the CPU, NaN where a metric does not apply.
+        ``[B, K]`` float64 on the CPU, NaN where a metric does not apply or does not count.
 
     Raises:
-        RewardError: if a metric returns another number of values.
+        RewardError: if a metric misbehaves, unless there are several processes, which have to agree first.
     """
     # What a reward function logs through these stands in the log already.
     silent = {"log_extra": lambda *_: None, "log_metric": lambda *_: None}
     columns = [
         rewards[:, k].double().cpu()
         if objective.metric is None
-        else _column(objective.metric(**keywords, **silent), len(rewards), objective.name)
+        else guard.metric(objective, {**keywords, **silent}, len(rewards))
         for k, objective in enumerate(objectives)
     ]
     return torch.stack(columns, dim=1)
-
-
-def _column(values: Any, count: int, name: str) -> Tensor:
-    column = [float("nan") if v is None else float(v) for v in values]
-    if len(column) != count:
-        raise RewardError(
-            f"The metric of objective {name!r} returned {len(column)} values for {count} completions: "
-            "return one for each."
-        )
-    return torch.tensor(column, dtype=torch.float64)

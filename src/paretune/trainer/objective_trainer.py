@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from trl import GRPOTrainer
 
-from paretune.objectives import Objective, RewardError, apply_gates, completion_text, prompt_text
+from paretune.objectives import Objective, apply_gates, completion_text, prompt_text
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import ROW, MetricPool, generating_at, metrics_of, with_row_numbers
 from paretune.trainer.random_state import own_random_state
+from paretune.trainer.reward_guard import RewardGuard
+from paretune.trainer.time_limit import check_time_limits
 from paretune.weighting import Evaluation
 
 SHOWN = 8
@@ -29,20 +31,32 @@ class ObjectiveTrainer(GRPOTrainer):
         args: the settings.
         *positional: TRL's further arguments, in TRL's order.
         **keywords: TRL's further arguments.
+
+    Raises:
+        ValueError: if there is a ``reward_timeout`` that cannot be kept here.
     """
 
     args: MultiObjectiveConfig
     reward_func_names: list[str]
+    reward_funcs: list[Any]
 
     def __init__(
         self, model: Any, objectives: Sequence[Objective], args: MultiObjectiveConfig, *positional: Any, **keywords: Any
     ) -> None:
+        if args.reward_timeout is not None:
+            check_time_limits()
         self.objectives = list(objectives)
         super().__init__(model, [o.reward for o in self.objectives], args, *positional, **keywords)
         # An environment may bring rewards of its own, which TRL appends.
         for name, reward in list(zip(self.reward_func_names, self.reward_funcs, strict=True))[len(self.objectives) :]:
             self.objectives.append(Objective(name, reward))
         self.reward_func_names = [o.name for o in self.objectives]
+        self._guard = RewardGuard(self.args.reward_timeout, self.accelerator)
+        self.reward_funcs = [
+            reward if isinstance(reward, nn.Module) else self._guard.around(reward, name)
+            for name, reward in zip(self.reward_func_names, self.reward_funcs, strict=True)
+        ]
+        self._uncounted = 0  # completions of the latest training batch, on all processes, that do not count
         self._tokens = 0
         self._lengths = torch.empty(0)  # of the completions that were scored last, on all processes
         self._pool: MetricPool | None = None
@@ -59,13 +73,12 @@ class ObjectiveTrainer(GRPOTrainer):
         self._tokens += int(self._lengths.sum())
         if self.model.training:
             for objective in self.objectives:
-                objective.observe(self._lengths.tolist())
-        try:
-            rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        except ValueError as error:
-            if str(error).startswith("The reward function"):  # TRL's word for a wrong number of rewards
-                raise RewardError(error) from error
-            raise
+                self._guard.observe(objective, self._lengths.tolist())
+        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        self._guard.agree()
+        rewards, uncounted = self._guard.countable(rewards, self.reward_func_names)
+        if self.model.training:
+            self._uncounted = uncounted
         rewards = apply_gates(rewards, self.objectives)
         if self._pool is not None:
             metrics = self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list)
@@ -95,7 +108,9 @@ class ObjectiveTrainer(GRPOTrainer):
             "trainer_state": self.state,
             **({} if self.environments is None else {"environments": self.environments}),
         }
-        return metrics_of(self.objectives, rewards[self._own_rows(len(rewards))], keywords)
+        metrics = metrics_of(self.objectives, rewards[self._own_rows(len(rewards))], keywords, self._guard)
+        self._guard.agree()
+        return metrics
 
     def _own_rows(self, count: int) -> slice:
         """The part of `count` gathered rows that this process holds."""
@@ -132,12 +147,14 @@ class ObjectiveTrainer(GRPOTrainer):
         seed = (self.args.seed + 1) * 1_000_003 + self.state.global_step * 1_009 + self.accelerator.process_index
         self._pool = MetricPool(self.num_generations_eval)
         self._shown = []
-        with generating_at(self, self.args.eval_temperature), own_random_state(self.accelerator.device, seed):
-            output = super().evaluation_loop(
-                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
-            )
-        evaluation = self._pool.evaluation(self.state.global_step)
-        self._pool = None
+        try:
+            with generating_at(self, self.args.eval_temperature), own_random_state(self.accelerator.device, seed):
+                output = super().evaluation_loop(
+                    dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
+                )
+            evaluation = self._pool.evaluation(self.state.global_step)
+        finally:
+            self._pool = None
         for i, name in enumerate(self.reward_func_names):
             output.metrics[f"{metric_key_prefix}_{name}"] = evaluation.metrics[i]
             output.metrics[f"{metric_key_prefix}_{name}_standard_error"] = evaluation.standard_error[i]

@@ -36,9 +36,10 @@ class Rollouts:
         return sum_rewards(self.rewards, reward_weights(scalarization).to(self.rewards.device))
 
     def advantages(self, scalarization: Scalarization) -> Tensor:
-        """The advantages ``[N]`` to train on."""
+        """The advantages ``[N]`` to train on; 0 where no objective applies, whatever the rule hands over."""
         if scalarization.advantages is not None:
             advantages = scalarization.advantages.to(self.rewards)
+            advantages = advantages.masked_fill(self.rewards.isnan().all(dim=1), 0.0)
         elif self.config.combine == "advantages":
             alone = self.per_objective(_factor(scalarization, "reward"))
             advantages = alone @ scalarization.weights.to(alone)
@@ -63,10 +64,11 @@ class Rollouts:
         scored = combined[~torch.isnan(combined)]
         groups = combined.view(-1, self.config.num_generations)
         spread = groups.nan_to_num(nan=-torch.inf).amax(1) - groups.nan_to_num(nan=torch.inf).amin(1)
+        several = (~groups.isnan()).sum(dim=1) > 1  # TRL takes the deviation of a single score for unknown
         return {
             "reward": scored.mean().item(),
-            "reward_std": scored.std().item(),
-            "frac_reward_zero_std": (spread <= 1e-8).float().mean().item(),
+            "reward_std": scored.std().item() if len(scored) > 1 else float("nan"),
+            "frac_reward_zero_std": ((spread <= 1e-8) & several).float().mean().item(),
         }
 
     def _estimator(self) -> dict[str, Any]:

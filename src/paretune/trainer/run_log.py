@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from paretune.experiments.checkpoints import checkpoints
 from paretune.experiments.record import RunRecord, read_steps
 from paretune.objectives import Objective
 from paretune.pareto import ParetoArchive, worst_corner
@@ -47,12 +49,18 @@ class RunLog:
         self._step = 0
         self._left_out = 0  # updates of the batches whose lines are still to come
 
-    def open(self, header: dict[str, Any], *, resume_step: int | None) -> None:
+    def open(self, header: dict[str, Any], *, resume_step: int | None, lines: Mapping[str, int] | None = None) -> None:
         """Begin the record, or take it up again after `resume_step`.
+
+        Args:
+            header: what stands in run.json.
+            resume_step: the optimiser steps done before, 0 where the run begins again; None for a new run.
+            lines: how many lines its files then had.
 
         Raises:
             FileExistsError: if a new run would go where one already is.
             RunInUseError: if another process is writing there.
+            ValueError: if the record does not go with what the run would go on from.
         """
         if self._directory is None:
             return
@@ -61,16 +69,34 @@ class RunLog:
         if resume_step is None:
             self._record.start(header)
         else:
-            self._record.resume(resume_step, header)
+            self._record.resume(resume_step, header, lines=lines)
 
     def close(self, status: Literal["finished", "failed", "interrupted"], **fields: Any) -> None:
-        """End the record; `fields` join run.json."""
-        if self._record is not None:
-            for line in self.unfinished():
-                self._record.append_step(line)
-            self.write_front()
-            self._record.finish(status, **fields)
+        """End the record; `fields` join run.json.
+
+        Raises:
+            OSError: if a finished run's end cannot be written. Of another that is left out, as where it was killed: the
+                error that ended it counts for more.
+        """
+        if self._record is None:
+            return
+        spared = () if status == "finished" else (OSError,)
+        try:
+            with suppress(*spared):
+                for line in self.unfinished():
+                    self._record.append_step(line)
+                self.write_front()
+            with suppress(*spared):
+                self._record.finish(status, **fields)
+        finally:
+            self._record.close()
             self._record = None
+
+    @property
+    def kind(self) -> Literal["exact", "estimate"] | None:
+        """How the hypervolume is known, which depends on the number of objectives; None without bounds."""
+        archive = self.archives.get("grid")
+        return None if archive is None else "exact" if archive.exact else "estimate"
 
     @property
     def is_open(self) -> bool:
@@ -170,25 +196,21 @@ class RunLog:
         return hypervolume
 
     def front_steps(self, count: int) -> list[int]:
-        """The steps of up to `count` points of the grid's front, those that contribute most first."""
+        """The steps of up to `count` checkpoints on the grid's front, those that contribute most first."""
         archive = self.archives.get("grid")
-        if archive is None:
+        if archive is None or self._directory is None:
             return []
-        contributions = []
-        for i, step in enumerate(archive.steps):
-            assert step is not None
-            others = self._new_archive()
-            for j, point in enumerate(archive.points):
-                if j != i:
-                    others.add(point)
-            contributions.append((others.contribution(archive.points[i]), step))
-        return [step for _, step in sorted(contributions, reverse=True)[:count]]
+        kept = checkpoints(self._directory)
+        # Only points that still have a checkpoint are looked at: a front may have thousands.
+        contributions = [(archive.loss(i), step) for i, step in enumerate(archive.steps) if step in kept]
+        return [step for _, step in sorted(contributions, reverse=True)[:count] if step is not None]
 
     def write_front(self) -> None:
         """Write pareto.json."""
         archive = self.archives.get("grid")
         if self._record is None or self._directory is None or archive is None:
             return
+        kept = checkpoints(self._directory)
         points = []
         for point, step in zip(archive.points, archive.steps, strict=True):
             checkpoint = f"checkpoint-{step}"
@@ -196,11 +218,15 @@ class RunLog:
                 {
                     "step": step,
                     "metrics": dict(zip(self._names, point.tolist(), strict=True)),
-                    "checkpoint": checkpoint if (self._directory / checkpoint).is_dir() else None,
+                    "checkpoint": checkpoint if step in kept else None,
                 }
             )
         reference, bounds = worst_corner(self._maximize, self._bounds), [list(b) for b in self._bounds]
         self._record.write_front(reference, bounds, points)
+
+    def lines(self) -> dict[str, int]:
+        """How many lines each file of the record has by now, for a checkpoint; nothing where none is written."""
+        return {} if self._record is None else self._record.lines()
 
     def state_dict(self) -> dict[str, Any]:
         """The archives, as plain JSON values."""
@@ -227,6 +253,7 @@ def run_header(trainer: Any) -> dict[str, Any]:
             {"name": o.name, "maximize": o.maximize, "bounds": None if o.bounds is None else list(o.bounds)}
             for o in trainer.objectives
         ],
+        "hypervolume": trainer.run_log.kind,
         "model": trainer.model.config._name_or_path,
         "seed": args.seed,
         "max_steps": args.max_steps if args.max_steps > 0 else None,  # else known when training starts
@@ -241,6 +268,7 @@ def run_header(trainer: Any) -> dict[str, Any]:
             "every": args.eval_steps if args.eval_strategy != "no" else None,
         },
         "settings": args.changed(),
+        "processes": trainer.accelerator.num_processes,
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }

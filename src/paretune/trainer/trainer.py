@@ -15,8 +15,15 @@ from trl import GRPOConfig
 
 from paretune.experiments.json_lines import plain
 from paretune.influence import Influence
-from paretune.objectives import Objective, Reward, as_objectives, check_objectives
-from paretune.trainer.checkpoints import checkpoints, load_state, rotate, save_state
+from paretune.objectives import Objective, Reward, RewardError, as_objectives, check_objectives
+from paretune.trainer.checkpoints import (
+    BrokenCheckpointError,
+    load_state,
+    resume_point,
+    rotate,
+    save_state,
+    writing,
+)
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import MetricPool
 from paretune.trainer.finite_updates import FiniteUpdates
@@ -299,6 +306,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
                 "rewards": dict(zip(names, means, strict=True)),
                 "influence": influence,
                 "estimator": _estimator(self._influence),
+                "uncounted": self._uncounted,
                 "tokens": self._tokens,
                 "seconds": seconds,
             },
@@ -398,24 +406,25 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
         """TRL's, with the run's record kept beside it.
 
+        ``resume_from_checkpoint=True`` goes on from the newest whole checkpoint; a run without one begins again.
         On SIGINT or SIGTERM training ends after the current step with a checkpoint, on a second one at once.
 
         Raises:
+            BrokenCheckpointError: if the checkpoint to resume from is torn or was edited.
             FileExistsError: if the output directory already holds a run and this one does not resume it.
             FloatingPointError: if the gradient was not finite in ten steps in a row.
             KeyboardInterrupt: if a signal ended it.
             RewardError: if a reward or metric function does not give one number for each completion.
         """
-        checkpoint = resume_from_checkpoint or None
-        if checkpoint is True:
-            whole = checkpoints(self.args.output_dir)
-            if not whole:
-                raise ValueError(f"There is no whole checkpoint to resume from in {self.args.output_dir}.")
-            checkpoint = str(whole[max(whole)])
+        start = resume_point(self.args.output_dir, resume_from_checkpoint) if resume_from_checkpoint else None
+        checkpoint = None if start is None or start.checkpoint is None else str(start.checkpoint)
         if checkpoint is not None:
             self.args.eval_on_start = False  # the record has that evaluation
-        step = None if checkpoint is None else int(Path(str(checkpoint)).name.rsplit("-", 1)[-1])
-        self.run_log.open(run_header(self), resume_step=step)
+        self.run_log.open(
+            run_header(self),
+            resume_step=None if start is None else start.step,
+            lines=None if start is None else start.lines,
+        )
         try:
             with self._interruption.listening():
                 result = super().train(checkpoint, *args, **kwargs)
@@ -424,26 +433,38 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
         except KeyboardInterrupt:
             self.run_log.close("interrupted")
             raise
-        except BaseException:
+        except BaseException as error:
             self.run_log.close("failed")
+            if isinstance(error, RewardError):  # on all processes: a launcher ends the others when one has ended
+                self.accelerator.wait_for_everyone()
             raise
         self.run_log.close("finished", max_steps=self.state.max_steps)
         return result
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*args, **kwargs)
+        else:  # resumed after its last step, a run would make one more
+            self.control.should_training_stop = True
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         batch_is_done = self._step % (self.args.steps_per_generation * self.num_iterations) == 0
         if batch_is_done and self.weighting.measurements().influence is not None:
             self._realised = self._influence_of_update()
+        run_dir = Path(self._get_output_dir(trial=trial))
+        checkpoint = run_dir / f"checkpoint-{self.state.global_step}"
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
-            super()._save_checkpoint(model, trial)
+            with writing(checkpoint, is_writer=self.args.should_save):
+                self.accelerator.wait_for_everyone()  # the folder is there and empty
+                super()._save_checkpoint(model, trial)
+                self.accelerator.wait_for_everyone()  # every process has written its part
+                if self.args.should_save:
+                    save_state(checkpoint, self._state())
         finally:
             self.args.save_total_limit = limit
-        self.accelerator.wait_for_everyone()  # every process writes a part of it
         if not self.args.should_save:
             return
-        run_dir = Path(self._get_output_dir(trial=trial))
-        save_state(run_dir / f"checkpoint-{self.state.global_step}", self._state())
         keep = set(self.run_log.front_steps(self.args.front_checkpoints))
         if self.state.best_global_step is not None:
             keep.add(self.state.best_global_step)
@@ -462,6 +483,7 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
             "evaluation": evaluation_state(self._evaluation),
             "realised": None if self._realised is None else self._realised.values.tolist(),
             "unfinished": plain(self.run_log.unfinished()),
+            "lines": self.run_log.lines(),
         }
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
@@ -471,7 +493,13 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
-            self._load_state(load_state(checkpoint))
+            try:
+                self._load_state(load_state(checkpoint))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise BrokenCheckpointError(
+                    f"{checkpoint} does not go with this run ({type(error).__name__}: {error}): resume with the rule "
+                    "and the objectives that it was written with."
+                ) from error
             if self._sampler is not None and self._sampler.shuffle:
                 # TRL shuffles each epoch with the random state that the one before has left: go there.
                 for _ in range(int(self.state.epoch or 0)):

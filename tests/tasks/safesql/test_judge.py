@@ -136,6 +136,7 @@ def test_a_database_that_cannot_be_made_is_named_before_training(sandbox: Sandbo
             Judge(sandbox, [row("broken", (("1\n", "1"),), construct_db=construct_db)])
 
 
+@pytest.mark.slow
 def test_the_published_reference_programs(sandbox: Sandbox) -> None:
     """All pass all their tests; unsafe are those that are injectable by the labels, and one more, shown below."""
     if not DATA.is_dir():

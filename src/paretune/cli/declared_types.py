@@ -1,0 +1,98 @@
+"""Whether a value out of YAML or JSON is of the type that a setting declares."""
+
+import math
+import types
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from reprlib import Repr
+from typing import Any, Literal, Union, get_args, get_origin
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a declared type; numbers may be written as text, as YAML 1.1 reads 1e-6 as such."""
+    members = _members(hint)
+    if len(members) > 1:
+        return any(fits(value, member) for member in members)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return any(value == choice and type(value) is type(choice) for choice in arguments)
+    if origin in (list, Sequence):
+        return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)
+    if origin is tuple:
+        return isinstance(value, list) and len(value) == len(arguments) and all(map(fits, value, arguments))
+    if origin in (dict, Mapping) or hint is dict:
+        return isinstance(value, dict) and (not arguments or all(fits(v, arguments[1]) for v in value.values()))
+    if origin is Callable:
+        return False  # which no file can give
+    if hint is Any:
+        return True
+    if hint is float:
+        return _number(value) is not None
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return value in [member.value for member in hint]
+    return hint is type(value) or (hint in (None, types.NoneType) and value is None)
+
+
+def converted(value: Any, hint: Any) -> Any:
+    """A value that :func:`fits`, with numbers that were written as text as numbers."""
+    members = _members(hint)
+    if isinstance(value, str) and float in members and str not in members:
+        return _number(value)
+    if isinstance(value, list):
+        items = [get_args(member)[0] for member in members if get_origin(member) in (list, Sequence)]
+        return [converted(item, items[0]) for item in value] if len(items) == 1 else value
+    return value
+
+
+def describe(hint: Any) -> str:
+    """A declared type in words."""
+    members = _members(hint)
+    if len(members) > 1:
+        told = [describe(m) for m in members if m is not types.NoneType and get_origin(m) is not Callable]
+        return " or ".join(dict.fromkeys(told))
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(str(choice) for choice in arguments)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return "one of " + ", ".join(str(member.value) for member in hint)
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    if hint in names:
+        return names[hint]
+    return {list: "a list", Sequence: "a list", dict: "a mapping", Mapping: "a mapping"}.get(origin or hint, str(hint))
+
+
+def brief(value: Any) -> str:
+    """A value in a message: short, however much it holds."""
+    return _SHORT.repr(value)
+
+
+def shown(value: Any) -> str:
+    """A value in a message, with its type."""
+    return f"{brief(value)} ({type(value).__name__})"
+
+
+def finite(value: Any) -> bool:
+    """Whether no number in a value, in its lists or in its mappings is NaN or infinite."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(finite, value.values()))
+    return all(map(finite, value)) if isinstance(value, list) else True
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,8 @@
+"""Work that could not be done, through no fault of what the user has given."""
+
+
+class FailedError(Exception):
+    """One line that says what failed and what to do; ends the command with status 1."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(" ".join(str(message).split()))

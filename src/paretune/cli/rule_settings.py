@@ -1,0 +1,58 @@
+"""Whether what a rule is told is what its constructor declares."""
+
+import inspect
+import json
+from difflib import get_close_matches
+from typing import Any, get_type_hints
+
+from paretune.cli.bad_input import BadInputError
+from paretune.cli.declared_types import converted, describe, finite, fits, shown
+from paretune.weighting import WeightingRule
+
+
+def read_rule_settings(given: dict[str, Any] | str | None) -> dict[str, Any]:
+    """The settings: a mapping out of YAML, or JSON.
+
+    Raises:
+        BadInputError: if the text is no JSON, or no object.
+    """
+    if not isinstance(given, str):
+        return dict(given or {})
+    try:
+        settings = json.loads(given)
+    except ValueError as error:
+        raise BadInputError(f"--rule_settings is not valid JSON ({error}): {given}") from error
+    if not isinstance(settings, dict):
+        raise BadInputError(f"--rule_settings must be a JSON object, got {given}.")
+    return settings
+
+
+def check_rule_settings(rule: type[WeightingRule], settings: dict[str, Any], *, weights: bool) -> dict[str, Any]:
+    """The settings with every number as a number.
+
+    Args:
+        rule: whose settings they are.
+        settings: what was given.
+        weights: whether the rule is given its weights by a flag of their own.
+
+    Raises:
+        BadInputError: for a setting that the rule does not have, one that is missing, or a value of another type.
+    """
+    hints = get_type_hints(rule.__init__)
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(rule).parameters.items()
+        if not (weights and name == "weights")
+    }
+    for name, value in settings.items():
+        if name not in parameters:
+            close = get_close_matches(str(name), parameters, n=1)
+            known = ", ".join(parameters) or "no settings"
+            hint = f"did you mean {close[0]}?" if close else f"it takes {known}."
+            raise BadInputError(f"--rule {rule.name} has no setting {name!r}: {hint}")
+        if not fits(value, hints[name]) or not finite(converted(value, hints[name])):
+            raise BadInputError(f"--rule {rule.name}: {name} expects {describe(hints[name])}, got {shown(value)}.")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in settings:
+            raise BadInputError(f"--rule {rule.name} needs {name}: give it in --rule_settings.")
+    return {name: converted(value, hints[name]) for name, value in settings.items()}

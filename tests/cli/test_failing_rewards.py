@@ -1,0 +1,70 @@
+"""Reward functions that fail under ``paretune train``: one line, status 2, and a record that says so."""
+
+from pathlib import Path
+
+import pytest
+
+from paretune.cli import main
+from paretune.experiments.record import read_run, read_steps
+from policies import prompts, saved_policy
+
+REWARDS = """
+import time
+
+def raising(completions, **_):
+    raise OSError("the judge\\nis down")
+
+def hanging(completions, **_):
+    time.sleep(600)
+
+def broken(completions, **_):
+    return [float("inf"), *([0.5] * (len(completions) - 1))]
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    module = f"rewards_{tmp_path.name}"  # a module of this name is imported once in a process
+    (tmp_path / f"{module}.py").write_text(REWARDS)
+    for split in ("train", "test"):
+        prompts().to_parquet(tmp_path / "data" / f"{split}.parquet")
+    model = saved_policy(tmp_path / "policy")
+    size = ["--max_steps", "1", "--num_generations", "4", "--max_completion_length", "4", "--output_dir", "run"]
+    model_and_data = ["--model_name_or_path", model, "--dataset_name", "data", "--rule", "fixed", "--weights", "1"]
+    return ["train", *size, *model_and_data, "--reward_funcs", module]
+
+
+@pytest.mark.parametrize(
+    ("reward", "flags", "line"),
+    [
+        ("raising", [], "raised OSError: the judge is down"),
+        ("hanging", ["--reward_timeout", "0.5"], "took longer than 0.5 s: mend it, or allow it more by"),
+    ],
+)
+def test_it_ends_with_one_line(
+    reward: str, flags: list[str], line: str, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command[-1] += f".{reward}"
+    assert main([*command, *flags]) == 2
+    [said] = capsys.readouterr().err.strip().splitlines()
+    assert said.startswith(f"paretune: The reward function '{reward}' of objective '{reward}' {line}")
+    assert read_run(Path("run"))["status"] == "failed"
+    assert not list(read_steps(Path("run")))
+
+
+def test_what_does_not_count_is_said_once(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    command[-1] += ".broken"
+    assert main([*command, "--max_steps", "2"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "do not count" in line]
+    assert len(said) == 1
+    assert "The reward of objective 'broken' is infinite or beyond ±1e+16 for 1 of 8 completions" in said[0]
+    assert read_run(Path("run"))["status"] == "finished"
+
+
+def test_a_limit_is_a_time(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    command[-1] += ".raising"
+    assert main([*command, "--reward_timeout", "-1"]) == 2
+    [said] = capsys.readouterr().err.strip().splitlines()
+    assert "`reward_timeout` must be more than 0 seconds, got -1.0" in said
+    assert not Path("run").exists()
