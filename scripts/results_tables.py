@@ -12,7 +12,7 @@ from statistics import mean
 from typing import Any
 
 from paretune.experiments.json_files import read_json
-from paretune.experiments.record import read_steps
+from paretune.experiments.run_directory import read_steps
 
 
 def number(value: float | None, digits: int = 3) -> str:

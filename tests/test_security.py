@@ -21,7 +21,7 @@ from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, parse
 from paretune.experiments.json_lines import read_lines
 from paretune.experiments.model_folder import ExportError, export
-from paretune.experiments.record import read_steps
+from paretune.experiments.run_directory import read_steps
 from policies import saved_policy
 
 SOURCE = Path(paretune.__file__).parent

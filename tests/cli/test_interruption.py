@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from paretune.experiments.checkpoints import checkpoints
-from paretune.experiments.record import read_run, read_steps
+from paretune.experiments.run_directory import read_run, read_steps
 
 COMMAND = [
     *(sys.executable, "-m", "paretune.cli", "train", "--max_completion_length", "16", "--num_generations", "4"),

@@ -70,7 +70,8 @@ def test_the_record_of_a_run_on_a_disk_that_fills_up(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from paretune.experiments.disk import check_writable
-from paretune.experiments.record import RunRecord, read_front, read_run, read_steps
+from paretune.experiments.record import RunRecord
+from paretune.experiments.run_directory import read_front, read_run, read_steps
 directory = Path(sys.argv[1]) / "run"
 record = RunRecord(directory)
 record.start({"task": "arithmetic"})

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 from paretune.cli.main import main
 from paretune.experiments.checkpoints import checkpoint_folders, checkpoints
-from paretune.experiments.record import read_completions, read_evaluations, read_front, read_run, read_steps
+from paretune.experiments.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
 
 KILLS = int(os.environ.get("KILLS", "60"))
 LONGEST = 6.0

@@ -18,7 +18,7 @@ from paretune import (
     Objective,
     ScheduledWeights,
 )
-from paretune.experiments.record import read_completions, read_evaluations, read_front, read_steps
+from paretune.experiments.run_directory import read_completions, read_evaluations, read_front, read_steps
 from paretune.objectives import Conciseness, completion_length
 from paretune.weighting import WeightingRule
 from policies import StopAfter, digits, letters, prompts, saved_policy

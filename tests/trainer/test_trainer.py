@@ -20,7 +20,7 @@ from paretune import (
     ScheduledWeights,
 )
 from paretune.advantages import per_objective
-from paretune.experiments.record import read_completions, read_evaluations, read_front, read_run, read_steps
+from paretune.experiments.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
 from paretune.objectives import Conciseness, RewardError, completion_length
 from paretune.weighting import Batch, Scalarization, WeightingRule
 from policies import brief, digits, letters, policy, prompts, saved_policy, tokenizer
@@ -334,6 +334,20 @@ def test_checkpoints_on_the_front_are_kept(model: str, tmp_path: Path) -> None:
     assert len(there) <= 3
     for point in front:
         assert (point["checkpoint"] is not None) == (point["step"] in there)
+
+
+def test_loading_the_best_model_leaves_the_front_checkpoints(model: str, tmp_path: Path) -> None:
+    """At the end Hugging Face's trainer deletes all but the best where ``save_total_limit`` is 1."""
+    trainer = trainer_of(
+        model, tmp_path, FixedWeights("balanced"), max_steps=6, save_strategy="steps", save_steps=1, save_total_limit=1,
+        front_checkpoints=2, eval_temperature=1.0, load_best_model_at_end=True, metric_for_best_model="eval_digits",
+    )  # fmt: skip
+    trainer.train()
+    there = {int(p.name.split("-")[1]) for p in tmp_path.glob("checkpoint-*")}
+    front = trainer.run_log.front_steps(2)
+    assert len(front) == 2
+    assert there == {*front, trainer.state.best_global_step, 6}
+    assert trainer.args.save_total_limit == 1
 
 
 def test_a_second_run_does_not_go_over_the_first(model: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from paretune.experiments.record import read_evaluations, read_steps
+from paretune.experiments.run_directory import read_evaluations, read_steps
 from policies import saved_policy
 from trainer.run_on_two import RULES
 

@@ -19,7 +19,7 @@ from paretune.cli.settings import Settings, make_parser, make_rule, parse
 from paretune.cli.train import make_trainer, quiet
 from paretune.experiments.check import Array, Check, Seen, costs, examine
 from paretune.experiments.check_findings import findings
-from paretune.experiments.record import read_steps
+from paretune.experiments.run_directory import read_steps
 from paretune.objectives import Objective, RewardError
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.weighting import (

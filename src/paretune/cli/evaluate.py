@@ -21,7 +21,7 @@ from paretune.experiments.final_evaluations import (
     missing,
     read_final_evaluations,
 )
-from paretune.experiments.record import read_run
+from paretune.experiments.run_directory import read_run
 from paretune.objectives import RewardError
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoints import STATE_FILE, load_state

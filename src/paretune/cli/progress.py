@@ -20,7 +20,7 @@ from rich.table import Table
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from paretune.experiments.alerts import Alerts
-from paretune.experiments.record import read_evaluations, read_run, read_steps
+from paretune.experiments.run_directory import read_evaluations, read_run, read_steps
 
 
 class Progress(TrainerCallback):

@@ -22,7 +22,7 @@ from transformers.utils import is_peft_available
 
 from paretune.experiments.checkpoints import checkpoints
 from paretune.experiments.json_lines import plain
-from paretune.experiments.record import read_run
+from paretune.experiments.run_directory import read_run
 from paretune.experiments.token_kl import Sample, both_ways, completion_kl
 
 __all__ = ["DivergenceSettings", "Pair", "TrainedRun", "UnusableRunError", "known", "measure", "open_run", "plan"]

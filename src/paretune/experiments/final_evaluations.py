@@ -12,7 +12,7 @@ from typing import Any
 
 from paretune.experiments.checkpoints import checkpoints
 from paretune.experiments.json_lines import append_line, cut_torn_line, read_lines
-from paretune.experiments.record import read_front, read_run
+from paretune.experiments.run_directory import read_front, read_run
 
 __all__ = ["ChosenPolicy", "append_final_evaluation", "chosen_policies", "missing", "read_final_evaluations"]
 

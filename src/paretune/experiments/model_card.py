@@ -17,7 +17,7 @@ import yaml
 from paretune import __version__
 from paretune.experiments.model_folder import is_adapter
 from paretune.experiments.pick import Choice, Point
-from paretune.experiments.record import read_run
+from paretune.experiments.run_directory import read_run
 
 __all__ = ["escape", "figure", "model_card", "standing"]
 

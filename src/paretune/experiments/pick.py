@@ -16,7 +16,7 @@ import numpy as np
 
 from paretune.experiments.checkpoints import checkpoints
 from paretune.experiments.final_evaluations import read_final_evaluations
-from paretune.experiments.record import read_evaluations, read_front, read_run
+from paretune.experiments.run_directory import read_evaluations, read_front, read_run
 from paretune.pareto import dominates
 
 __all__ = ["Axis", "Choice", "Condition", "Fronts", "PickError", "Point", "Wish", "at_least", "choose", "read_fronts"]

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from paretune.experiments.checkpoints import STATE_FILE, checkpoints
 from paretune.experiments.disk import sync, write_error
 from paretune.experiments.json_files import read_json, write_whole
-from paretune.experiments.record import read_run
+from paretune.experiments.run_directory import read_run
 
 __all__ = [
     "STATE_FILE",

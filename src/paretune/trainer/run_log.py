@@ -1,19 +1,16 @@
 """The trainer's side of a run's record: what happened in each batch, the evaluations, and the front."""
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from paretune.experiments.checkpoints import checkpoints
-from paretune.experiments.record import RunRecord, read_steps
+from paretune.experiments.record import RunRecord
+from paretune.experiments.run_directory import read_steps
 from paretune.objectives import Objective
 from paretune.pareto import ParetoArchive, worst_corner
 from paretune.trainer.finite_updates import FiniteUpdates
@@ -21,7 +18,6 @@ from paretune.trainer.step_scale import StepScale
 from paretune.weighting import Evaluation
 
 Purpose = Literal["grid", "rule"]
-PACKAGES = ("paretune", "torch", "transformers", "trl", "accelerate", "moocore")
 
 
 class RunLog:
@@ -239,44 +235,6 @@ class RunLog:
 
     def _new_archive(self) -> ParetoArchive:
         return ParetoArchive(self._maximize, worst_corner(self._maximize, self._bounds), self._bounds)
-
-
-def run_header(trainer: Any) -> dict[str, Any]:
-    """What stands in run.json from the start: the run's settings, and what its figures depend on besides."""
-    args = trainer.args
-    return {
-        "task": trainer.task,
-        "task_details": trainer.task_details,
-        "rule": {"name": trainer.weighting.name, "settings": trainer.weighting.settings},
-        "algorithm": args.advantage_estimator,
-        "objectives": [
-            {"name": o.name, "maximize": o.maximize, "bounds": None if o.bounds is None else list(o.bounds)}
-            for o in trainer.objectives
-        ],
-        "hypervolume": trainer.run_log.kind,
-        "model": trainer.model.config._name_or_path,
-        "seed": args.seed,
-        "max_steps": args.max_steps if args.max_steps > 0 else None,  # else known when training starts
-        "generation": {
-            "max_completion_length": args.max_completion_length,
-            "temperature": args.temperature,
-            "chat_template_kwargs": args.chat_template_kwargs,
-        },
-        "evaluation": {
-            "samples": args.eval_samples,
-            "temperature": args.eval_temperature,
-            "every": args.eval_steps if args.eval_strategy != "no" else None,
-        },
-        "settings": args.changed(),
-        "processes": trainer.accelerator.num_processes,
-        "threads": torch.get_num_threads(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-    }
-
-
-def evaluation_state(evaluation: Evaluation | None) -> dict[str, Any] | None:
-    """An evaluation as plain JSON values."""
-    return None if evaluation is None else asdict(evaluation)
 
 
 def _written(

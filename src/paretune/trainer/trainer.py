@@ -6,33 +6,23 @@ TRL's private methods are known to the modules of this folder alone.
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from trl import GRPOConfig
 
-from paretune.experiments.json_lines import plain
 from paretune.influence import Influence
-from paretune.objectives import Objective, Reward, RewardError, as_objectives, check_objectives
-from paretune.trainer.checkpoints import (
-    BrokenCheckpointError,
-    load_state,
-    resume_point,
-    rotate,
-    save_state,
-    writing,
-)
+from paretune.objectives import Objective, Reward, as_objectives, check_objectives
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import MetricPool
 from paretune.trainer.finite_updates import FiniteUpdates
 from paretune.trainer.influence_meter import InfluenceMeter
-from paretune.trainer.interruption import Interruption
-from paretune.trainer.objective_trainer import ObjectiveTrainer
 from paretune.trainer.random_state import RandomState
+from paretune.trainer.resumable_trainer import ResumableTrainer
 from paretune.trainer.rollouts import Rollouts, reward_weights
-from paretune.trainer.run_log import RunLog, RunLogCallback, evaluation_state, run_header
+from paretune.trainer.run_log import RunLogCallback
 from paretune.trainer.step_scale import StepScale
 from paretune.weighting import (
     Batch,
@@ -43,7 +33,7 @@ from paretune.weighting import (
 )
 
 
-class MultiObjectiveTrainer(ObjectiveTrainer):
+class MultiObjectiveTrainer(ResumableTrainer):
     """``trl.GRPOTrainer`` with a rule that sets the reward weights anew in every generation batch.
 
     All of ``GRPOTrainer``'s arguments keep their positions and meaning. A rule that needs no gradients sets
@@ -111,21 +101,16 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
         self._influence: Influence | None = None
         self._realised: Influence | None = None  # by the update of the batch before, measured in time for a checkpoint
         self._notes_passes = False
-        self._sampler: Any = None
         self._scalarization: Scalarization | None = None
         self._latest: Evaluation | None = None  # of the policy, whoever asked for it
         self._evaluation: Evaluation | None = None  # the rule's latest
         self._purpose: Literal["grid", "rule"] | None = None  # of the evaluation that is under way
         self._batch = 0
-        writes = self.accelerator.is_main_process
-        self.run_log = RunLog(self.objectives, args.output_dir if writes else None)
-        self._interruption = Interruption(self.accelerator)
         self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
         finite_updates = FiniteUpdates(self.accelerator)
         self.add_callback(finite_updates)
         self.add_callback(self._step_scale)
         self.add_callback(RunLogCallback(self.run_log, self._step_scale, finite_updates))
-        self.add_callback(self._interruption)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -403,122 +388,39 @@ class MultiObjectiveTrainer(ObjectiveTrainer):
             self.run_log.end_batch()
         return loss
 
-    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
-        """TRL's, with the run's record kept beside it.
-
-        ``resume_from_checkpoint=True`` goes on from the newest whole checkpoint; a run without one begins again.
-        On SIGINT or SIGTERM training ends after the current step with a checkpoint, on a second one at once.
-
-        Raises:
-            BrokenCheckpointError: if the checkpoint to resume from is torn or was edited.
-            FileExistsError: if the output directory already holds a run and this one does not resume it.
-            FloatingPointError: if the gradient was not finite in ten steps in a row.
-            KeyboardInterrupt: if a signal ended it.
-            RewardError: if a reward or metric function does not give one number for each completion.
-        """
-        start = resume_point(self.args.output_dir, resume_from_checkpoint) if resume_from_checkpoint else None
-        checkpoint = None if start is None or start.checkpoint is None else str(start.checkpoint)
-        if checkpoint is not None:
-            self.args.eval_on_start = False  # the record has that evaluation
-        self.run_log.open(
-            run_header(self),
-            resume_step=None if start is None else start.step,
-            lines=None if start is None else start.lines,
-        )
-        try:
-            with self._interruption.listening():
-                result = super().train(checkpoint, *args, **kwargs)
-            if self._interruption.is_ending:
-                raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            self.run_log.close("interrupted")
-            raise
-        except BaseException as error:
-            self.run_log.close("failed")
-            if isinstance(error, RewardError):  # on all processes: a launcher ends the others when one has ended
-                self.accelerator.wait_for_everyone()
-            raise
-        self.run_log.close("finished", max_steps=self.state.max_steps)
-        return result
-
-    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
-        if self.state.global_step < self.state.max_steps:
-            super()._run_epoch(*args, **kwargs)
-        else:  # resumed after its last step, a run would make one more
-            self.control.should_training_stop = True
-
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         batch_is_done = self._step % (self.args.steps_per_generation * self.num_iterations) == 0
         if batch_is_done and self.weighting.measurements().influence is not None:
-            self._realised = self._influence_of_update()
-        run_dir = Path(self._get_output_dir(trial=trial))
-        checkpoint = run_dir / f"checkpoint-{self.state.global_step}"
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
-        try:
-            with writing(checkpoint, is_writer=self.args.should_save):
-                self.accelerator.wait_for_everyone()  # the folder is there and empty
-                super()._save_checkpoint(model, trial)
-                self.accelerator.wait_for_everyone()  # every process has written its part
-                if self.args.should_save:
-                    save_state(checkpoint, self._state())
-        finally:
-            self.args.save_total_limit = limit
-        if not self.args.should_save:
-            return
-        keep = set(self.run_log.front_steps(self.args.front_checkpoints))
-        if self.state.best_global_step is not None:
-            keep.add(self.state.best_global_step)
-        rotate(run_dir, limit=limit, keep=keep)
-        self.run_log.write_front()
+            self._realised = self._influence_of_update()  # the state that it is measured from is not saved
+        super()._save_checkpoint(model, trial)
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "task_details": self.task_details,
+            "rule": {"name": self.weighting.name, "settings": self.weighting.settings},
+            **super()._header(),
+        }
 
     def _state(self) -> dict[str, Any]:
         return {
+            **super()._state(),
             "rule": self.weighting.state_dict(),
-            "objectives": {o.name: o.state_dict() for o in self.objectives},
-            "archives": self.run_log.state_dict(),
             "batch": self._batch,
-            "tokens": self._tokens,
-            "weights": self.reward_weights.tolist(),
-            "latest": evaluation_state(self._latest),
-            "evaluation": evaluation_state(self._evaluation),
+            "latest": None if self._latest is None else asdict(self._latest),
+            "evaluation": None if self._evaluation is None else asdict(self._evaluation),
             "realised": None if self._realised is None else self._realised.values.tolist(),
-            "unfinished": plain(self.run_log.unfinished()),
-            "lines": self.run_log.lines(),
         }
 
-    def _get_train_sampler(self, dataset: Any = None) -> Any:
-        self._sampler = super()._get_train_sampler(dataset)
-        return self._sampler
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
-            try:
-                self._load_state(load_state(checkpoint))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise BrokenCheckpointError(
-                    f"{checkpoint} does not go with this run ({type(error).__name__}: {error}): resume with the rule "
-                    "and the objectives that it was written with."
-                ) from error
-            if self._sampler is not None and self._sampler.shuffle:
-                # TRL shuffles each epoch with the random state that the one before has left: go there.
-                for _ in range(int(self.state.epoch or 0)):
-                    torch.randperm(self._sampler.num_samples, generator=self._sampler.generator)
-
     def _load_state(self, state: Mapping[str, Any]) -> None:
+        super()._load_state(state)
         self.weighting.load_state_dict(state["rule"])
-        for objective in self.objectives:
-            objective.load_state_dict(state["objectives"][objective.name])
-        self.run_log.load_state_dict(state["archives"])
         self._batch = state["batch"]
-        self._tokens = state["tokens"]
-        self.reward_weights = torch.tensor(state["weights"], dtype=torch.float32)
         self._latest = None if state["latest"] is None else Evaluation(**state["latest"])
         self._evaluation = None if state["evaluation"] is None else Evaluation(**state["evaluation"])
         if state["realised"] is not None:
             values = torch.tensor(state["realised"], dtype=torch.float64)
             self._realised = Influence(values=values, method="realised")
-        self.run_log.take_up(state["unfinished"])
 
 
 def _estimator(influence: Influence | None) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from paretune.experiments.comparison.plan import ARMS, Arm, Plan, arm_of
 from paretune.experiments.comparison.summary import configured_arms, summarise, target_of
 from paretune.experiments.json_files import read_json, write_json
 from paretune.experiments.null_spread import null_spread
-from paretune.experiments.record import read_run
+from paretune.experiments.run_directory import read_run
 from paretune.experiments.statistics import holm, paired
 
 FIXED, OTHER, MOVING = Arm("fixed", weights="0.5,0.5"), Arm("other", weights="0.9,0.1"), ARMS["gradient"]

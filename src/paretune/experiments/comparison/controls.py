@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretune.experiments.comparison.plan import Arm, PlanError
-from paretune.experiments.record import read_run, read_steps
+from paretune.experiments.run_directory import read_run, read_steps
 
 __all__ = ["control_arm"]
 

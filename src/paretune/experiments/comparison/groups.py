@@ -8,7 +8,7 @@ from statistics import mean
 from paretune.experiments.comparison.members import TUNING, Member, comparison_members, tuning_members
 from paretune.experiments.comparison.outcome import Outcome, judged
 from paretune.experiments.comparison.plan import Arm, Plan
-from paretune.experiments.record import read_evaluations
+from paretune.experiments.run_directory import read_evaluations
 
 __all__ = ["Group", "best_fixed", "groups_of"]
 

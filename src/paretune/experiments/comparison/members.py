@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from paretune.experiments.comparison.plan import Arm, Plan
 from paretune.experiments.final_evaluations import chosen_policies, missing
-from paretune.experiments.record import read_run, read_steps
+from paretune.experiments.run_directory import read_run, read_steps
 
 __all__ = ["Member", "Standing", "clear", "comparison_members", "is_done", "standing", "tuning_members"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from paretune.experiments.final_evaluations import read_final_evaluations
 from paretune.experiments.null_spread import front_statistics
-from paretune.experiments.record import read_evaluations, read_front, read_run, read_steps
+from paretune.experiments.run_directory import read_evaluations, read_front, read_run, read_steps
 from paretune.pareto import ParetoArchive, worst_corner
 
 __all__ = ["Cost", "Outcome", "Reached", "archive_of", "cost_of", "judged", "outcome_of"]

@@ -13,7 +13,7 @@ from paretune.experiments.comparison.contrasts import contrasts_of, versus_best_
 from paretune.experiments.comparison.groups import best_fixed, groups_of
 from paretune.experiments.comparison.plan import Arm, Plan
 from paretune.experiments.comparison.tuning import Found, Tried, chosen, tried
-from paretune.experiments.record import read_run
+from paretune.experiments.run_directory import read_run
 
 __all__ = ["SCHEMA", "configured_arms", "summarise", "target_of"]
 

@@ -1,0 +1,183 @@
+"""A trainer that keeps the record of its run, ends when it is asked to, and goes on from where it stopped."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paretune.experiments.json_lines import plain
+from paretune.objectives import Objective, RewardError
+from paretune.trainer.checkpoints import (
+    BrokenCheckpointError,
+    load_state,
+    resume_point,
+    rotate,
+    save_state,
+    writing,
+)
+from paretune.trainer.config import MultiObjectiveConfig
+from paretune.trainer.interruption import Interruption
+from paretune.trainer.objective_trainer import ObjectiveTrainer
+from paretune.trainer.run_log import RunLog
+
+PACKAGES = ("paretune", "torch", "transformers", "trl", "accelerate", "moocore")
+
+
+class ResumableTrainer(ObjectiveTrainer):
+    """An :class:`ObjectiveTrainer` with a run directory; resumed, a run ends as if it had never been stopped.
+
+    What a subclass has of a run's state it adds to `_state` and takes up in `_load_state`.
+
+    Args:
+        model: as in TRL.
+        objectives: the objectives.
+        args: the settings.
+        *positional: TRL's further arguments, in TRL's order.
+        **keywords: TRL's further arguments.
+    """
+
+    def __init__(
+        self, model: Any, objectives: Sequence[Objective], args: MultiObjectiveConfig, *positional: Any, **keywords: Any
+    ) -> None:
+        super().__init__(model, objectives, args, *positional, **keywords)
+        self.run_log = RunLog(self.objectives, args.output_dir if self.accelerator.is_main_process else None)
+        self._interruption = Interruption(self.accelerator)
+        self._sampler: Any = None
+        self._save_total_limit: int | None = None
+        self.add_callback(self._interruption)
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
+        """TRL's, with the run's record kept beside it.
+
+        ``resume_from_checkpoint=True`` goes on from the newest whole checkpoint; a run without one begins again.
+        On SIGINT or SIGTERM training ends after the current step with a checkpoint, on a second one at once.
+
+        Raises:
+            BrokenCheckpointError: if the checkpoint to resume from is torn or was edited.
+            FileExistsError: if the output directory already holds a run and this one does not resume it.
+            FloatingPointError: if the gradient was not finite in ten steps in a row.
+            KeyboardInterrupt: if a signal ended it.
+            RewardError: if a reward or metric function does not give one number for each completion.
+        """
+        start = resume_point(self.args.output_dir, resume_from_checkpoint) if resume_from_checkpoint else None
+        checkpoint = None if start is None or start.checkpoint is None else str(start.checkpoint)
+        if checkpoint is not None:
+            self.args.eval_on_start = False  # the record has that evaluation
+        self.run_log.open(
+            self._header(),
+            resume_step=None if start is None else start.step,
+            lines=None if start is None else start.lines,
+        )
+        # Hugging Face's own deletions know nothing of the front.
+        self._save_total_limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            with self._interruption.listening():
+                result = super().train(checkpoint, *args, **kwargs)
+            if self._interruption.is_ending:
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            self.run_log.close("interrupted")
+            raise
+        except BaseException as error:
+            self.run_log.close("failed")
+            if isinstance(error, RewardError):  # on all processes: a launcher ends the others when one has ended
+                self.accelerator.wait_for_everyone()
+            raise
+        finally:
+            self.args.save_total_limit = self._save_total_limit
+        self.run_log.close("finished", max_steps=self.state.max_steps)
+        return result
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*args, **kwargs)
+        else:  # resumed after its last step, a run would make one more
+            self.control.should_training_stop = True
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        run_dir = Path(self._get_output_dir(trial=trial))
+        checkpoint = run_dir / f"checkpoint-{self.state.global_step}"
+        with writing(checkpoint, is_writer=self.args.should_save):
+            self.accelerator.wait_for_everyone()  # the folder is there and empty
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()  # every process has written its part
+            if self.args.should_save:
+                save_state(checkpoint, self._state())
+        if not self.args.should_save:
+            return
+        keep = set(self.run_log.front_steps(self.args.front_checkpoints))
+        if self.state.best_global_step is not None:
+            keep.add(self.state.best_global_step)
+        rotate(run_dir, limit=self._save_total_limit, keep=keep)
+        self.run_log.write_front()
+
+    def _header(self) -> dict[str, Any]:
+        """What stands in run.json from the start: the run's settings, and what its figures depend on besides."""
+        args = self.args
+        return {
+            "algorithm": args.advantage_estimator,
+            "objectives": [
+                {"name": o.name, "maximize": o.maximize, "bounds": None if o.bounds is None else list(o.bounds)}
+                for o in self.objectives
+            ],
+            "hypervolume": self.run_log.kind,
+            "model": self.model.config._name_or_path,
+            "seed": args.seed,
+            "max_steps": args.max_steps if args.max_steps > 0 else None,  # else known when training starts
+            "generation": {
+                "max_completion_length": args.max_completion_length,
+                "temperature": args.temperature,
+                "chat_template_kwargs": args.chat_template_kwargs,
+            },
+            "evaluation": {
+                "samples": args.eval_samples,
+                "temperature": args.eval_temperature,
+                "every": args.eval_steps if args.eval_strategy != "no" else None,
+            },
+            "settings": args.changed(),
+            "processes": self.accelerator.num_processes,
+            "threads": torch.get_num_threads(),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        }
+
+    def _state(self) -> dict[str, Any]:
+        """What a run goes on from, beside Hugging Face's files, as plain JSON values."""
+        return {
+            "objectives": {o.name: o.state_dict() for o in self.objectives},
+            "archives": self.run_log.state_dict(),
+            "tokens": self._tokens,
+            "weights": self.reward_weights.tolist(),
+            "unfinished": plain(self.run_log.unfinished()),
+            "lines": self.run_log.lines(),
+        }
+
+    def _load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up what `_state` gave."""
+        for objective in self.objectives:
+            objective.load_state_dict(state["objectives"][objective.name])
+        self.run_log.load_state_dict(state["archives"])
+        self._tokens = state["tokens"]
+        self.reward_weights = torch.tensor(state["weights"], dtype=torch.float32)
+        self.run_log.take_up(state["unfinished"])
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        self._sampler = super()._get_train_sampler(dataset)
+        return self._sampler
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            try:
+                self._load_state(load_state(checkpoint))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise BrokenCheckpointError(
+                    f"{checkpoint} does not go with this run ({type(error).__name__}: {error}): resume with the rule "
+                    "and the objectives that it was written with."
+                ) from error
+            if self._sampler is not None and self._sampler.shuffle:
+                # TRL shuffles each epoch with the random state that the one before has left: go there.
+                for _ in range(int(self.state.epoch or 0)):
+                    torch.randperm(self._sampler.num_samples, generator=self._sampler.generator)

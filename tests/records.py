@@ -1,0 +1,44 @@
+"""Records of runs that were never trained, for tests."""
+
+from paretune.experiments.record import RunRecord
+
+HEADER = {
+    "task": "arithmetic",
+    "rule": {"name": "gradient", "settings": {"mu": 1e-5}},
+    "algorithm": "grpo",
+    "objectives": [{"name": "accuracy", "maximize": True, "bounds": [0, 1]}],
+    "model": "embedded",
+    "seed": 7,
+    "max_steps": 60,
+    "evaluation": {"samples": 96, "temperature": 0.0, "every": 5},
+    "threads": 2,
+    "versions": {"trl": "1.16.0"},
+}
+
+
+def step(number, **fields):
+    return {"batch": number, "step": number, "weights": {"accuracy": 1.0}, **fields}
+
+
+def opened(directory, header=HEADER):
+    record = RunRecord(directory)
+    record.start(header)
+    return record
+
+
+def one_line(raised):
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def files_of(directory):
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def whole_checkpoint(directory, number):
+    folder = directory / f"checkpoint-{number}"
+    folder.mkdir()
+    for name in ("model.safetensors", "trainer_state.json", "paretune.json"):
+        (folder / name).write_text("{}")
+    return folder
