@@ -49,22 +49,27 @@ CALLS: list[tuple[str, Call, str]] = [
     ("weights beyond 1", lambda: FixedWeights([0.5, 0.6]), "`weights` must sum to 1, got 0.5, 0.6 (sum 1.1)"),
     ("no weights", lambda: FixedWeights([]), "`weights` is empty: give one weight for each objective"),
     ("a weight of NaN", lambda: FixedWeights([math.nan, 1]), "`weights` must not be negative, got nan, 1"),
+    ("a weight in words", lambda: FixedWeights(["half", "half"]), "must be a number for each objective, got ['half',"),  # type: ignore[list-item]
+    ("one number for weights", lambda: FixedWeights(1), "`weights` must be a number for each objective, got 1"),  # type: ignore[arg-type]
     ("an unknown preset", lambda: FixedWeights("fair"), "Unknown preset 'fair': choose one of accuracy,"),
     ("no breakpoints", lambda: ScheduledWeights({}), "`schedule` needs breakpoints"),
+    ("a number for a plan", lambda: ScheduledWeights(5), "`schedule` must map steps to weights, got 5"),  # type: ignore[arg-type]
+    ("weights without steps", lambda: ScheduledWeights([0.5, 0.5]), "`schedule` must map steps to weights, got [0.5"),  # type: ignore[list-item]
     ("a negative step", lambda: ScheduledWeights({-1: [1]}), "`schedule` needs breakpoints at"),
     ("breakpoints of two lengths", lambda: ScheduledWeights({0: [1], 1: [0.5, 0.5]}), "the same number of weights"),
     ("an unknown place", lambda: HypervolumeGuided([1], apply_to="loss"), "`apply_to` must be one of update,"),  # type: ignore[arg-type]
     ("an unknown reference", lambda: HypervolumeGuided([1], reference="best"), "`reference` must be 'worst', 'init"),  # type: ignore[arg-type]
     ("a reference for two", lambda: HypervolumeGuided([1], reference=[0, 0]), "has 2 values for 1 weights"),
     ("a scale of 0", lambda: HypervolumeGuided([1], scale=0), "`scale` must be positive and finite, got 0"),
-    ("never", lambda: HypervolumeGuided([1], every=0), "`every` must be 1 or more, got 0"),
+    ("never", lambda: HypervolumeGuided([1], every=0), "`every` must be a whole number of 1 or more, got 0"),
+    ("half a time", lambda: GradientInfluence(every=1.5), "`every` must be a whole number of 1 or more, got 1.5"),  # type: ignore[arg-type]
     ("an unknown place to look", lambda: HypervolumeGuided([1], evaluate_on="test"), "`evaluate_on` must be"),  # type: ignore[arg-type]
     ("a μ of 0", lambda: GradientInfluence(mu=0), "`mu` must be positive and finite, got 0"),
     ("a μ of NaN", lambda: GradientInfluence(mu=math.nan), "`mu` must be positive and finite, got nan"),
     ("an unknown method", lambda: GradientInfluence(method="guess"), "`method` 'guess': choose one of directional"),  # type: ignore[arg-type]
     ("no blocks", lambda: GradientInfluence(layers=[]), "needs block indices of 0 or more, got []"),
     ("blocks of a name", lambda: GradientInfluence(layers="top"), "`layers` must be 'all', 'middle' or a list"),  # type: ignore[arg-type]
-    ("an average over none", lambda: GradientInfluence(average_over=0), "must be 1 or more, got 0 and 1"),
+    ("an average over none", lambda: GradientInfluence(average_over=0), "must be a whole number of 1 or more, got 0"),
     ("a floor of 1", lambda: GradientInfluence(floor=1), "`floor` must be in [0, 1/K), got 1"),
     ("clipping of what is not there", lambda: GradientInfluence(clip_norm=1.0), "use method='exact'"),
     ("unknown credit", lambda: PAMA(credit="token"), "`credit` must be one of sample, batch, got 'token'"),  # type: ignore[arg-type]
@@ -99,6 +104,13 @@ CONFIGS: list[tuple[dict[str, Any], str]] = [
     ({"eval_temperature": math.nan}, "`eval_temperature` must be 0 or more, got nan"),
     ({"front_checkpoints": -1}, "`front_checkpoints` must be 0 or more, got -1"),
     ({"num_generations": 1}, "at least 2 generations"),
+    ({"num_generations": 0}, "`num_generations` must be 2 or more: GRPO compares at least 2 generations of a prompt"),
+    ({"learning_rate": math.nan}, "`learning_rate` must be 0 or more, got nan"),
+    ({"learning_rate": "small"}, "`learning_rate` must be 0 or more, got 'small'"),
+    ({"temperature": 0.0}, "`temperature` must be above 0, got 0.0"),
+    ({"max_steps": 0}, "`max_steps` must be 1 or more, or -1 to go by num_train_epochs, got 0"),
+    ({"beta": -0.1}, "`beta` must be 0 or more, got -0.1"),
+    ({"loss_type": "gpro"}, "`loss_type` must be one of grpo, dapo, dr_grpo, bnpo, cispo, sapo, luspo, vespo, got"),
     ({"num_generations": 7}, "must be divisible by num_generations (7)"),
     ({"per_device_train_batch_size": 12}, "must be divisible by num_generations (8)"),
 ]
@@ -119,6 +131,19 @@ TRAINERS: list[tuple[str, dict[str, Any], str]] = [
     ("a gate on nothing", {"objectives": [Objective("a", digits, gate=("b", 1))]}, "names 'b': choose one of a"),
     ("weights for two", {"weighting": HALVES}, "`weights` has 2 values for 1 objectives (digits)"),
     ("a preset for three", {"weighting": FixedWeights("balanced")}, "needs three objectives, got 1"),
+    ("no rule", {"weighting": None}, "`weighting` must be a rule, such as FixedWeights([...]), got None"),
+    (
+        "a rule's class",
+        {"weighting": GradientInfluence},
+        "`weighting` must be a rule, such as FixedWeights([...]), got",
+    ),
+    ("no rows", {"train_dataset": prompts().select([])}, "`train_dataset` is empty: give at least one row"),
+    (
+        "no prompts",
+        {"train_dataset": prompts().rename_column("prompt", "question")},
+        "has no column 'prompt'",
+    ),
+    ("an empty split", {"eval_dataset": {"a": prompts(), "b": prompts().select([])}}, "`eval_dataset['b']` is empty"),
     ("TRL's weights, too", {"reward_weights": [1.0]}, "the weights are the rule's"),
     ("no bounds", {"weighting": HypervolumeGuided([1.0])}, "needs bounds of every objective's metric"),
 ]
@@ -129,7 +154,7 @@ def test_refused_trainers(changed: dict[str, Any], expected: str, tmp_path: Path
     """The model is not there: nothing of it is looked at before the rest fits."""
     options = dict(changed)
     args = MultiObjectiveConfig(str(tmp_path), report_to=[], reward_weights=options.pop("reward_weights", None))
-    given = {"objectives": [digits], "weighting": FixedWeights([1.0]), **options}
+    given = {"objectives": [digits], "weighting": FixedWeights([1.0]), "train_dataset": prompts(), **options}
     with pytest.raises(ValueError) as refused:  # noqa: PT011 (as above)
-        MultiObjectiveTrainer("no/such/model", args=args, train_dataset=prompts(), **given)
+        MultiObjectiveTrainer("no/such/model", args=args, **given)
     assert expected in str(refused.value)

@@ -111,8 +111,8 @@ TRAIN: list[tuple[str, list[str], str]] = [
     ("a momentum of 2", ["--adam_beta1", "2"], "--adam_beta1 must be 0 or more and less than 1, got 2.0"),
     ("a top_p of 0", ["--top_p", "0"], "--top_p must be above 0 and at most 1, got 0.0"),
     ("a min_p above 1", ["--min_p", "7"], "--min_p must be from 0 to 1, got 7.0"),
-    ("a seed below 0", ["--seed", "-1"], "--seed must be 0 or more, got -1"),
-    ("a seed of 20 digits", ["--seed", "9" * 20], "--seed must be below 4294967296, got 9999"),
+    ("a seed below 0", ["--seed", "-1"], "--seed must be 0 or more and below 4294967296, got -1"),
+    ("a seed of 20 digits", ["--seed", "9" * 20], "--seed must be 0 or more and below 4294967296, got 9999"),
     ("no steps", ["--max_steps", "0"], "--max_steps must be 1 or more, or -1 to go by num_train_epochs, got 0"),
     ("no epochs", ["--num_train_epochs", "nan"], "--num_train_epochs must be above 0, got nan"),
     ("evaluations going backwards", ["--eval_steps", "-1"], "--eval_steps must be above 0, got -1.0"),
@@ -248,7 +248,7 @@ OTHERS: list[tuple[list[str], str]] = [
     (["divergence", "run", "run"], "the run run has no checkpoint"),
     (["divergence", "run", "run", "--samples", "0"], "--samples must be 1 or more, got 0"),
     (["divergence", "run", "run", "--temperature", "nan"], "--temperature must be above 0, got nan"),
-    (["divergence", "run", "run", "--seed", "-1"], "--seed must be 0 or more, got -1"),
+    (["divergence", "run", "run", "--seed", "-1"], "--seed must be 0 or more and below 4294967296, got -1"),
     (["divergence", "run", "run", "--split", "exam"], "'exam' (choose from"),
 ]
 

@@ -94,9 +94,15 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(tmp_path: Pa
     header = json.loads((last / "run.json").read_text())
     assert header["threads"] == 1
 
-    again = subprocess.run(command(directory, *flags), capture_output=True, text=True, check=False)
-    assert again.returncode == 0
-    assert "2 runs, 2 of them done already" in again.stdout
+    (directory / "summary.json").unlink()
+    (directory / "summary.json").mkdir()  # cannot be written
+    failed = subprocess.run(command(directory, *flags), capture_output=True, text=True, check=False)
+    assert "2 runs, 2 of them done already" in failed.stdout
+    assert failed.returncode == 1
+    said = failed.stderr.strip().splitlines()[-1]
+    assert said.startswith(f"paretune: '{directory}/summary.json' cannot be written (Is a directory)")
+    assert said.endswith("Finished runs are kept: run the same command again.")
+    assert "Traceback" not in failed.stderr
 
 
 @pytest.mark.slow

@@ -66,5 +66,5 @@ def test_a_limit_is_a_time(command: list[str], capsys: pytest.CaptureFixture[str
     command[-1] += ".raising"
     assert main([*command, "--reward_timeout", "-1"]) == 2
     [said] = capsys.readouterr().err.strip().splitlines()
-    assert "`reward_timeout` must be more than 0 seconds, got -1.0" in said
+    assert "--reward_timeout must be more than 0 seconds, or nothing for no limit, got -1.0" in said
     assert not Path("run").exists()

@@ -9,8 +9,9 @@ from trl import GRPOConfig, ModelConfig
 
 from paretune.cli.compare import CompareArguments
 from paretune.cli.divergence import DivergenceArguments
-from paretune.cli.ranges import CHOICES, RANGES, check_ranges
+from paretune.cli.ranges import RANGES, check_ranges
 from paretune.trainer import MultiObjectiveConfig
+from paretune.trainer.setting_ranges import CHOICES
 
 SETTINGS: dict[str, Any] = {
     field.name: field.default

@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from trl import GRPOConfig, GRPOTrainer
@@ -18,7 +19,9 @@ from paretune import (
     MultiObjectiveConfig,
     MultiObjectiveTrainer,
     Objective,
+    ScheduledWeights,
 )
+from paretune.advantages import Estimator
 from paretune.objectives import Conciseness, completion_length
 from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
 from policies import StopAfter, brief, digits, letters, prompts
@@ -26,6 +29,7 @@ from policies import StopAfter, brief, digits, letters, prompts
 WEIGHTS = [0.5, 0.3, 0.2]
 RULES: dict[str, Callable[[], WeightingRule]] = {
     "fixed": lambda: FixedWeights([0.5, 0.5]),
+    "scheduled": lambda: ScheduledWeights({0: [1.0, 0.0], 4: [0.5, 0.5]}),
     "hypervolume": lambda: HypervolumeGuided([0.5, 0.5]),
     "directional": lambda: GradientInfluence(mu=1e-2),
     "realised": lambda: GradientInfluence(mu=1e-2, method="realised"),
@@ -92,17 +96,37 @@ def state(
     return trainer
 
 
-def resumed(model: str, out: Path, name: str) -> None:
+def resumed(model: str, out: Path, name: str, estimator: str) -> None:
     """A run that is never stopped, and one that is stopped and resumed; the parameters of both."""
     rank = int(os.environ["RANK"])
-    told = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
-    whole = state(model, out / f"{name}-whole", RULES[name](), **told)
-    state(model, out / f"{name}-halves", RULES[name](), stop=3, **told)
-    halves = state(model, out / f"{name}-halves", RULES[name](), resume=True, **told)
+    told = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2, "advantage_estimator": estimator}
+    rule, name = RULES[name], f"{name}-{estimator}"
+    whole = state(model, out / f"{name}-whole", rule(), **told)
+    state(model, out / f"{name}-halves", rule(), stop=3, **told)
+    halves = state(model, out / f"{name}-halves", rule(), resume=True, **told)
     for which, trainer in (("whole", whole), ("halves", halves)):
         kept = [p.detach() for p in trainer.model.parameters()]
         torch.save([kept, trainer.optimizer.state_dict()], out / f"{name}-{which}-{rank}.pt")
         (out / f"{name}-{which}-{rank}.json").write_text(json.dumps(trainer._state(), sort_keys=True))
+
+
+def signalled(model: str, out: Path) -> None:
+    """A signal that reaches the second process alone, in the reward of the second batch."""
+    rank, calls = int(os.environ["RANK"]), 0
+
+    def signalling(completions: list[str], **_: Any) -> list[float]:
+        nonlocal calls
+        calls += 1
+        if rank == 1 and calls == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return digits(completions)
+
+    config = MultiObjectiveConfig(**settings(out / "run", max_steps=6))
+    trainer = MultiObjectiveTrainer(model, [signalling], config, prompts(), weighting=FixedWeights([1.0]))
+    try:
+        trainer.train()
+    except KeyboardInterrupt:
+        (out / f"ended-{rank}.json").write_text(json.dumps(trainer.state.global_step))
 
 
 def main() -> None:
@@ -115,9 +139,12 @@ def main() -> None:
         "hypervolume": lambda: state(model, out, HypervolumeGuided([0.5, 0.5])),
         "pama": lambda: state(model, out, PAMA()),
     }
-    if job == "resumed":
+    if job in get_args(Estimator):
         for name in RULES:
-            resumed(model, out, name)
+            resumed(model, out, name, job)
+        return
+    if job == "signalled":
+        signalled(model, out)
         return
     trainer = jobs[job]()
     rank = trainer.accelerator.process_index

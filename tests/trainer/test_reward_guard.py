@@ -229,7 +229,7 @@ def test_a_limit_that_cannot_be_kept_is_refused_before_a_model_is_loaded(tmp_pat
 
 @pytest.mark.parametrize("value", [0, -1.0, math.inf, math.nan])
 def test_a_limit_is_a_time(value: float, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`reward_timeout` must be more than 0 seconds, got"):
+    with pytest.raises(ValueError, match="`reward_timeout` must be more than 0 seconds, or nothing for no limit, got"):
         MultiObjectiveConfig(str(tmp_path), reward_timeout=value)
 
 

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
-from paretune.experiments.run_directory import read_evaluations, read_steps
+from paretune.advantages import Estimator
+from paretune.experiments.checkpoints import checkpoints
+from paretune.experiments.run_directory import read_evaluations, read_run, read_steps
 from policies import saved_policy
 from trainer.run_on_two import RULES
 
@@ -76,9 +78,10 @@ def test_both_processes_hold_identical_state(job: str, model: str, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_a_resumed_run_goes_on_as_if_never_stopped(model: str, tmp_path: Path) -> None:
-    launch("resumed", model, tmp_path)
-    for rule in RULES:
+@pytest.mark.parametrize("estimator", get_args(Estimator))
+def test_a_resumed_run_goes_on_as_if_never_stopped(estimator: str, model: str, tmp_path: Path) -> None:
+    launch(estimator, model, tmp_path)
+    for rule in [f"{name}-{estimator}" for name in RULES]:
         for rank in (0, 1):
             whole, halves = (torch.load(tmp_path / f"{rule}-{which}-{rank}.pt") for which in ("whole", "halves"))
             assert all(torch.equal(a, b) for a, b in zip(whole[0], halves[0], strict=True)), (rule, rank)
@@ -91,3 +94,12 @@ def test_a_resumed_run_goes_on_as_if_never_stopped(model: str, tmp_path: Path) -
         assert len(lines[0]) == 4
         assert lines[0] == lines[1], rule
         assert read_evaluations(runs[0]) == read_evaluations(runs[1]), rule
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_ends_both_after_the_same_step(model: str, tmp_path: Path) -> None:
+    launch("signalled", model, tmp_path)
+    assert [json.loads((tmp_path / f"ended-{rank}.json").read_text()) for rank in (0, 1)] == [2, 2]
+    assert read_run(tmp_path / "run")["status"] == "interrupted"
+    assert list(checkpoints(tmp_path / "run")) == [2]
+    assert [line["step"] for line in read_steps(tmp_path / "run")] == [1, 2]

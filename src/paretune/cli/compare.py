@@ -16,6 +16,7 @@ from trl import ModelConfig
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.compare_table import CompareTable, print_result
 from paretune.cli.declared_types import describe, fits, shown
+from paretune.cli.failure import FailedError
 from paretune.cli.list import ALGORITHMS
 from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
@@ -134,6 +135,8 @@ def run(argv: list[str]) -> int:
         raise BadInputError(f"{root} is in use by another `paretune compare`: wait for its end.") from error
     except PlanError as error:
         raise BadInputError(error) from error
+    except OSError as error:
+        raise FailedError(f"{error} Finished runs are kept: run the same command again.") from error
     print_result(summary, root, report.path, failed, console)
     return 1 if failed else 0
 

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 import torch
 from trl import GRPOConfig
 
+from paretune.trainer.setting_ranges import complaint
+
 NOT_SETTINGS = {
     "output_dir", "logging_dir", "seed", "max_steps", "advantage_estimator",  # have places of their own in the record
     "disable_tqdm", "report_to", "hub_token",
@@ -81,16 +83,7 @@ class MultiObjectiveConfig(GRPOConfig):
             raise ValueError(f"`advantage_estimator` must be one of {choices}, got {self.advantage_estimator!r}.")
         if self.combine not in get_args(Combine):
             raise ValueError(f"`combine` must be 'rewards' or 'advantages', got {self.combine!r}.")
-        if self.eval_samples is not None and self.eval_samples < 1:
-            raise ValueError(f"`eval_samples` must be 1 or more, got {self.eval_samples}.")
-        if not 0 <= self.eval_temperature < float("inf"):
-            raise ValueError(f"`eval_temperature` must be 0 or more, got {self.eval_temperature}.")
-        if self.reward_timeout is not None and not 0 < self.reward_timeout < float("inf"):
-            raise ValueError(
-                f"`reward_timeout` must be more than 0 seconds, got {self.reward_timeout}: leave it out for no limit."
-            )
-        if self.front_checkpoints < 0:
-            raise ValueError(f"`front_checkpoints` must be 0 or more, got {self.front_checkpoints}.")
+        _check_ranges(self)
         if self.multi_objective_aggregation != "sum_then_normalize" and (
             self.advantage_estimator != "grpo" or self.combine != "rewards"
         ):
@@ -117,13 +110,24 @@ class MultiObjectiveConfig(GRPOConfig):
 
     @classmethod
     def from_grpo(cls, config: GRPOConfig) -> "MultiObjectiveConfig":
-        """The same settings as a plain ``GRPOConfig``, ours at their defaults."""
+        """The same settings as a plain ``GRPOConfig``, ours at their defaults.
+
+        Raises:
+            ValueError: for a value outside its range.
+        """
         if isinstance(config, cls):
             return config
         converted = cls.__new__(cls)  # __post_init__ has run; some of its checks refuse a second time
         added = {f.name: f.default for f in fields(cls) if f.name not in vars(config)}
         converted.__dict__.update(vars(config), **added)
+        _check_ranges(converted)
         return converted
+
+
+def _check_ranges(config: MultiObjectiveConfig) -> None:
+    for name, value in vars(config).items():
+        if value is not None and (wrong := complaint(name, value)):
+            raise ValueError(f"`{name}` {wrong}")
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ TRL's private methods are known to the modules of this folder alone.
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import asdict
 from typing import Any, Literal, cast
 
@@ -85,6 +85,10 @@ class MultiObjectiveTrainer(ResumableTrainer):
                 f"`reward_weights`={args.reward_weights} is set, but the weights are the rule's: leave it out and "
                 "give weighting=FixedWeights([...]) or another rule."
             )
+        if not isinstance(weighting, WeightingRule):
+            raise ValueError(f"`weighting` must be a rule, such as FixedWeights([...]), got {weighting!r}.")
+        for name, rows in {"train_dataset": train_dataset, "eval_dataset": eval_dataset}.items():
+            _check_rows(name, rows)
         given = as_objectives(objectives if objectives is not None else reward_funcs)
         self.weighting = weighting
         self.task = task
@@ -421,6 +425,19 @@ class MultiObjectiveTrainer(ResumableTrainer):
         if state["realised"] is not None:
             values = torch.tensor(state["realised"], dtype=torch.float64)
             self._realised = Influence(values=values, method="realised")
+
+
+def _check_rows(name: str, rows: Any) -> None:
+    """Raise ``ValueError`` unless a data set has rows with a prompt, as far as it tells without being read."""
+    if isinstance(rows, dict):
+        for split, own in rows.items():
+            _check_rows(f"{name}[{split!r}]", own)
+        return
+    if isinstance(rows, Sized) and len(rows) == 0:
+        raise ValueError(f"`{name}` is empty: give at least one row.")
+    columns = getattr(rows, "column_names", None)
+    if isinstance(columns, list) and "prompt" not in columns:
+        raise ValueError(f"`{name}` has no column 'prompt', it has {', '.join(columns)}: rename the one that holds it.")
 
 
 def _estimator(influence: Influence | None) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ A rule is one class in one file of this folder. It says before each batch what h
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -165,9 +166,12 @@ def check_weights(weights: Sequence[float]) -> Tensor:
     """Weights as a float64 tensor ``[K]``.
 
     Raises:
-        ValueError: if one is negative or not finite, or if they do not sum to 1 within 1e-6.
+        ValueError: if they are no numbers, one is negative or not finite, or they do not sum to 1 within 1e-6.
     """
-    values = [float(w) for w in weights]
+    try:
+        values = [float(w) for w in weights]
+    except (TypeError, ValueError):
+        raise ValueError(f"`weights` must be a number for each objective, got {weights!r}.") from None
     shown = ", ".join(f"{w:g}" for w in values)
     if not values:
         raise ValueError("`weights` is empty: give one weight for each objective.")
@@ -176,6 +180,13 @@ def check_weights(weights: Sequence[float]) -> Tensor:
     if abs(sum(values) - 1.0) > 1e-6:
         raise ValueError(f"`weights` must sum to 1, got {shown} (sum {sum(values):g}): divide them by their sum.")
     return torch.tensor(values, dtype=torch.float64)
+
+
+def check_whole(**values: int) -> None:
+    """Raise ``ValueError`` unless each of the values, given by its name, is a whole number of 1 or more."""
+    for name, value in values.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"`{name}` must be a whole number of 1 or more, got {value!r}.")
 
 
 def check_count(weights: Sequence[float] | Tensor, objectives: Sequence[Objective]) -> None:

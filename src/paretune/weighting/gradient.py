@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from paretune.influence.base import METHODS, Method
-from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
+from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule, check_whole
 
 TYPICAL_MOVE = 0.05
 """How far a typical batch moves the log-weights when μ is left to be calibrated."""
@@ -138,8 +138,7 @@ class GradientInfluence(WeightingRule):
                 raise ValueError(f"`layers` must be 'all', 'middle' or a list of block indices, got {layers!r}.")
         elif not layers or not all(isinstance(i, int) and i >= 0 for i in layers):
             raise ValueError(f"`layers` as a list needs block indices of 0 or more, got {list(layers)}.")
-        if average_over < 1 or every < 1:
-            raise ValueError(f"`average_over` and `every` must be 1 or more, got {average_over} and {every}.")
+        check_whole(average_over=average_over, every=every)
         if not 0 <= floor < 1:
             raise ValueError(f"`floor` must be in [0, 1/K), got {floor}.")
         if clip_norm is not None and clip_norm <= 0:

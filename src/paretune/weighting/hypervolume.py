@@ -15,6 +15,7 @@ from paretune.weighting.base import (
     WeightingRule,
     check_count,
     check_weights,
+    check_whole,
 )
 
 
@@ -124,8 +125,7 @@ class HypervolumeGuided(WeightingRule):
             raise ValueError(f"`scale` must be positive and finite, got {scale}.")
         if evaluate_on not in ("validation", "rollouts"):
             raise ValueError(f"`evaluate_on` must be 'validation' or 'rollouts', got {evaluate_on!r}.")
-        if every < 1:
-            raise ValueError(f"`every` must be 1 or more, got {every}.")
+        check_whole(every=every)
         self.apply_to = apply_to
         self.reference = reference if isinstance(reference, str) else [float(r) for r in reference]
         self.scale = scale

@@ -41,7 +41,12 @@ class ScheduledWeights(WeightingRule):
             self._function = schedule
             self.settings = {"schedule": getattr(schedule, "__qualname__", repr(schedule))}
             return
-        pairs = list(schedule.items() if isinstance(schedule, Mapping) else schedule)
+        try:
+            pairs = [
+                (step, weights) for step, weights in (schedule.items() if isinstance(schedule, Mapping) else schedule)
+            ]
+        except (TypeError, ValueError):
+            raise ValueError(f"`schedule` must map steps to weights, got {schedule!r}.") from None
         breakpoints = {_whole(step): check_weights(weights) for step, weights in pairs}
         if not breakpoints:
             raise ValueError("`schedule` needs breakpoints, got none.")
