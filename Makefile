@@ -16,9 +16,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: setup  ## train the embedded policy with the gradient rule: minutes on a laptop, nothing to download
 	$(BIN)/paretune train --max_steps 40
 
-results: setup  ## the runs behind docs/results.md (some nine hours on two cores); run again, it goes on where it was
+results: setup  ## the runs behind docs/results.md (some ten hours on two cores); run again, it goes on where it was
 	$(BIN)/paretune compare --config recipes/comparisons/arithmetic.yaml --jobs 2 --output_dir results/arithmetic
 	$(BIN)/paretune compare --config recipes/comparisons/arithmetic-single.yaml --jobs 2 --output_dir results/arithmetic-single
+	$(BIN)/paretune compare --config recipes/comparisons/arithmetic-follow-up.yaml --jobs 2 --output_dir results/arithmetic-follow-up
 
 test: setup browser
 	$(TEST)
