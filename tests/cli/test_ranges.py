@@ -10,8 +10,8 @@ from trl import GRPOConfig, ModelConfig
 from paretune.cli.compare import CompareArguments
 from paretune.cli.divergence import DivergenceArguments
 from paretune.cli.ranges import RANGES, check_ranges
+from paretune.setting_ranges import CHOICES
 from paretune.trainer import MultiObjectiveConfig
-from paretune.trainer.setting_ranges import CHOICES
 
 SETTINGS: dict[str, Any] = {
     field.name: field.default

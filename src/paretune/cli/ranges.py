@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from paretune import setting_ranges
 from paretune.cli.bad_input import BadInputError
-from paretune.trainer import setting_ranges
-from paretune.trainer.setting_ranges import COUNT, DECAY, NOT_NEGATIVE, SHARE, Range, complaint
+from paretune.setting_ranges import COUNT, DECAY, NOT_NEGATIVE, SHARE, Range, complaint
 
 __all__ = ["RANGES", "check_ranges"]
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from trl import GRPOConfig
 
-from paretune.trainer.setting_ranges import complaint
+from paretune.setting_ranges import complaint
 
 NOT_SETTINGS = {
     "output_dir", "logging_dir", "seed", "max_steps", "advantage_estimator",  # have places of their own in the record
