@@ -9,6 +9,8 @@ from paretune.experiments.run_directory import read_run, read_steps
 from policies import prompts, saved_policy
 
 REWARDS = """
+import os
+import signal
 import time
 
 def raising(completions, **_):
@@ -16,6 +18,11 @@ def raising(completions, **_):
 
 def hanging(completions, **_):
     time.sleep(600)
+
+def killed(completions, **_):
+    if os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [0.5] * len(completions)
 
 def broken(completions, **_):
     return [float("inf"), *([0.5] * (len(completions) - 1))]
@@ -51,6 +58,28 @@ def test_it_ends_with_one_line(
     assert said.startswith(f"paretune: The reward function '{reward}' of objective '{reward}' {line}")
     assert read_run(Path("run"))["status"] == "failed"
     assert not list(read_steps(Path("run")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("reward", "status", "line"),
+    [
+        (
+            "raising",
+            2,
+            "The reward function 'raising' of objective 'raising' raised OSError: the judge is down (on rank 0",
+        ),
+        ("killed", 1, "was killed by SIGKILL: --resume goes on from the newest checkpoint."),
+    ],
+)
+def test_on_two_processes_no_launcher_talks_over_it(
+    reward: str, status: int, line: str, command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    command[-1] += f".{reward}"
+    assert main([*command, "--num_processes", "2", "--cpu"]) == status
+    errors = capfd.readouterr().err
+    assert line in errors
+    assert all(said.startswith("paretune: ") for said in errors.strip().splitlines()), errors
 
 
 def test_what_does_not_count_is_said_once(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

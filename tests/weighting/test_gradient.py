@@ -99,9 +99,21 @@ def test_mu_left_out_makes_a_typical_batch_move_the_log_weights_by_a_twentieth()
     rule = GradientInfluence()
     assert moved(rule, 0.0, 0.0) == [0.5, 0.5]
     assert log_ratio(moved(rule, 4.0, 2.0)) == pytest.approx(0.05 / 2)
-    # The largest influences so far are 4 and 12, 8 on the mean: this one moves by 12/8 of the typical.
+    # The largest influences so far are 4 and 12, their median 8: this one moves by 12/8 of the typical.
     before = log_ratio(rule.weights.tolist())
     assert log_ratio(moved(rule, 12.0, 0.0)) - before == pytest.approx(0.05 * 12 / 8)
+
+
+@pytest.mark.parametrize("at", [0, 1, 9])
+@pytest.mark.parametrize("size", [1e-30, 1e-3, 1e3, 1e30])
+def test_one_batch_out_of_proportion_spoils_neither_the_weights_nor_the_calibration(at: int, size: float) -> None:
+    rule, before = GradientInfluence(), 0.0
+    for i in range(12):
+        weights = moved(rule, size if i == at else 1.0, 0.0)
+        move, before = log_ratio(weights) - before, log_ratio(weights)
+        assert -1e-9 <= move <= 1 + 1e-9
+        if i >= max(at + 2, 2):  # two that are in proportion, and the median is one of them
+            assert move == pytest.approx(0.05)
 
 
 def test_the_calibration_goes_by_the_move_so_that_a_learning_rate_that_decays_stops_the_weights() -> None:

@@ -77,12 +77,13 @@ def launch(flags: Sequence[str], command: Sequence[str]) -> int:
     SIGINT and SIGTERM go to all of them, and this process waits until the last has ended: accelerate's own launcher
     leaves a single process behind, and ``subprocess`` kills it.
     """
-    launcher = subprocess.Popen(
-        [*_launcher(flags), "--module", "paretune.cli", *command],
+    launcher, environment = _launcher(flags)
+    processes = subprocess.Popen(
+        [sys.executable, "-m", "paretune.cli.start_processes", *launcher, "--module", "paretune.cli", *command],
         start_new_session=True,
         # What lies in the current folder must not stand in for a module of the same name; rewards are found there all
         # the same.
-        env={**os.environ, "PYTHONSAFEPATH": "1"},
+        env={**os.environ, **environment, "PYTHONSAFEPATH": "1"},
     )
     interrupted = []
 
@@ -90,12 +91,12 @@ def launch(flags: Sequence[str], command: Sequence[str]) -> int:
         del frame
         interrupted.append(number)
         with suppress(ProcessLookupError):
-            os.killpg(launcher.pid, number)
+            os.killpg(processes.pid, number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        status = launcher.wait()
-        while _has_members(launcher.pid):
+        status = processes.wait()
+        while _has_members(processes.pid):
             time.sleep(0.1)
     finally:
         for number, handler in before.items():
@@ -105,17 +106,19 @@ def launch(flags: Sequence[str], command: Sequence[str]) -> int:
     return status
 
 
-def _launcher(flags: Sequence[str]) -> list[str]:
-    """Accelerate's, except for several processes on CPUs, of which it starts but one unless there is an MPI."""
+def _launcher(flags: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """A launcher with its flags, and what it wants in the environment.
+
+    It is accelerate's, except for several processes on CPUs, of which that starts but one unless there is an MPI.
+    """
     told = _parsed(flags)
     on_cpus = told.cpu or not torch.accelerator.is_available()
     if on_cpus and (told.num_processes or 1) > 1 and not told.mpirun_hostfile:
         if (told.num_machines or 1) > 1:
             raise BadInputError("--num_machines: several machines without accelerators need --mpirun_hostfile.")
-        os.environ["ACCELERATE_USE_CPU"] = "true"
         count = str(told.num_processes)
-        return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", count]
-    return [sys.executable, "-m", "accelerate.commands.launch", *flags]
+        return ["torchrun", "--standalone", "--nproc_per_node", count], {"ACCELERATE_USE_CPU": "true"}
+    return ["accelerate", *flags], {}
 
 
 def _has_members(group: int) -> bool:

@@ -14,7 +14,14 @@ from paretune.experiments.checkpoints import checkpoints
 from paretune.experiments.json_lines import append_line, cut_torn_line, read_lines
 from paretune.experiments.run_directory import read_front, read_run
 
-__all__ = ["ChosenPolicy", "append_final_evaluation", "chosen_policies", "missing", "read_final_evaluations"]
+__all__ = [
+    "ChosenPolicy",
+    "append_final_evaluation",
+    "chosen_policies",
+    "is_measured",
+    "missing",
+    "read_final_evaluations",
+]
 
 FILE = "final_evaluations.jsonl"
 
@@ -89,3 +96,16 @@ def missing(
     known = {(line["step"], line["decoding"]) for line in lines if (line["split"], line["prompts"]) == (split, prompts)}
     wanted = [(policy, [d for d in decodings if (policy.step, d) not in known]) for policy in policies]
     return [(policy, lacking) for policy, lacking in wanted if lacking]
+
+
+def is_measured(
+    directory: str | Path, policies: Iterable[ChosenPolicy], split: str, decodings: Sequence[str], prompts: int
+) -> bool:
+    """Whether the policies that are there, and in any case the last, were measured on so many prompts of a split."""
+    if missing(directory, policies, split, decodings, prompts):
+        return False
+    lines = read_final_evaluations(directory)
+    last = {
+        line["decoding"] for line in lines if (line["split"], line["prompts"]) == (split, prompts) and line["final"]
+    }
+    return last >= set(decodings)

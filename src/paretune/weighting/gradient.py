@@ -1,7 +1,9 @@
 """Gradient-based weight optimisation: Algorithm 2 of Lu et al. (arXiv 2509.11452)."""
 
 import warnings
+from bisect import insort
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,6 +14,8 @@ from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scala
 
 TYPICAL_MOVE = 0.05
 """How far a typical batch moves the log-weights when μ is left to be calibrated."""
+LONGEST_MOVE = 20 * TYPICAL_MOVE
+"""How far any batch moves them then, however far out of proportion its influence is."""
 _FLOAT64 = torch.finfo(torch.float64)
 _FARTHEST = 1e300
 """No move of a log-weight is kept longer, so that the mean of several is finite."""
@@ -95,9 +99,9 @@ class GradientInfluence(WeightingRule):
     Args:
         mu: μ > 0, on the scale of the method's influence. The released runs use 1e-5 and 1e-4 with influence clipped
             to |I_k| ≤ K; unclipped influence needs its own, the realised one another. None: the task's default;
-            without one it is calibrated so that a batch whose largest influence is the mean of those so far moves
-            the log-weights by at most 0.05. (One batch whose influence is far out of proportion stays in that mean,
-            and the weights hardly move after it.)
+            without one it is calibrated so that a batch whose largest influence is the median of those so far moves
+            the log-weights by at most 0.05, and no batch by more than 1. (A median, so that a batch whose influence
+            is far out of proportion changes nothing for those after it; of each batch a number is kept for it.)
         method: how influence is measured. ``"directional"``: one backward pass and one or two forward passes, whatever
             the number of objectives. ``"realised"``: one forward pass after the update; it steers the next batch, and
             works wherever TRL trains. ``"exact"``: a backward pass for each objective.
@@ -170,8 +174,7 @@ class GradientInfluence(WeightingRule):
         self.weights: Tensor | None = None
         self._pending: list[Tensor] = []
         self._batches = 0
-        self._typical = 0.0  # mean of the largest |η I_k| so far
-        self._calibrated_on = 0
+        self._sizes: list[float] = []  # the largest |η I_k| of each batch so far, sorted
 
     def check(self, objectives: Sequence[Any]) -> None:
         """Raise ``ValueError`` if the floor leaves no room for the weights to move."""
@@ -211,16 +214,15 @@ class GradientInfluence(WeightingRule):
         rate = 1.0 if realised else batch.learning_rate
         # A μ that was given belongs to the scale of the method that was asked for.
         if self.mu is not None and realised == (self.request.method == "realised"):
-            mu = self.mu
+            mu, longest = self.mu, _FARTHEST
         else:
             largest = min(float((rate * influence).abs().max()), _FARTHEST)
             if largest > 0:
-                self._calibrated_on += 1
-                self._typical += (largest - self._typical) / self._calibrated_on
-            mu = self._typical / TYPICAL_MOVE
-        if mu == 0:
-            return torch.zeros_like(influence)
-        return (rate * _lag(influence, influence.max()) / mu).clamp(min=-_FARTHEST)
+                insort(self._sizes, largest)
+            if not self._sizes:
+                return torch.zeros_like(influence)
+            mu, longest = median(self._sizes) / TYPICAL_MOVE, LONGEST_MOVE
+        return (rate * _lag(influence, influence.max()) / mu).clamp(min=-longest)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, what μ is calibrated by, and what is waiting to be averaged."""
@@ -228,14 +230,13 @@ class GradientInfluence(WeightingRule):
             "weights": None if self.weights is None else self.weights.tolist(),
             "pending": [i.tolist() for i in self._pending],
             "batches": self._batches,
-            "typical": self._typical,
-            "calibrated_on": self._calibrated_on,
+            "sizes": list(self._sizes),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up the state that :meth:`state_dict` gave."""
         weights = state["weights"]
         self.weights = None if weights is None else torch.tensor(weights, dtype=torch.float64)
-        self._typical, self._calibrated_on = state["typical"], state["calibrated_on"]
+        self._sizes = list(state["sizes"])
         self._pending = [torch.tensor(i, dtype=torch.float64) for i in state["pending"]]
         self._batches = state["batches"]

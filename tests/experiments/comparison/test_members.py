@@ -1,6 +1,7 @@
 """The runs of a plan, and how far each of them is."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -159,15 +160,24 @@ def test_only_a_finished_run_is_done(tmp_path: Path, status: str) -> None:
     assert not is_done(tmp_path, member_of(), PROMPTS)
 
 
-def test_without_checkpoints_or_with_broken_files_nothing_is_done(tmp_path: Path) -> None:
-    make_run(tmp_path / "run")
-    assert not is_done(tmp_path, member_of(), PROMPTS)
+def test_with_broken_files_nothing_is_done(tmp_path: Path) -> None:
     directory = trained(tmp_path / "other")
     for split, decoding in (TEST, GREEDY):
         measure(directory, split, decoding, dict.fromkeys((10, 20, 30), (0.5, 0.5)))
     assert is_done(tmp_path / "other", member_of(), PROMPTS)
     tear(directory / "final_evaluations.jsonl")
     assert not is_done(tmp_path / "other", member_of(), PROMPTS)
+
+
+def test_what_is_measured_stays_done_without_its_checkpoints(tmp_path: Path) -> None:
+    directory, member = trained(tmp_path), member_of()
+    policies = dict.fromkeys((10, 20, 30), (0.5, 0.5))
+    measure(directory, *TEST, policies, prompts=64)
+    for step in policies:
+        shutil.rmtree(directory / f"checkpoint-{step}")
+    assert not is_done(tmp_path, member, PROMPTS)  # and its greedy answers are not to be had any more
+    measure(directory, *GREEDY, policies, prompts=64)
+    assert is_done(tmp_path, member, PROMPTS)
 
 
 # --- started anew -------------------------------------------------------------------------------------------
@@ -187,12 +197,26 @@ def test_what_cannot_be_read_is_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_what_finished_is_kept(tmp_path: Path) -> None:
-    clear(tmp_path, member_of())  # there is none
-    directory = make_run(tmp_path / "run", measured={TEST: {20: (0.5, 0.5)}})
-    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+@pytest.mark.parametrize("broken", ["final_evaluations.jsonl", "pareto.json"])
+def test_what_cannot_be_measured_is_removed(tmp_path: Path, broken: str) -> None:
+    directory = trained(tmp_path)
+    measure(directory, *TEST, {30: (0.5, 0.5)})
+    tear(directory / broken)
     clear(tmp_path, member_of())
-    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    assert not directory.exists()
+
+
+def test_what_finished_is_kept_while_it_can_be_measured(tmp_path: Path) -> None:
+    clear(tmp_path, member_of())  # there is none
+    directory = trained(tmp_path)
+    measure(directory, *TEST, {30: (0.5, 0.5)})
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    clear(tmp_path, member_of())
+    assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
+    for step in (10, 20, 30):
+        shutil.rmtree(directory / f"checkpoint-{step}")
+    clear(tmp_path, member_of())
+    assert not directory.exists()
 
 
 def test_controls_are_runs_like_others() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paretune.experiments.comparison.plan import Arm, Plan
-from paretune.experiments.final_evaluations import chosen_policies, missing
+from paretune.experiments.final_evaluations import chosen_policies, is_measured, read_final_evaluations
 from paretune.experiments.run_directory import read_run, read_steps
 
 __all__ = ["Member", "Standing", "clear", "comparison_members", "is_done", "standing", "tuning_members"]
@@ -107,7 +107,7 @@ def standing(directory: Path) -> Standing:
 
 
 def is_done(root: Path, member: Member, prompts: Mapping[str, int]) -> bool:
-    """Whether a run is finished and measured.
+    """Whether a run is finished and measured; its checkpoints may be gone by then.
 
     Args:
         root: the comparison's folder.
@@ -119,15 +119,27 @@ def is_done(root: Path, member: Member, prompts: Mapping[str, int]) -> bool:
         return False
     try:
         policies = chosen_policies(directory)
-        return bool(policies) and not any(
-            missing(directory, policies, split, decodings, prompts[split]) for split, decodings in member.evaluations
+        return all(
+            is_measured(directory, policies, split, decodings, prompts[split])
+            for split, decodings in member.evaluations
         )
     except (OSError, ValueError):
         return False
 
 
 def clear(root: Path, member: Member) -> None:
-    """Remove a run that did not finish, so that it can be made anew; whatever is no run's is left alone."""
+    """Remove a run that is to be made anew: one that did not finish, or of which nothing is left to measure.
+
+    Whatever is no run's is left alone.
+    """
     directory = root / member.directory
-    if (directory / "run.json").exists() and standing(directory).status != "finished":
+    if (directory / "run.json").exists() and not _can_be_measured(directory):
         shutil.rmtree(directory)
+
+
+def _can_be_measured(directory: Path) -> bool:
+    try:
+        read_final_evaluations(directory)
+        return standing(directory).status == "finished" and bool(chosen_policies(directory))
+    except (OSError, ValueError):
+        return False
