@@ -3,8 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # One thread a test process: the tests run two at a time, and small policies gain nothing from more.
 TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
+COMPARISONS := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-follow-up
 
-.PHONY: setup demo results test test-slow soak lint bench bench-sandbox smollm2 policy clean browser
+.PHONY: setup demo results records test test-slow soak lint bench bench-sandbox smollm2 policy clean browser
 
 setup: $(VENV)/ready
 
@@ -16,10 +17,13 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: setup  ## train the embedded policy with the gradient rule: minutes on a laptop, nothing to download
 	$(BIN)/paretune train --max_steps 40
 
-results: setup  ## the runs behind docs/results.md (some ten hours on two cores); run again, it goes on where it was
-	$(BIN)/paretune compare --config recipes/comparisons/arithmetic.yaml --jobs 2 --output_dir results/arithmetic
-	$(BIN)/paretune compare --config recipes/comparisons/arithmetic-single.yaml --jobs 2 --output_dir results/arithmetic-single
-	$(BIN)/paretune compare --config recipes/comparisons/arithmetic-follow-up.yaml --jobs 2 --output_dir results/arithmetic-follow-up
+results: setup  ## the runs behind docs/results.md (some twelve hours on two cores); run again, it goes on where it was
+	for comparison in $(COMPARISONS); do \
+	  $(BIN)/paretune compare --config recipes/comparisons/$$comparison.yaml --jobs 2 --output_dir results/$$comparison || exit; \
+	done
+
+records: setup  ## what `make results` has measured, without checkpoints: records/*.tar.xz
+	$(BIN)/python scripts/pack_records.py results/*
 
 test: setup browser
 	$(TEST)
