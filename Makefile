@@ -35,7 +35,7 @@ test-slow: setup browser  ## what takes minutes or a large dependency: the remak
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[deepspeed]"
 	$(TEST) -m slow --ignore tests/soak
 
-soak: setup  ## hundreds of kills, thousands of steps: the figures of docs/reliability.md (half an hour on two cores)
+soak: setup  ## kills at random moments, thousands of steps: the figures of docs/reliability.md (half an hour on two cores)
 	rm -f soak.jsonl
 	$(TEST) -m slow tests/soak
 

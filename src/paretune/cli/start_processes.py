@@ -28,7 +28,9 @@ def main(argv: Sequence[str]) -> int:
         else:
             launch_command(launch_command_parser().parse_args(flags))
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
+        # A process that was killed takes the others down with it, who then lack their peer.
+        killed = [(rank, failure) for rank, failure in error.failures.items() if failure.exitcode < 0]
+        rank, failure = min(killed, default=error.get_first_failure(), key=lambda one: one[1].timestamp)
         return _status(failure.exitcode, f"process {rank}")
     except subprocess.CalledProcessError as error:
         return _status(error.returncode, "the process")

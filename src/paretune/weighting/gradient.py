@@ -3,7 +3,6 @@
 import warnings
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -80,6 +79,11 @@ def raise_to_floor(weights: Tensor, floor: float) -> Tensor:
         if not lower.any() or (low | lower).all():
             return torch.where(low, floor, shared).clamp(min=floor)
         low |= lower
+
+
+def _median(ordered: Sequence[float]) -> float:
+    """That of `statistics`, which would sort thousands of sorted numbers once more in every batch."""
+    return ordered[(len(ordered) - 1) // 2] / 2 + ordered[len(ordered) // 2] / 2
 
 
 def _lag(influence: Tensor, largest: Tensor) -> Tensor:
@@ -221,7 +225,7 @@ class GradientInfluence(WeightingRule):
                 insort(self._sizes, largest)
             if not self._sizes:
                 return torch.zeros_like(influence)
-            mu, longest = median(self._sizes) / TYPICAL_MOVE, LONGEST_MOVE
+            mu, longest = _median(self._sizes) / TYPICAL_MOVE, LONGEST_MOVE
         return (rate * _lag(influence, influence.max()) / mu).clamp(min=-longest)
 
     def state_dict(self) -> dict[str, Any]:
