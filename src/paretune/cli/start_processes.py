@@ -8,14 +8,14 @@ import logging
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from accelerate.commands.launch import launch_command, launch_command_parser
 from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from paretune.cli.main import DONE, FAILED, INTERRUPTED
+from paretune.cli.main import BAD_INPUT, DONE, FAILED, INTERRUPTED
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,24 +28,28 @@ def main(argv: Sequence[str]) -> int:
         else:
             launch_command(launch_command_parser().parse_args(flags))
     except ChildFailedError as error:
-        # A process that was killed takes the others down with it, who then lack their peer.
-        killed = [(rank, failure) for rank, failure in error.failures.items() if failure.exitcode < 0]
-        rank, failure = min(killed, default=error.get_first_failure(), key=lambda one: one[1].timestamp)
-        return _status(failure.exitcode, f"process {rank}")
+        return _status({rank: failure.exitcode for rank, failure in error.failures.items()})
     except subprocess.CalledProcessError as error:
-        return _status(error.returncode, "the process")
+        return _status({0: error.returncode})
     except SignalException:
         return INTERRUPTED
     return DONE
 
 
-def _status(code: int, process: str) -> int:
-    """What a process has ended with; one that was killed could not say so itself."""
-    if code >= 0:
-        return code
-    name = signal.Signals(-code).name
-    print(f"paretune: {process} was killed by {name}: --resume goes on from the newest checkpoint.", file=sys.stderr)
-    return FAILED
+def _status(codes: Mapping[int, int]) -> int:
+    """What processes have ended with, by rank: the status of the one that began it.
+
+    The others end after it: by the launcher's SIGTERM, or since they lack their peer. It notes them all at once.
+    """
+    if BAD_INPUT in codes.values():
+        return BAD_INPUT
+    for rank, code in codes.items():
+        if code < 0 and code != -signal.SIGTERM:
+            name = signal.Signals(-code).name  # it could not say so itself
+            print(f"paretune: process {rank} was killed by {name}: --resume goes on from the newest checkpoint.",
+                  file=sys.stderr)  # fmt: skip
+            return FAILED
+    return max(FAILED, *codes.values())
 
 
 if __name__ == "__main__":
