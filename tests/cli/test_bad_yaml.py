@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from accelerate.utils import is_deepspeed_available
 
 from paretune.cli.settings import make_parser, make_rule, parse
 from paretune.cli.yaml_files import LARGEST
@@ -126,3 +129,29 @@ def test_arms_of_a_comparison(arms: str, expected: str, refused: Refused, tmp_pa
     path.write_text(f"rules: {name}\narms: {arms}\n")
     assert expected in refused("compare", "--config", path, "--output_dir", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+LAUNCH: list[Any] = [
+    ("torn", "foo: [", "is no configuration of accelerate: while parsing a flow node"),
+    ("empty", "", "is no configuration of accelerate: 'NoneType' object"),
+    ("a list", "- FSDP", "is no configuration of accelerate: 'list' object"),
+    ("nothing said", "num_processes: 8", "A `distributed_type` must be specified in the config file"),
+    ("unknown kind", "distributed_type: MAGIC", "is not a valid DistributedType"),
+    ("unknown key", "distributed_type: 'NO'\nspeed: 1", "had unknown keys (['speed'])"),
+    pytest.param(
+        "no accelerator", "distributed_type: FSDP", "FSDP shards over accelerators, and there is none here",
+        marks=pytest.mark.skipif(torch.accelerator.is_available(), reason="there is an accelerator"),
+    ),
+    pytest.param(
+        "no DeepSpeed", "distributed_type: DEEPSPEED", "DeepSpeed is not installed: `pip install",
+        marks=pytest.mark.skipif(is_deepspeed_available(), reason="DeepSpeed is installed"),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "text", "expected"), LAUNCH)
+def test_accelerates_own_file(case: str, text: str, expected: str, refused: Refused, tmp_path: Path) -> None:
+    path = tmp_path / "launch.yaml"
+    path.write_text(text)
+    assert expected in refused("train", "--config_file", path, "--output_dir", tmp_path / "run"), case
+    assert list(tmp_path.iterdir()) == [path]

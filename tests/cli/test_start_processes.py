@@ -23,3 +23,11 @@ def test_it_ends_as_the_process_did_that_ended_it(shell: str, status: int, said:
     command = [sys.executable, "-m", "paretune.cli.start_processes", "torchrun", *flags]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert (ended.returncode, ended.stderr) == (status, said)
+
+
+def test_flags_that_do_not_go_together_are_one_line() -> None:
+    command = [sys.executable, "-m", "paretune.cli.start_processes", "accelerate", "--multi_gpu", "--tpu", "script"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert ended.returncode == 2
+    [said] = ended.stderr.splitlines()
+    assert said.startswith("paretune: You can only use one of `--cpu`, `--multi_gpu`")

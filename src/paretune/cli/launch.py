@@ -9,10 +9,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
+from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import launch_command_parser
+from accelerate.utils import DistributedType, is_deepspeed_available
+from yaml import YAMLError
 
 from paretune.cli.bad_input import BadInputError
 
@@ -61,9 +64,24 @@ def _parsed(flags: Sequence[str]) -> Namespace:
     for name in ("num_processes", "num_machines"):
         if (count := getattr(told, name)) is not None and count < 1:
             raise BadInputError(f"--{name} must be 1 or more, got {count}.")
-    if told.config_file is not None and not os.path.isfile(told.config_file):
-        raise BadInputError(f"--config_file {told.config_file}: there is no such file.")
+    kind = _distributed_type(told.config_file) if told.config_file is not None else None
+    if (told.use_fsdp or kind == DistributedType.FSDP) and not torch.accelerator.is_available():
+        raise BadInputError("FSDP shards over accelerators, and there is none here: leave it out.")
+    if (told.use_deepspeed or kind == DistributedType.DEEPSPEED) and not is_deepspeed_available():
+        raise BadInputError("DeepSpeed is not installed: `pip install 'paretune[deepspeed]'`.")
     return told
+
+
+def _distributed_type(config_file: str) -> Any:
+    """What accelerate's own file asks for; accelerate would answer a broken one with a traceback."""
+    if not os.path.isfile(config_file):
+        raise BadInputError(f"--config_file {config_file}: there is no such file.")
+    try:
+        return load_config_from_file(config_file).distributed_type
+    except (OSError, ValueError, TypeError, AttributeError, YAMLError) as error:
+        raise BadInputError(
+            f"--config_file {config_file} is no configuration of accelerate: {error} (`accelerate config` makes one)"
+        ) from error
 
 
 def is_worker() -> bool:

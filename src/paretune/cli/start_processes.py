@@ -15,6 +15,7 @@ from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+from paretune.cli.bad_input import BadInputError
 from paretune.cli.main import BAD_INPUT, DONE, FAILED, INTERRUPTED
 
 
@@ -31,6 +32,9 @@ def main(argv: Sequence[str]) -> int:
         return _status({rank: failure.exitcode for rank, failure in error.failures.items()})
     except subprocess.CalledProcessError as error:
         return _status({0: error.returncode})
+    except (ValueError, ImportError, OSError) as error:  # launch flags that do not go together
+        print(f"paretune: {BadInputError(error)} (`accelerate launch --help`)", file=sys.stderr)
+        return BAD_INPUT
     except SignalException:
         return INTERRUPTED
     return DONE
