@@ -28,11 +28,8 @@ def wait_for_steps(directory: Path, count: int, process: "subprocess.Popen[str]"
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    ("processes", "number"),
-    [(1, signal.SIGINT), pytest.param(2, signal.SIGTERM, marks=pytest.mark.slow)],
-    ids=["one", "two"],
-)
+@pytest.mark.slow  # tests/trainer/test_interruption.py is quick
+@pytest.mark.parametrize(("processes", "number"), [(1, signal.SIGINT), (2, signal.SIGTERM)], ids=["one", "two"])
 def test_a_signal_and_on_from_there(processes: int, number: signal.Signals, tmp_path: Path) -> None:
     several = ["--num_processes", str(processes), "--cpu"] if processes > 1 else []
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

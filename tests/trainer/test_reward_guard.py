@@ -401,6 +401,7 @@ def test_an_infinite_metric_does_not_count_in_the_mean(model: str, tmp_path: Pat
 # --- two processes ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_fault_on_one_of_two_processes_ends_both_with_the_same_line(model: str, tmp_path: Path) -> None:
     started = time.monotonic()
     launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]

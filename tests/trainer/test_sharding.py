@@ -27,7 +27,11 @@ LAUNCHES: dict[str, dict[str, str]] = {
     "zero3": {"DS_ACCELERATOR": "cpu"},
 }
 """How two processes are started, by the environment variables that accelerate's launcher sets."""
-SHARED = ["ddp", pytest.param("fsdp by transformers", marks=pytest.mark.slow), "fsdp by accelerate"]
+SHARED = [
+    "ddp",
+    pytest.param("fsdp by transformers", marks=pytest.mark.slow),
+    pytest.param("fsdp by accelerate", marks=pytest.mark.slow),
+]
 RULES: dict[str, dict[str, Any]] = {
     "exact": {"method": "exact", "mu": 1e-2},
     "clipped": {"method": "exact", "mu": 1e-2, "clip_norm": 0.5},
@@ -119,6 +123,7 @@ def distance(a: list[float], b: list[float]) -> float:
     return float(difference.norm() / torch.tensor(b, dtype=torch.float64).norm())
 
 
+@pytest.mark.slow
 def test_gradients_that_fsdp_has_not_reduced_yet_are_left_alone(model: str, tmp_path: Path) -> None:
     launch("fsdp by transformers", model, tmp_path, ["directional"], {"within a window": WITHIN_A_WINDOW})
     batches = kept(tmp_path, "directional", "within a window")
