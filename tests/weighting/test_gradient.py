@@ -247,6 +247,14 @@ def test_the_first_move_of_a_calibration_does_not_depend_on_the_units() -> None:
         assert log_ratio(moved(GradientInfluence(), size, 0.0)) == pytest.approx(0.05)
 
 
+def test_a_calibration_on_the_smallest_number_there_is() -> None:
+    rule = GradientInfluence(method="realised")
+    for influence in ([5e-324, 0.0], [5e-324, 0.0], [1.0, 0.0]):
+        values = torch.tensor(influence, dtype=torch.float64)
+        weights = rule.update(batch(2, influence=values, influence_method="realised")).weights
+        assert on_the_simplex(weights, TINY)
+
+
 @pytest.mark.parametrize("mu", [5e-324, 1e-300, 1e300])
 def test_any_mu(mu: float) -> None:
     for influence in ([1.0, 0.0], [0.0, 0.0], [1e300, -1e300], [1.7e308, 1.6e308]):

@@ -83,7 +83,7 @@ def raise_to_floor(weights: Tensor, floor: float) -> Tensor:
 
 def _median(ordered: Sequence[float]) -> float:
     """That of `statistics`, which would sort thousands of sorted numbers once more in every batch."""
-    return ordered[(len(ordered) - 1) // 2] / 2 + ordered[len(ordered) // 2] / 2
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2  # halves of the smallest would be 0
 
 
 def _lag(influence: Tensor, largest: Tensor) -> Tensor:
