@@ -3,7 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # One thread a test process: the tests run two at a time, and small policies gain nothing from more.
 TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
-COMPARISONS := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-follow-up
+COMPARISONS := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-rloo arithmetic-reinforce++ \
+	arithmetic-follow-up
 
 .PHONY: setup demo results records test test-slow soak lint bench bench-sandbox smollm2 policy clean browser
 

@@ -1,8 +1,9 @@
 """The tables of docs/results.md, from the comparisons that `make results` makes.
 
-    python scripts/results_tables.py results/arithmetic results/arithmetic-single
+    python scripts/results_tables.py results/arithmetic results/arithmetic-algorithms results/arithmetic-paper
 
-Prints Markdown.
+Prints Markdown. Comparisons that were one plan are given together, the one with the plan's primary contrast first: all
+other contrasts of theirs that are not exploratory are secondary, and adjusted together.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from typing import Any
 
 from paretune.experiments.json_files import read_json
 from paretune.experiments.run_directory import read_steps
+from paretune.experiments.statistics import holm
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -102,6 +104,20 @@ def contrasts(summary: Mapping[str, Any]) -> None:
     table(columns, rows, "Contrasts")
 
 
+def adjusted_together(summaries: Mapping[Path, Mapping[str, Any]]) -> None:
+    """Holm over the secondary contrasts of several comparisons; a later one's primary is secondary here."""
+    secondary = []
+    for i, (root, summary) in enumerate(summaries.items()):
+        found = [*summary["contrasts"], *([summary["primary"]] if i and summary["primary"] else [])]
+        secondary += [(root, c) for c in found if c["kind"] != "exploratory"]
+    rows = []
+    for (root, c), p in zip(secondary, holm([c["p_t"] for _, c in secondary]), strict=True):
+        rows.append([root.name, f"{c['rule']} − {c['against']}", c["figure"].replace("_", " "),
+                     interval({**c, "mean": c["difference"]}, 4), p_value(c["p_t"]), p_value(p)])  # fmt: skip
+    columns = ["comparison", "contrast", "figure", "difference", "p (t)", "p (Holm, all)"]
+    table(columns, rows, "Secondary contrasts of all comparisons")
+
+
 def tuning(summary: Mapping[str, Any]) -> None:
     """What the configurations came to, and what a search is worth."""
     names = [objective["name"] for objective in summary["objectives"]]
@@ -149,13 +165,15 @@ def influence(root: Path, summary: Mapping[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparisons", nargs="+", type=Path)
-    for root in parser.parse_args().comparisons:
-        summary = read_json(root / "summary.json")
+    summaries = {root: read_json(root / "summary.json") for root in parser.parse_args().comparisons}
+    for root, summary in summaries.items():
         print(f"\n## {root}")
         arms(summary)
         contrasts(summary)
         tuning(summary)
         influence(root, summary)
+    if len(summaries) > 1:
+        adjusted_together(summaries)
 
 
 if __name__ == "__main__":
