@@ -168,6 +168,19 @@ def test_bands_are_means_and_t_intervals_over_seeds(comparison: Path) -> None:
     assert all(c.group == c.number for c in chart.curves)
 
 
+def test_bands_of_weights_end_where_weights_do(comparison: Path) -> None:
+    found = compared(comparison)
+    arm = next(arm for arm in found.arms if arm.label == "gradient")
+    corners = [{"accuracy": 1.0 - i % 2, "conciseness": 0.0, "clarity": i % 2} for i in range(len(arm.runs))]
+    opposite = [
+        replace(run, batches=[run.batches[0], *(replace(batch, weights=corner) for batch in run.batches[1:])])
+        for run, corner in zip(arm.runs, corners, strict=True)
+    ]
+    charts = curves(comparison_charts.weights(replace(found, arms=[replace(arm, runs=opposite)])))
+    bands = [(curve.low[-1], curve.y[-1], curve.high[-1]) for chart in charts for curve in chart.curves]
+    assert bands == [(0.0, 0.5, 1.0), (None, 0.0, None), (0.0, 0.5, 1.0)]  # four equal seeds: no interval
+
+
 def test_a_step_of_too_few_seeds_is_left_out(comparison: Path) -> None:
     found = compared(comparison)
     arm = found.arms[0]

@@ -1,6 +1,7 @@
 """The charts of a comparison: every arm in one colour, means over seeds with their intervals."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from paretune.experiments.statistics import estimate
 from paretune.report.charts import (
@@ -79,12 +80,25 @@ def weights(comparison: Comparison) -> list[Group]:
             "",
             STEPS,
             "weight",
-            [curve for arm in moving for curve in _batch_curves(arm, value(objective))],
+            [_possible(curve, arm) for arm in moving for curve in _batch_curves(arm, value(objective))],
             from_zero=True,
         )
         for i, objective in enumerate(comparison.objectives)
     ]
     return _group(f"The rules whose weights move. {BANDS}{_thin(comparison)}", charts)
+
+
+def _possible(curve: Curve, arm: Arm) -> Curve:
+    """A weight's curve, its band cut where no weight can be: below 0 and above the sum of all.
+
+    Where seeds end in opposite corners, the t interval of so few goes far beyond both.
+    """
+    most = max((sum(batch.weights.values()) for run in arm.runs for batch in run.batches), default=1.0)
+
+    def cut(ends: Sequence[float | None]) -> list[float | None]:
+        return [None if end is None else min(max(end, 0.0), most) for end in ends]
+
+    return replace(curve, low=cut(curve.low), high=cut(curve.high))
 
 
 def influence(comparison: Comparison) -> list[Group]:
