@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from paretune.report import comparison_charts, read_records, run_charts, styles
 from paretune.report.charts import (
@@ -233,6 +233,7 @@ def _(chart: RowChart, axes: Axes) -> None:
             axes.plot(row.main.value, i, color=colour, marker=marker, markersize=size)
     axes.set(xlabel=chart.x_title, yticks=range(len(chart.rows)), ylim=(len(chart.rows) - 0.5, -0.5))
     axes.set_yticklabels([row.label for row in chart.rows])
+    axes.xaxis.set_major_locator(MaxNLocator(5))  # long labels leave little room beside them
 
 
 def _look(number: int) -> dict[str, Any]:
