@@ -163,6 +163,7 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path: Path) -> None:
         (["--jobs", "0"], "--jobs must be 1 or more"),
         (["--threads", "0"], "--threads must be 1 or more"),
         (["--launcher", "slurm"], "slurm"),
+        (["--launcher", "ray", "--threads", "4096"], "--threads 4096: Ray runs on this machine"),
         (["--primary", "pama"], "'pama', which is not compared"),
         (["--eval_strategy", "no"], "evaluates its runs"),
         (["--seed", "3"], "here it is spelled seeds"),

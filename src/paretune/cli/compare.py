@@ -122,6 +122,7 @@ def run(argv: list[str]) -> int:
     try:
         plan = plan_of(own, settings, read_plan(root) if (root / PLAN).exists() else None)
         check(plan, task)
+        _check_launcher(own.launcher, plan.threads)
         check_folder(root)
         check_ready(Settings(RunArguments(), config, model, task))
         root.mkdir(parents=True, exist_ok=True)
@@ -151,9 +152,19 @@ def parse(parser: StrictParser, argv: Sequence[str], task: Task) -> tuple[Compar
             if setting.name in named and setting.name != "output_dir":
                 value = getattr(part, setting.name)
                 settings[setting.name] = value.value if isinstance(value, Enum) else value
-    if own.launcher == "ray" and find_spec("ray") is None:
-        raise BadInputError("--launcher ray: Ray is not installed: `pip install 'paretune[ray]'`.")
     return own, settings
+
+
+def _check_launcher(launcher: str, threads: int) -> None:
+    if launcher != "ray":
+        return
+    if find_spec("ray") is None:
+        raise BadInputError("--launcher ray: Ray is not installed: `pip install 'paretune[ray]'`.")
+    # A cluster elsewhere may grow; a task that this machine has too few CPUs for would wait for ever, without a word.
+    cpus = os.cpu_count() or 1
+    if "RAY_ADDRESS" not in os.environ and threads > cpus:
+        raise BadInputError(f"--threads {threads}: Ray runs on this machine, which has {cpus} CPUs; set RAY_ADDRESS, "
+                            "or give fewer threads.")  # fmt: skip
 
 
 def _parsed(
