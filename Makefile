@@ -18,7 +18,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: setup  ## train the embedded policy with the gradient rule: minutes on a laptop, nothing to download
 	$(BIN)/paretune train --max_steps 40
 
-results: setup  ## the runs behind docs/results.md (some twelve hours on two cores); run again, it goes on where it was
+results: setup  ## the runs behind docs/results.md (seven to fourteen hours on two cores); run again, it goes on where it was
 	for comparison in $(COMPARISONS); do \
 	  $(BIN)/paretune compare --config recipes/comparisons/$$comparison.yaml --jobs 2 --output_dir results/$$comparison || exit; \
 	done
