@@ -9,9 +9,21 @@ from paretune.experiments.run_directory import read_run, read_steps
 from policies import prompts, saved_policy
 
 REWARDS = """
+import atexit
 import os
+from pathlib import Path
 import signal
 import time
+
+def note_threads():
+    names = "".join(name.read_text() for name in Path("/proc/self/task").glob("*/comm"))
+    Path(f"threads-{os.environ['RANK']}").write_text(names)
+
+if "RANK" in os.environ:
+    atexit.register(note_threads)
+
+def fine(completions, **_):
+    return [len(completion) for completion in completions]
 
 def raising(completions, **_):
     raise OSError("the judge\\nis down")
@@ -82,6 +94,18 @@ def test_on_two_processes_no_launcher_talks_over_it(
     # The process that is left may say in its own way that it lost its peer.
     own = [said for said in errors.strip().splitlines() if not said.startswith("[rank0]:")]
     assert all(said.startswith("paretune: ") for said in own), errors
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the names of threads from /proc")
+@pytest.mark.parametrize(("reward", "status"), [("fine", 0), ("raising", 2)])
+def test_no_process_ends_with_threads_of_the_group(reward: str, status: int, command: list[str]) -> None:
+    command[-1] += f".{reward}"
+    assert main([*command, "--num_processes", "2", "--cpu"]) == status
+    for rank in (0, 1):
+        threads = Path(f"threads-{rank}").read_text()
+        assert "python" in threads
+        assert "gloo" not in threads
 
 
 def test_what_does_not_count_is_said_once(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
+from paretune.cli.process_group import leave_process_group
 from paretune.objectives import RewardError
 from policies import digits, letters, prompts
 
@@ -90,3 +91,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave_process_group()

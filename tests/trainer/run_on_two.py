@@ -22,6 +22,7 @@ from paretune import (
     ScheduledWeights,
 )
 from paretune.advantages import Estimator
+from paretune.cli.process_group import leave_process_group
 from paretune.objectives import Conciseness, completion_length
 from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
 from policies import StopAfter, brief, digits, letters, prompts
@@ -156,3 +157,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave_process_group()

@@ -18,6 +18,7 @@ from torch.distributed.tensor import DTensor
 from transformers.distributed import DistributedConfig
 
 from paretune import GradientInfluence, MultiObjectiveConfig, MultiObjectiveTrainer
+from paretune.cli.process_group import leave_process_group
 from policies import brief, digits, letters, prompts
 
 
@@ -123,3 +124,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave_process_group()
