@@ -11,9 +11,9 @@ from policies import prompts, saved_policy
 REWARDS = """
 import atexit
 import os
-from pathlib import Path
 import signal
 import time
+from pathlib import Path
 
 def note_threads():
     names = "".join(name.read_text() for name in Path("/proc/self/task").glob("*/comm"))
