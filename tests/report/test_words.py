@@ -16,6 +16,7 @@ from paretune.report.runs import Evaluation, Objective, Run
 from paretune.report.samples import LONGEST, samples
 from paretune.report.wording import (
     compact,
+    difference,
     duration,
     figure,
     interval,
@@ -51,6 +52,12 @@ def test_figures(value: float | None, written: str) -> None:
 def test_words() -> None:
     assert (signed(0.1), signed(-0.1), signed(None)) == ("+0.100", "−0.100", "–")
     assert (interval(0.1, 0.2), interval(None, 0.2)) == ("0.100 to 0.200", "–")
+    assert difference(-0.00718, -0.0116, -0.00276) == ("−0.0072", "−0.0116 to −0.0028")  # all to the same place
+    assert difference(1.1e-5, -0.00329, 0.00331) == ("0.0000", "−0.0033 to 0.0033")
+    assert difference(-1e-5, -0.00331, 0.00329) == ("0.0000", "−0.0033 to 0.0033")  # no minus before a zero
+    assert difference(4.2, -30.0, 38.4) == ("+4", "−30 to 38")
+    assert difference(0.1, 0.1, 0.1) == ("+0.100", "0.100 to 0.100")
+    assert difference(0.1, None, None) == ("+0.100", "–")
     assert (with_error(44.36, 1.13), with_error(0.641, 0.0345)) == ("44.4 ± 1.1", "0.641 ± 0.035")  # the same place
     assert with_error(0.5, None) == "0.500"
     assert [duration(s) for s in (None, 76.4, 102, 7300)] == ["–", "76 s", "1 min 42 s", "2 h 01 min"]
@@ -88,7 +95,7 @@ def test_the_answer_of_a_run_that_just_began() -> None:
 
 
 @pytest.mark.parametrize(
-    ("difference", "said"),
+    ("estimate", "said"),
     [
         (Estimate(0.1, 0.05, 0.15), "a reaches a higher hypervolume than b: +0.100 (95 % interval 0.050 to 0.150)."),
         (
@@ -97,7 +104,7 @@ def test_the_answer_of_a_run_that_just_began() -> None:
         ),
         (
             Estimate(0.1, -0.05, 0.25),
-            "No clear difference between a and b: hypervolume +0.100 (95 % interval −0.050 to",
+            "No clear difference between a and b: hypervolume +0.10 (95 % interval −0.05 to 0.25).",
         ),
         (
             Estimate(0.1, reason="2 seeds: an interval needs 3"),
@@ -106,8 +113,8 @@ def test_the_answer_of_a_run_that_just_began() -> None:
         (Estimate(reason="no seed"), "No answer on a against b yet: no seed."),
     ],
 )
-def test_the_answer_of_a_comparison(difference: Estimate, said: str, comparison: Path) -> None:
-    found = with_primary(comparison, Contrast("a", "b", "hypervolume", "primary", difference))
+def test_the_answer_of_a_comparison(estimate: Estimate, said: str, comparison: Path) -> None:
+    found = with_primary(comparison, Contrast("a", "b", "hypervolume", "primary", estimate))
     assert comparison_answer(found).startswith(said)
     assert "512 completions of the test split" in comparison_detail(found)
 

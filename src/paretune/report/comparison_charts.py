@@ -20,7 +20,7 @@ from paretune.report.comparisons import Arm, Comparison, Contrast, Estimate
 from paretune.report.run_charts import COSTS, COSTS_CAPTION, STEPS, distribution, front_groups
 from paretune.report.runs import Batch, Evaluation, Objective, Run
 from paretune.report.values import number
-from paretune.report.wording import compact, direction, figure, interval, measured, plural, signed
+from paretune.report.wording import compact, difference, direction, figure, interval, measured, plural
 
 MOST_POINTS = 200
 """Points of one curve; beyond it every n-th step is drawn."""
@@ -170,7 +170,8 @@ def results(comparison: Comparison) -> list[Group]:
             for line in arm.run_lines
             if (value := number(line.get("hypervolume"))) is not None
         ]
-        main = None if one.mean is None else Dot(one.mean, [arm.label, f"mean {figure(one.mean)}", *_interval(one)])
+        lines = [arm.label, f"mean {figure(one.mean)}", *_interval(one, interval(one.low, one.high))]
+        main = None if one.mean is None else Dot(one.mean, lines)
         if dots or main:
             rows.append(Row(arm.label, arm.number, main, one.low, one.high, dots))
     caption = (
@@ -261,16 +262,17 @@ def _contrast(contrast: Contrast, comparison: Comparison) -> Row | None:
         return None
     arm = comparison.arm(contrast.rule)
     name = f"{contrast.rule} − {contrast.against}"
-    lines = [f"{name}, {contrast.kind}", signed(d.mean), *_interval(d)]
+    found, between = difference(d.mean, d.low, d.high)
+    lines = [f"{name}, {contrast.kind}", found, *_interval(d, between)]
     strong = contrast.kind == "primary"
     number_ = arm.number if arm else len(comparison.arms)
     return Row(name, number_, Dot(d.mean, lines), d.low, d.high, strong=strong)
 
 
-def _interval(one: Estimate) -> list[str]:
+def _interval(one: Estimate, between: str) -> list[str]:
     """An interval and the seeds behind it, a line each."""
     known = one.low is not None and one.high is not None
-    lines = [f"95 % interval {interval(one.low, one.high)}" if known else one.reason or "no interval"]
+    lines = [f"95 % interval {between}" if known else one.reason or "no interval"]
     return lines if one.n is None else [*lines, plural(one.n, "seed")]
 
 

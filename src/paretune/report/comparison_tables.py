@@ -6,7 +6,7 @@ from paretune.report.again import as_yaml
 from paretune.report.comparisons import Arm, Comparison, Contrast, Estimate
 from paretune.report.page import Block, Code, Fold, Table, Text
 from paretune.report.values import count, mapping, number, sequence, text
-from paretune.report.wording import NONE, compact, duration, figure, interval, model_name, p_value, plural, signed
+from paretune.report.wording import NONE, compact, difference, duration, figure, interval, model_name, p_value, plural
 
 HYPERVOLUMES = {
     "hypervolume": "hypervolume",
@@ -215,7 +215,8 @@ def _versus(arm: Arm) -> str:
     if arm.best_fixed is None:
         return arm.best_fixed_reason or NONE
     d = arm.best_fixed.difference
-    return signed(d.mean) if d.low is None else f"{signed(d.mean)} ({interval(d.low, d.high)})"
+    found, between = difference(d.mean, d.low, d.high)
+    return found if d.low is None else f"{found} ({between})"
 
 
 def _seeds(arm: Arm) -> str:
@@ -230,8 +231,7 @@ def _contrast(contrast: Contrast) -> list[str]:
         f"{contrast.rule} − {contrast.against}",
         contrast.figure.replace("_", " "),
         contrast.kind,
-        signed(d.mean),
-        interval(d.low, d.high),
+        *difference(d.mean, d.low, d.high),
         p_value(contrast.p_t),
         p_value(contrast.p_sign_flip),
         p_value(contrast.p_holm),

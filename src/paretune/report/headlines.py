@@ -4,7 +4,7 @@ from math import hypot
 
 from paretune.report.comparisons import Comparison, Contrast
 from paretune.report.runs import Evaluation, Objective, Run
-from paretune.report.wording import figure, interval, joined, p_value, plural, signed, with_error
+from paretune.report.wording import difference, figure, interval, joined, p_value, plural, signed, with_error
 
 CLEAR = 2
 """Joint standard errors from which on a change counts as one."""
@@ -66,13 +66,13 @@ def comparison_answer(comparison: Comparison) -> str:
         return f"No answer on {a} against {b} yet: {d.reason or 'no paired seeds'}."
     if d.low is None or d.high is None:
         return f"No clear answer on {a} against {b}: {what} {signed(d.mean)}, {d.reason or 'without an interval'}."
+    found, between = difference(d.mean, d.low, d.high)
+    by = f"{found} (95 % interval {between})"
     if d.low > 0:
-        return f"{a} reaches a higher {what} than {b}: {signed(d.mean)} (95 % interval {interval(d.low, d.high)})."
+        return f"{a} reaches a higher {what} than {b}: {by}."
     if d.high < 0:
-        return f"{a} reaches a lower {what} than {b}: {signed(d.mean)} (95 % interval {interval(d.low, d.high)})."
-    return (
-        f"No clear difference between {a} and {b}: {what} {signed(d.mean)} (95 % interval {interval(d.low, d.high)})."
-    )
+        return f"{a} reaches a lower {what} than {b}: {by}."
+    return f"No clear difference between {a} and {b}: {what} {by}."
 
 
 def comparison_detail(comparison: Comparison) -> str:

@@ -1,5 +1,6 @@
 """Numbers and names as the report writes them."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,15 @@ def signed(value: float | None) -> str:
 def interval(low: float | None, high: float | None) -> str:
     """An interval, or a dash."""
     return NONE if low is None or high is None else f"{figure(low)} to {figure(high)}"
+
+
+def difference(mean: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    """A difference and its interval, all to the place of the second digit of the interval's half width."""
+    if mean is None or low is None or high is None or high - low < 1e-5:
+        return signed(mean), interval(low, high)
+    decimals = max(1 - math.floor(math.log10((high - low) / 2)), 0)
+    found, *ends = (f"{value:z.{decimals}f}".replace("-", MINUS) for value in (mean, low, high))
+    return f"+{found}" if round(mean, decimals) > 0 else found, " to ".join(ends)
 
 
 def with_error(value: float | None, error: float | None) -> str:
