@@ -8,13 +8,14 @@ other contrasts of theirs that are not exploratory are secondary, and adjusted t
 
 import argparse
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from paretune.experiments.json_files import read_json
-from paretune.experiments.run_directory import read_steps
-from paretune.experiments.statistics import holm
+from paretune.experiments.run_directory import read_evaluations, read_steps
+from paretune.experiments.statistics import holm, paired
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -162,6 +163,54 @@ def influence(root: Path, summary: Mapping[str, Any]) -> None:
     table(columns, rows, "Influence and weights")
 
 
+def between_arms(summary: Mapping[str, Any]) -> None:
+    """Every pair of arms under one algorithm on the seeds they share, planned or not: the page says which were not."""
+    rows = []
+    for (a, one), (b, other) in combinations(summary["rules"].items(), 2):
+        if one["algorithm"] != other["algorithm"]:
+            continue
+        row = [f"{a} − {b}"]
+        for figure in ("hypervolume", "final_hypervolume"):
+            found, against = ({run["seed"]: run[figure] for run in arm["runs"]} for arm in (one, other))
+            seeds = [s for s in found if found[s] is not None and against.get(s) is not None]
+            if len(seeds) < 3:
+                break
+            d = paired([found[s] for s in seeds], [against[s] for s in seeds])
+            row += [str(d.n), f"{d.difference:.4f} [{d.low:.4f}, {d.high:.4f}]", p_value(d.p_t)]
+        else:
+            rows.append(row)
+    columns = ["pair", "seeds", "hypervolume", "p (t)", "seeds", "last policy alone", "p (t)"]
+    table(columns, rows, "All pairs of arms, unadjusted")
+
+
+def along_the_runs(root: Path, summary: Mapping[str, Any]) -> None:
+    """Mean weights at some batches, the factor on the updates, and the metrics on the validation grid."""
+    names = [objective["name"] for objective in summary["objectives"]]
+    weights, grid = [], []
+    for label, rule in summary["rules"].items():
+        directories = [root / run["directory"] for run in rule["runs"]]
+        runs = [steps for steps in map(read_steps, directories) if steps]
+        if not runs:
+            continue
+        row = [label]
+        for batch in (1, 2, 10, 20, 60):
+            lines = [steps[batch - 1]["weights"] for steps in runs if len(steps) >= batch]
+            row.append(", ".join(f"{mean(line[name] for line in lines):.2f}" for name in names) if lines else "–")
+        first, last = (
+            [line["scale"] for steps in runs for line in steps[part]] for part in (slice(10), slice(-20, None))
+        )
+        weights.append([*row, f"{mean(first):.2f}, {mean(last):.2f}"])
+        metrics: dict[int, list[Any]] = {}
+        for line in (line for directory in directories for line in read_evaluations(directory)):
+            if line["purpose"] == "grid":
+                metrics.setdefault(line["step"], []).append(line["metrics"])
+        grid += [[label, str(at), *(number(mean(m[n] for m in metrics[at])) for n in names)] for at in sorted(metrics)]
+    table(
+        ["arm", *(f"batch {b}" for b in (1, 2, 10, 20, 60)), "scale: first 10, last 20"], weights, "Weights on the way"
+    )
+    table(["arm", "step", *names], grid, "On the validation grid")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparisons", nargs="+", type=Path)
@@ -172,6 +221,8 @@ def main() -> None:
         contrasts(summary)
         tuning(summary)
         influence(root, summary)
+        between_arms(summary)
+        along_the_runs(root, summary)
     if len(summaries) > 1:
         adjusted_together(summaries)
 

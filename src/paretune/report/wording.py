@@ -40,7 +40,10 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def difference(mean: float | None, low: float | None, high: float | None) -> tuple[str, str]:
-    """A difference and its interval, all to the place of the second digit of the interval's half width."""
+    """A difference and its interval, all to the place of the second digit of the interval's half width.
+
+    Without an interval, or with one of no width, each is written by its own size.
+    """
     if mean is None or low is None or high is None or high - low < 1e-5:
         return signed(mean), interval(low, high)
     decimals = max(1 - math.floor(math.log10((high - low) / 2)), 0)
