@@ -7,6 +7,7 @@ other contrasts of theirs that are not exploratory are secondary, and adjusted t
 """
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -214,7 +215,12 @@ def along_the_runs(root: Path, summary: Mapping[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparisons", nargs="+", type=Path)
-    summaries = {root: read_json(root / "summary.json") for root in parser.parse_args().comparisons}
+    summaries = {}
+    for root in parser.parse_args().comparisons:
+        if (root / "summary.json").exists():
+            summaries[root] = read_json(root / "summary.json")
+        else:
+            print(f"{root} has no summary.json: paretune compare writes it when all runs are made", file=sys.stderr)
     for root, summary in summaries.items():
         print(f"\n## {root}")
         arms(summary)
