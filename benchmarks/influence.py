@@ -30,8 +30,8 @@ from reference import paper_influence
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
 from paretune import FixedWeights, GradientInfluence, MultiObjectiveConfig, MultiObjectiveTrainer, Objective, tasks
-from paretune.experiments.run_directory import read_steps
 from paretune.influence import Influence, directional
+from paretune.record.run_directory import read_steps
 from paretune.trainer.influence_meter import InfluenceMeter
 from paretune.weighting import InfluenceRequest
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from paretune.experiments.run_directory import read_evaluations, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]  # told apart by the colour-blind too
 

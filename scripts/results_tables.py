@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from paretune.experiments.json_files import read_json
-from paretune.experiments.run_directory import read_evaluations, read_steps
-from paretune.experiments.statistics import holm, paired
+from paretune.comparison.statistics import holm, paired
+from paretune.record.json_files import read_json
+from paretune.record.run_directory import read_evaluations, read_steps
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paretune.experiments.final_evaluations import append_final_evaluation
-from paretune.experiments.record import RunRecord
+from paretune.record.final_evaluations import append_final_evaluation
+from paretune.record.record import RunRecord
 
 OBJECTIVES: list[dict[str, Any]] = [
     {"name": "accuracy", "maximize": True, "bounds": [0.0, 1.0]},

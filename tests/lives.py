@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from killed import write_in_two_parts
-from paretune.experiments.record import RunRecord
-from paretune.experiments.run_directory import holds_run
+from paretune.record.record import RunRecord
+from paretune.record.run_directory import holds_run
 from paretune.trainer.checkpoints import STATE_KEYS, resume_point, rotate, save_state, writing
 
 STEPS = 4

@@ -1,6 +1,6 @@
 """Records of runs that were never trained, for tests."""
 
-from paretune.experiments.record import RunRecord
+from paretune.record.record import RunRecord
 
 HEADER = {
     "task": "arithmetic",

@@ -3,7 +3,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from experiments.comparison.runs import TEST, checkpoint, make_run
+from comparison.runs import TEST, checkpoint, make_run
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 import paretune
+from paretune.choosing.model_folder import ExportError, export
 from paretune.cli import main
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.own_task import own_task
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, parse
-from paretune.experiments.json_lines import read_lines
-from paretune.experiments.model_folder import ExportError, export
-from paretune.experiments.run_directory import read_steps
+from paretune.record.json_lines import read_lines
+from paretune.record.run_directory import read_steps
 from policies import saved_policy
 
 SOURCE = Path(paretune.__file__).parent

@@ -14,7 +14,7 @@ import pytest
 from paretune.cli import main
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import parse
-from paretune.experiments.run_directory import read_completions, read_evaluations, read_steps
+from paretune.record.run_directory import read_completions, read_evaluations, read_steps
 
 Refused = Callable[..., str]
 Rows = Sequence[Mapping[str, Any]]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from paretune.choosing.check import Check, Seen
 from paretune.cli import check
 from paretune.cli.bad_input import BadInputError
-from paretune.experiments.check import Check, Seen
 from paretune.objectives import Objective
 from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveTrainer

@@ -18,7 +18,7 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.compare import OF_RUNS, PROG, CompareArguments, check, parse, plan_of, run
 from paretune.cli.parser import StrictParser
 from paretune.cli.settings import load_task
-from paretune.experiments.run_directory import read_evaluations, read_steps
+from paretune.record.run_directory import read_evaluations, read_steps
 from paretune.trainer import MultiObjectiveConfig
 
 SMALL = ["--max_steps", "1", "--eval_samples", "16", "--test_samples", "16", "--per_device_train_batch_size", "16"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from paretune.cli import divergence, main
-from paretune.experiments.json_lines import read_lines
+from paretune.record.json_lines import read_lines
 
 TRAIN = ["--max_steps", "2", "--save_steps", "1", "--eval_strategy", "no", "--per_device_train_batch_size", "16"]
 SMALL = ["--samples", "6", "--max_completion_length", "20"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from paretune.cli import main
-from paretune.experiments.run_directory import read_run, read_steps
+from paretune.record.run_directory import read_run, read_steps
 from policies import prompts, saved_policy
 
 REWARDS = """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from paretune.experiments.checkpoints import checkpoints
-from paretune.experiments.run_directory import read_run, read_steps
+from paretune.record.checkpoints import checkpoints
+from paretune.record.run_directory import read_run, read_steps
 
 COMMAND = [
     *(sys.executable, "-m", "paretune.cli", "train", "--max_completion_length", "16", "--num_generations", "4"),

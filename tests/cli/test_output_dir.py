@@ -11,8 +11,8 @@ from fronts import run as finished_run
 from lives import live, save
 from paretune.cli import main
 from paretune.cli import train as train_command
-from paretune.experiments.record import RunRecord
-from paretune.experiments.run_directory import read_run, read_steps
+from paretune.record.record import RunRecord
+from paretune.record.run_directory import read_run, read_steps
 
 
 class ModelWasLoadedError(Exception):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paretune.cli.main import COMMANDS, main
-from paretune.experiments.run_directory import read_evaluations, read_front, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_front, read_run, read_steps
 from policies import prompts, saved_policy
 
 GREEDY = ["--eval_samples", "16", "--eval_temperature", "0"]

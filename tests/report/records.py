@@ -8,10 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from paretune.experiments.final_evaluations import FILE as MEASURED_AGAIN
-from paretune.experiments.json_lines import to_line
-from paretune.experiments.statistics import estimate, paired
+from paretune.comparison.statistics import estimate, paired
 from paretune.pareto import ParetoArchive, worst_corner
+from paretune.record.final_evaluations import FILE as MEASURED_AGAIN
+from paretune.record.json_lines import to_line
 
 OBJECTIVES: list[dict[str, Any]] = [
     {"name": "accuracy", "maximize": True, "bounds": [0.0, 1.0]},

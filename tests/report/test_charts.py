@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretune.experiments.statistics import estimate
+from paretune.comparison.statistics import estimate
 from paretune.pareto import dominates
 from paretune.report import comparison_charts, run_charts
 from paretune.report.charts import (

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from paretune.experiments.comparison.plan import Arm, Plan, write_plan
-from paretune.experiments.comparison.summary import summarise
-from paretune.experiments.json_files import write_json
+from paretune.comparison.plan import Arm, Plan, write_plan
+from paretune.comparison.summary import summarise
+from paretune.record.json_files import write_json
 from paretune.report import NothingToReportError, comparison_page, read_records, write_report
 from paretune.report.comparisons import Comparison, is_comparison, read_comparison
 from paretune.report.page import Table

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paretune.experiments.json_lines import append_line
+from paretune.record.json_lines import append_line
 
 FIGURES = Path(__file__).parents[2] / "soak.jsonl"
 

@@ -21,8 +21,8 @@ import torch
 from safetensors.torch import load_file
 
 from paretune.cli.main import main
-from paretune.experiments.checkpoints import checkpoint_folders, checkpoints
-from paretune.experiments.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
+from paretune.record.checkpoints import checkpoint_folders, checkpoints
+from paretune.record.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
 
 KILLS = int(os.environ.get("KILLS", "60"))
 LONGEST = 6.0

@@ -24,7 +24,7 @@ from paretune import (
     Objective,
     ScheduledWeights,
 )
-from paretune.experiments.run_directory import read_evaluations, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from paretune.weighting import WeightingRule
 from policies import brief, digits, letters, prompts, saved_policy
 

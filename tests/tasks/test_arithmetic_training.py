@@ -15,7 +15,7 @@ from paretune import (
     ScheduledWeights,
     tasks,
 )
-from paretune.experiments.run_directory import read_evaluations, read_steps
+from paretune.record.run_directory import read_evaluations, read_steps
 from paretune.weighting import WeightingRule
 
 RULES: dict[str, Any] = {

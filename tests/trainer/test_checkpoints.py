@@ -17,8 +17,8 @@ import torch
 from disks import on_full_disk
 from killed import killed_before, write_in_two_parts
 from lives import FILES, KEEP, LIMIT, content, live, save
-from paretune.experiments.record import RunRecord
-from paretune.experiments.run_directory import read_evaluations, read_steps
+from paretune.record.record import RunRecord
+from paretune.record.run_directory import read_evaluations, read_steps
 from paretune.trainer.checkpoints import (
     STATE_KEYS,
     BrokenCheckpointError,
@@ -237,7 +237,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from paretune import Objective
-from paretune.experiments.run_directory import read_run
+from paretune.record.run_directory import read_run
 from paretune.trainer.checkpoints import STATE_KEYS, resume_point, save_state, writing
 from paretune.trainer.run_log import RunLog
 directory = Path(sys.argv[1]) / "run"

@@ -12,7 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from killed import killed_before
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
-from paretune.experiments.run_directory import read_completions, read_evaluations, read_run, read_steps
+from paretune.record.run_directory import read_completions, read_evaluations, read_run, read_steps
 from paretune.trainer.checkpoints import STATE_KEYS, checkpoints, resume_point
 from policies import brief, digits, prompts, saved_policy
 

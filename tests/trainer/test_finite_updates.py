@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from paretune import FixedWeights, GradientInfluence, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
-from paretune.experiments.run_directory import read_run, read_steps
+from paretune.record.run_directory import read_run, read_steps
 from paretune.weighting import WeightingRule
 from policies import brief, digits, prompts, saved_policy
 

@@ -11,8 +11,8 @@ import pytest
 from datasets import Dataset
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
-from paretune.experiments.checkpoints import checkpoints
-from paretune.experiments.run_directory import read_run, read_steps
+from paretune.record.checkpoints import checkpoints
+from paretune.record.run_directory import read_run, read_steps
 from paretune.trainer.interruption import SAME
 from policies import brief, digits, prompts, saved_policy
 

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from paretune import GradientInfluence, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
-from paretune.experiments.run_directory import read_steps
+from paretune.record.run_directory import read_steps
 from policies import brief, digits, letters, prompts, tokenizer
 
 TINY: dict[str, Any] = {

@@ -16,7 +16,7 @@ from paretune import (
     MultiObjectiveTrainer,
     Objective,
 )
-from paretune.experiments.run_directory import read_evaluations, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from paretune.trainer.influence_meter import InfluenceMeter
 from paretune.weighting import InfluenceRequest, WeightingRule, mirror_descent
 from policies import brief, digits, letters, prompts, saved_policy

@@ -18,8 +18,8 @@ from paretune import (
     Objective,
     ScheduledWeights,
 )
-from paretune.experiments.run_directory import read_completions, read_evaluations, read_front, read_steps
 from paretune.objectives import Conciseness, completion_length
+from paretune.record.run_directory import read_completions, read_evaluations, read_front, read_steps
 from paretune.weighting import WeightingRule
 from policies import StopAfter, digits, letters, prompts, saved_policy
 

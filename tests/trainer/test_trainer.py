@@ -20,8 +20,8 @@ from paretune import (
     ScheduledWeights,
 )
 from paretune.advantages import per_objective
-from paretune.experiments.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
 from paretune.objectives import Conciseness, RewardError, completion_length
+from paretune.record.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
 from paretune.weighting import Batch, Scalarization, WeightingRule
 from policies import brief, digits, letters, policy, prompts, saved_policy, tokenizer
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from paretune.advantages import Estimator
-from paretune.experiments.checkpoints import checkpoints
-from paretune.experiments.run_directory import read_evaluations, read_run, read_steps
+from paretune.record.checkpoints import checkpoints
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from policies import saved_policy
 from trainer.run_on_two import RULES
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from paretune import PAMA, MultiObjectiveConfig, MultiObjectiveTrainer
 from paretune.advantages import per_objective
-from paretune.experiments.run_directory import read_run, read_steps
+from paretune.record.run_directory import read_run, read_steps
 from paretune.weighting import Scalarization
 from paretune.weighting.pama import min_norm_weights, token_mean
 from policies import brief, digits, digits_where_even, letters, prompts, saved_policy

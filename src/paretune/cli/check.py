@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers import SchedulerType
 
+from paretune.choosing.check import Array, Check, Seen, costs, examine
+from paretune.choosing.check_findings import findings
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.check_tables import print_tables
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, make_rule, parse
 from paretune.cli.train import make_trainer, quiet
-from paretune.experiments.check import Array, Check, Seen, costs, examine
-from paretune.experiments.check_findings import findings
-from paretune.experiments.run_directory import read_steps
 from paretune.objectives import Objective, RewardError
+from paretune.record.run_directory import read_steps
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.weighting import (
     Batch,

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from paretune.experiments.check import Check, Spread
-from paretune.experiments.check_findings import percent
+from paretune.choosing.check import Check, Spread
+from paretune.choosing.check_findings import percent
 
 
 def print_tables(check: Check, prompts: int, console: Console) -> None:

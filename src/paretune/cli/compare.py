@@ -23,16 +23,16 @@ from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import RunArguments, Settings, load_task, make_rule
 from paretune.cli.train import quiet
-from paretune.experiments.comparison import launchers
-from paretune.experiments.comparison.controls import control_arm
-from paretune.experiments.comparison.members import (
+from paretune.comparison import launchers
+from paretune.comparison.controls import control_arm
+from paretune.comparison.members import (
     Member,
     clear,
     comparison_members,
     is_done,
     tuning_members,
 )
-from paretune.experiments.comparison.plan import (
+from paretune.comparison.plan import (
     CHOICES,
     PLAN,
     Arm,
@@ -43,8 +43,8 @@ from paretune.experiments.comparison.plan import (
     read_plan,
     write_plan,
 )
-from paretune.experiments.comparison.summary import configured_arms, summarise
-from paretune.experiments.json_files import write_json
+from paretune.comparison.summary import configured_arms, summarise
+from paretune.record.json_files import write_json
 from paretune.report import write_report
 from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveConfig

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from paretune.experiments.comparison.members import Member, comparison_members, standing, tuning_members
-from paretune.experiments.comparison.plan import Plan
+from paretune.comparison.members import Member, comparison_members, standing, tuning_members
+from paretune.comparison.plan import Plan
 
 REFRESH = 2.0
 """Seconds between two looks at the records of running runs."""

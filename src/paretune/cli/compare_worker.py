@@ -20,7 +20,7 @@ from paretune.cli import evaluate, train
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.failure import FailedError
 from paretune.cli.settings import make_rule, parse
-from paretune.experiments.comparison.members import standing
+from paretune.comparison.members import standing
 
 GRACE = 15.0
 """Seconds between being told to stop, and stopping whatever is under way."""

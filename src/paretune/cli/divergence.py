@@ -10,10 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from paretune import tasks
-from paretune.cli.bad_input import BadInputError
-from paretune.cli.parser import StrictParser
-from paretune.cli.train import quiet
-from paretune.experiments.divergence import (
+from paretune.choosing.divergence import (
     DivergenceSettings,
     Pair,
     TrainedRun,
@@ -23,7 +20,10 @@ from paretune.experiments.divergence import (
     open_run,
     plan,
 )
-from paretune.experiments.json_lines import append_line, cut_torn_line, read_lines
+from paretune.cli.bad_input import BadInputError
+from paretune.cli.parser import StrictParser
+from paretune.cli.train import quiet
+from paretune.record.json_lines import append_line, cut_torn_line, read_lines
 from paretune.tasks import Task
 
 PROG = "paretune divergence RUN RUN [RUN ...]"

@@ -14,15 +14,15 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, parse
 from paretune.cli.train import make_trainer, quiet
-from paretune.experiments.final_evaluations import (
+from paretune.objectives import RewardError
+from paretune.record.final_evaluations import (
     ChosenPolicy,
     append_final_evaluation,
     chosen_policies,
     missing,
     read_final_evaluations,
 )
-from paretune.experiments.run_directory import read_run
-from paretune.objectives import RewardError
+from paretune.record.run_directory import read_run
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoints import STATE_FILE, load_state
 from paretune.weighting import FixedWeights

@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from paretune.cli.bad_input import BadInputError
-from paretune.experiments.model_card import figure, model_card, standing
-from paretune.experiments.model_folder import ExportError, check_free, export
-from paretune.experiments.pick import (
+from paretune.choosing.model_card import figure, model_card, standing
+from paretune.choosing.model_folder import ExportError, check_free, export
+from paretune.choosing.pick import (
     Axis,
     Choice,
     Condition,
@@ -25,6 +24,7 @@ from paretune.experiments.pick import (
     choose,
     read_fronts,
 )
+from paretune.cli.bad_input import BadInputError
 
 PROG = "paretune pick DIR"
 DESCRIPTION = """\

@@ -19,14 +19,14 @@ from rich.progress import (
 from rich.table import Table
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from paretune.experiments.alerts import Alerts
-from paretune.experiments.run_directory import read_evaluations, read_run, read_steps
+from paretune.choosing.alerts import Alerts
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 
 
 class Progress(TrainerCallback):
     """Shows step, time left, and for each objective its weight, reward, influence and latest metric.
 
-    What :class:`~paretune.experiments.alerts.Alerts` has to say of the run is printed as it comes up. The objectives'
+    What :class:`~paretune.choosing.alerts.Alerts` has to say of the run is printed as it comes up. The objectives'
     directions and bounds are read from the run's record.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from paretune.experiments.run_directory import read_evaluations, read_front, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_front, read_run, read_steps
 
 
 def print_summary(directory: str | Path, console: Console | None = None) -> None:

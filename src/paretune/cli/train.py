@@ -22,11 +22,11 @@ from paretune.cli.progress import Progress
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, make_rule, parse
 from paretune.cli.summary import print_summary
-from paretune.experiments.directory_lock import RunInUseError, is_in_use
-from paretune.experiments.disk import check_writable
-from paretune.experiments.resumption import OtherRunError, check_resumable
-from paretune.experiments.run_directory import holds_run, read_run
 from paretune.objectives import RewardError
+from paretune.record.directory_lock import RunInUseError, is_in_use
+from paretune.record.disk import check_writable
+from paretune.record.resumption import OtherRunError, check_resumable
+from paretune.record.run_directory import holds_run, read_run
 from paretune.report import write_report
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, checkpoints, resume_point

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretune.experiments.json_files import write_whole
+from paretune.record.json_files import write_whole
 from paretune.report.comparison_page import comparison_page
 from paretune.report.comparisons import Comparison, is_comparison, read_comparison
 from paretune.report.page import render

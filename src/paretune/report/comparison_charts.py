@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from paretune.experiments.statistics import estimate
+from paretune.comparison.statistics import estimate
 from paretune.report.charts import (
     Chart,
     Curve,

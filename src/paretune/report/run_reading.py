@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paretune.experiments.final_evaluations import FILE as MEASURED_AGAIN
 from paretune.pareto import ParetoArchive, dominates, worst_corner
+from paretune.record.final_evaluations import FILE as MEASURED_AGAIN
 from paretune.report.files import read_object, read_objects
 from paretune.report.runs import Batch, Completion, Evaluation, Objective, Run
 from paretune.report.values import count, mapping, number, numbers, sequence, text

@@ -18,10 +18,10 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from paretune.experiments.checkpoints import STATE_FILE, checkpoints
-from paretune.experiments.disk import sync, write_error
-from paretune.experiments.json_files import read_json, write_whole
-from paretune.experiments.run_directory import read_run
+from paretune.record.checkpoints import STATE_FILE, checkpoints
+from paretune.record.disk import sync, write_error
+from paretune.record.json_files import read_json, write_whole
+from paretune.record.run_directory import read_run
 
 __all__ = [
     "STATE_FILE",

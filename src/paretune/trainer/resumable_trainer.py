@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from paretune.experiments.json_lines import plain
 from paretune.objectives import Objective, RewardError
+from paretune.record.json_lines import plain
 from paretune.trainer.checkpoints import (
     BrokenCheckpointError,
     load_state,

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from paretune.experiments.checkpoints import checkpoints
-from paretune.experiments.record import RunRecord
-from paretune.experiments.run_directory import read_steps
 from paretune.objectives import Objective
 from paretune.pareto import ParetoArchive, worst_corner
+from paretune.record.checkpoints import checkpoints
+from paretune.record.record import RunRecord
+from paretune.record.run_directory import read_steps
 from paretune.trainer.finite_updates import FiniteUpdates
 from paretune.trainer.step_scale import StepScale
 from paretune.weighting import Evaluation

@@ -1,0 +1,82 @@
+"""Which arms differ, and by how much.
+
+One contrast was named beforehand. The others under the first algorithm are secondary, their p-values adjusted together
+(Holm); those under further algorithms are exploratory. Pairs are of runs with the same seed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any, Literal
+
+from paretune.comparison.groups import Group
+from paretune.comparison.outcome import Outcome
+from paretune.comparison.plan import Plan
+from paretune.comparison.statistics import holm, paired
+
+__all__ = ["contrasts_of", "versus_best_fixed"]
+
+Kind = Literal["primary", "secondary", "exploratory"]
+Figure = Callable[[Outcome], float]
+
+
+def hypervolume(outcome: Outcome) -> float:
+    """The primary figure."""
+    return outcome.hypervolume["sampled"]
+
+
+def hypervolume_greedy(outcome: Outcome) -> float:
+    """The same under greedy decoding; NaN for a run that failed before it was measured."""
+    return outcome.hypervolume.get("greedy", float("nan"))
+
+
+FIGURES: dict[str, Figure] = {
+    "hypervolume": hypervolume,
+    "hypervolume_greedy": hypervolume_greedy,
+    "final_hypervolume": lambda o: o.final_hypervolume["sampled"],
+}
+
+
+def contrasts_of(
+    groups: Sequence[Group], plan: Plan, best: Mapping[str, Group | None]
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """The primary contrast, and all others: each arm and the best fixed weights, each control and its arm."""
+    primary: dict[str, Any] | None = None
+    others: list[dict[str, Any]] = []
+    first = plan.algorithms[0]
+    for group in groups:
+        fixed = best[group.algorithm]
+        kind: Kind = "secondary" if group.algorithm == first else "exploratory"
+        if fixed is not None and fixed is not group:
+            named = group.arm.name == plan.primary and group.algorithm == first
+            contrast = _contrast(group, fixed, "hypervolume", "primary" if named else kind)
+            if named:
+                primary = contrast
+                others += [_contrast(group, fixed, figure, kind) for figure in FIGURES if figure != "hypervolume"]
+            else:
+                others.append(contrast)
+        control_of = plan.arm(group.arm.name).of
+        for source in groups:
+            if source.arm.name == control_of and source.algorithm == group.algorithm:
+                others.append(_contrast(source, group, "hypervolume", kind))
+    secondary = [contrast for contrast in others if contrast["kind"] == "secondary"]
+    for contrast, adjusted in zip(secondary, holm([c["p_t"] for c in secondary]), strict=True):
+        contrast["p_holm"] = adjusted
+    return primary, others
+
+
+def _contrast(a: Group, b: Group, figure: str, kind: Kind) -> dict[str, Any]:
+    """Two arms over the seeds with which both have the figure."""
+    of = FIGURES[figure]
+    pairs = [(of(a.outcomes[s]), of(b.outcomes[s])) for s in sorted(set(a.outcomes) & set(b.outcomes))]
+    pairs = [pair for pair in pairs if all(map(isfinite, pair))]
+    found = paired([x for x, _ in pairs], [y for _, y in pairs]).to_dict()
+    return {"rule": a.label, "against": b.label, "figure": figure, "kind": kind, **found, "p_holm": None}
+
+
+def versus_best_fixed(group: Group, fixed: Group | None, contrasts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """An arm's contrast with the best fixed weights, or why there is none."""
+    if fixed is None or fixed is group:
+        reason = "no fixed weights are compared" if fixed is None else "it is the best fixed"
+        return {"difference": None, "low": None, "high": None, "reason": reason}
+    wanted = (group.label, fixed.label, "hypervolume")
+    return next(c for c in contrasts if (c["rule"], c["against"], c["figure"]) == wanted)

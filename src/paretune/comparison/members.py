@@ -1,0 +1,145 @@
+"""The runs that a plan takes, and how far each of them is."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from paretune.comparison.plan import Arm, Plan
+from paretune.record.final_evaluations import chosen_policies, is_measured, read_final_evaluations
+from paretune.record.run_directory import read_run, read_steps
+
+__all__ = ["Member", "Standing", "clear", "comparison_members", "is_done", "standing", "tuning_members"]
+
+TUNING = "tuning"
+JUDGED_BY = (("test", ("sampled", "greedy")),)
+TUNED_BY = (("validation", ("sampled",)), ("test", ("sampled",)))
+"""Configurations are chosen on the validation split; what they come to on the test split is only reported."""
+
+
+Status = Literal["waiting", "running", "finished", "failed"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a comparison.
+
+    Attributes:
+        arm: how its rewards are weighted.
+        algorithm: its advantage estimator.
+        seed: its seed.
+        directory: its folder, from the comparison's.
+        configuration: which of the arm's configurations it tries; None in the comparison proper.
+    """
+
+    arm: Arm
+    algorithm: str
+    seed: int
+    directory: str
+    configuration: int | None = None
+
+    def settings(self, plan: Plan, own: Arm) -> dict[str, Any]:
+        """What ``paretune train`` is told.
+
+        Args:
+            plan: the comparison.
+            own: the arm as this run takes it: configured, and a control's weights filled in.
+        """
+        return {
+            **plan.settings,
+            "task": plan.task,
+            "rule": own.rule,
+            **own.settings,
+            "algorithm": self.algorithm,
+            "seed": self.seed,
+        }
+
+    @property
+    def evaluations(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The splits on which it is measured after training, with the decodings."""
+        return JUDGED_BY if self.configuration is None else TUNED_BY
+
+
+def comparison_members(plan: Plan) -> list[Member]:
+    """The runs of the comparison proper: seed by seed, so that an early end leaves whole pairs."""
+    return [
+        Member(arm, algorithm, seed, f"{arm.name}-{algorithm}-seed{seed}")
+        for seed in plan.seeds
+        for algorithm in plan.algorithms
+        for arm in plan.arms
+        if seed in plan.seeds_of(arm, algorithm)
+    ]
+
+
+def tuning_members(plan: Plan) -> list[Member]:
+    """The runs that try configurations. They are tried under the first algorithm, and serve all."""
+    algorithm = plan.algorithms[0]
+    return [
+        Member(arm, algorithm, seed, f"{TUNING}/{arm.name}-{i}-{algorithm}-seed{seed}", configuration=i)
+        for seed in plan.tuning_seeds
+        for arm in plan.arms
+        for i in range(len(arm.configurations))
+    ]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a run is: waiting, running (or left in the middle), finished or failed; batches done; latest line."""
+
+    status: Status
+    step: int = 0
+    max_steps: int | None = None
+    latest: Mapping[str, Any] | None = None
+
+
+def standing(directory: Path) -> Standing:
+    """How far the run in a folder is; waiting if there is none, or its record cannot be read."""
+    try:
+        header = read_run(directory)
+        steps = read_steps(directory)
+    except (OSError, ValueError):
+        return Standing("waiting")
+    latest = steps[-1] if steps else None
+    step = latest["step"] if latest else 0
+    status: Status = header["status"] if header.get("status") in ("finished", "failed") else "running"
+    return Standing(status, step, header.get("max_steps"), latest)
+
+
+def is_done(root: Path, member: Member, prompts: Mapping[str, int]) -> bool:
+    """Whether a run is finished and measured; its checkpoints may be gone by then.
+
+    Args:
+        root: the comparison's folder.
+        member: the run.
+        prompts: of each split, on how many it is to be measured.
+    """
+    directory = root / member.directory
+    if standing(directory).status != "finished":
+        return False
+    try:
+        policies = chosen_policies(directory)
+        return all(
+            is_measured(directory, policies, split, decodings, prompts[split])
+            for split, decodings in member.evaluations
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def clear(root: Path, member: Member) -> None:
+    """Remove a run that is to be made anew: one that did not finish, or of which nothing is left to measure.
+
+    Whatever is no run's is left alone.
+    """
+    directory = root / member.directory
+    if (directory / "run.json").exists() and not _can_be_measured(directory):
+        shutil.rmtree(directory)
+
+
+def _can_be_measured(directory: Path) -> bool:
+    try:
+        read_final_evaluations(directory)
+        return standing(directory).status == "finished" and bool(chosen_policies(directory))
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,98 @@
+"""Each arm's best configuration, chosen on seeds and samples that the comparison does not use.
+
+Configurations are ranked by the hypervolume of their runs' chosen policies, measured again on fresh samples of the
+*validation* split, averaged over the tuning seeds. What they come to on the test split decides nothing: it shows what a
+search of so many configurations is worth, and at what cost (expected best of m, Dodge et al., arXiv 1909.03004, here
+without replacement).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from paretune.comparison.members import tuning_members
+from paretune.comparison.outcome import Outcome, judged
+from paretune.comparison.plan import Arm, Plan
+
+__all__ = ["Found", "Tried", "chosen", "expected_best", "tried"]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A configuration and what its runs came to, averaged over the tuning seeds.
+
+    Attributes:
+        arm: the arm as configured.
+        validation: hypervolume on the validation split, by which it is ranked.
+        test: the same on the test split.
+        tokens: generated in one of its runs.
+        runs: by seed, the outcome on the test split.
+    """
+
+    arm: Arm
+    validation: float
+    test: float
+    tokens: float
+    runs: Mapping[int, Outcome]
+
+
+Found = Mapping[str, Sequence[Tried | None]]
+"""What the configurations of each tuned arm came to."""
+
+
+def tried(root: str | Path, plan: Plan, arm: Arm) -> list[Tried | None]:
+    """What an arm's configurations came to, in their order; None for one without a single run to judge by.
+
+    A run that failed counts with its last policies; one that cannot be judged is left out.
+    """
+    runs: dict[int | None, dict[int, tuple[Outcome, Outcome]]] = {}
+    for member in tuning_members(plan):
+        if member.arm.name == arm.name:
+            directory = Path(root) / member.directory
+            validation, test = judged(directory, split="validation"), judged(directory, split="test")
+            if isinstance(validation, Outcome) and isinstance(test, Outcome):
+                runs.setdefault(member.configuration, {})[member.seed] = (validation, test)
+    return [
+        _tried(arm.configured(configuration), runs[i]) if i in runs else None
+        for i, configuration in enumerate(arm.configurations)
+    ]
+
+
+def _tried(arm: Arm, runs: Mapping[int, tuple[Outcome, Outcome]]) -> Tried:
+    return Tried(
+        arm=arm,
+        validation=mean(validation.hypervolume["sampled"] for validation, _ in runs.values()),
+        test=mean(test.hypervolume["sampled"] for _, test in runs.values()),
+        tokens=mean(test.cost.tokens for _, test in runs.values()),
+        runs={seed: test for seed, (_, test) in runs.items()},
+    )
+
+
+def chosen(found: Sequence[Tried | None]) -> int | None:
+    """Which configuration is best on the validation split; None if none could be judged."""
+    ranked = [(one.validation, -i) for i, one in enumerate(found) if one is not None]
+    return -max(ranked)[1] if ranked else None
+
+
+def expected_best(found: Sequence[Tried]) -> list[dict[str, Any]]:
+    """For each m, what the best of m configurations drawn at random comes to: chosen on validation, measured on test.
+
+    Of M configurations the i-th worst is the best of m with probability C(i, m − 1) / C(M, m), i from 0.
+
+    Returns:
+        Lines with ``configurations`` (m), ``hypervolume`` (on the test split) and ``tokens`` (of m runs).
+    """
+    ranked = sorted(found, key=lambda one: one.validation)
+    total = len(ranked)
+    tokens = mean(one.tokens for one in ranked) if ranked else 0.0
+    return [
+        {
+            "configurations": m,
+            "hypervolume": sum(comb(i, m - 1) * one.test for i, one in enumerate(ranked)) / comb(total, m),
+            "tokens": m * tokens,
+        }
+        for m in range(1, total + 1)
+    ]

@@ -1,0 +1,1 @@
+"""A run's files: what the trainer writes and everything else reads."""

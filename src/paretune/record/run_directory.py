@@ -1,0 +1,117 @@
+"""A run's directory: what a run leaves on disk, and how to read it again.
+
+=====================  ========================================================================================
+``run.json``           what was run, and whether it is running, finished, failed or interrupted
+``steps.jsonl``        one line a batch
+``evaluations.jsonl``  one line an evaluation
+``completions.jsonl``  a few completions of each evaluation on the grid
+``pareto.json``        the final front
+``final_evaluations.jsonl``  its policies measured again, after training
+=====================  ========================================================================================
+
+Whole files are replaced at once and lines are appended whole, so a reader never sees half of either, save the
+last line of a run that was cut off: readers leave that one out. Numbers that are not finite are written as null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paretune.record.checkpoints import checkpoint_folders
+from paretune.record.json_files import read_json
+from paretune.record.json_lines import read_lines
+
+SCHEMA = 1
+
+RUN = "run.json"
+STEPS = "steps.jsonl"
+EVALUATIONS = "evaluations.jsonl"
+COMPLETIONS = "completions.jsonl"
+FRONT = "pareto.json"
+FINAL = "final_evaluations.jsonl"
+GROWING = (STEPS, EVALUATIONS, COMPLETIONS)
+"""The files to which training appends."""
+
+
+def holds_run(directory: str | Path) -> bool:
+    """Whether a directory holds a run, or anything that is left of one; a new run does not go over it."""
+    directory = Path(directory)
+    files = (RUN, FRONT, FINAL, *GROWING)
+    return any((directory / file).exists() for file in files) or bool(checkpoint_folders(directory))
+
+
+def read_run(directory: str | Path) -> dict[str, Any]:
+    """Read what was run and how it stands.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run.
+        ValueError: If ``run.json`` is broken or of another schema.
+    """
+    path = Path(directory) / RUN
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(directory)!r} is not the directory of a run: it has no {RUN}.")
+    run = read_json(path)
+    if run.get("schema") != SCHEMA:
+        raise ValueError(f"{str(path)!r} has the schema {run.get('schema')!r}: this version reads {SCHEMA}.")
+    return run
+
+
+def read_steps(directory: str | Path) -> list[dict[str, Any]]:
+    """Read the batches in order; there are none before the first is done.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run.
+        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+    """
+    read_run(directory)
+    return read_lines(Path(directory) / STEPS)
+
+
+def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
+    """Read the evaluations in order; there are none before the first is done.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run.
+        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+    """
+    read_run(directory)
+    return read_lines(Path(directory) / EVALUATIONS)
+
+
+def read_completions(directory: str | Path) -> list[dict[str, Any]]:
+    """Read the completions that were kept, in order.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run.
+        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+    """
+    read_run(directory)
+    return read_lines(Path(directory) / COMPLETIONS)
+
+
+def read_front(directory: str | Path) -> dict[str, Any]:
+    """Read the front: reference, bounds and points.
+
+    Raises:
+        FileNotFoundError: If the directory holds no run, or its front has not been written yet.
+        ValueError: If ``pareto.json`` is broken.
+    """
+    read_run(directory)
+    path = Path(directory) / FRONT
+    if not path.is_file():
+        raise FileNotFoundError(f"The run in {str(directory)!r} has no {FRONT} yet: it is written at the end.")
+    return read_json(path)
+
+
+def step_of(line: Mapping[str, Any], where: str) -> int:
+    """The optimiser step of a line of the record.
+
+    Raises:
+        ValueError: If it is no whole number; the message begins with `where`.
+    """
+    step = line.get("step")
+    if not isinstance(step, int) or isinstance(step, bool):
+        raise ValueError(f"{where} should have a whole number as its step, found {step!r}.")
+    return step

@@ -1,0 +1,386 @@
+import doctest
+import json
+import math
+import time
+from fractions import Fraction
+from itertools import pairwise
+
+import moocore
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import paretune.pareto.archive
+from paretune.pareto import ParetoArchive, dominates, worst_corner
+
+
+def exact_volume(points):
+    """Hypervolume above 0 of points [n][K] in rational arithmetic: slab by slab along the last objective."""
+    points = [[Fraction(x) for x in p] for p in points if all(x > 0 for x in p)]
+    if not points:
+        return Fraction(0)
+    if len(points[0]) == 1:
+        return max(p[0] for p in points)
+    slabs = pairwise(sorted({Fraction(0), *(p[-1] for p in points)}))
+    return sum((high - low) * exact_volume([p[:-1] for p in points if p[-1] >= high]) for low, high in slabs)
+
+
+def exact_contribution(points, point):
+    return exact_volume([*points, point]) - exact_volume(points)
+
+
+@st.composite
+def point_lists(draw, elements):
+    dimension = draw(st.integers(1, 4))
+    return draw(st.lists(st.lists(elements, min_size=dimension, max_size=dimension), min_size=1, max_size=7))
+
+
+coarse = st.integers(-1, 4).map(lambda i: i / 4)
+fine = st.one_of(st.just(0.0), st.floats(1e-30, 1.0))  # a product of four is far from underflow
+nearly_equal = st.tuples(st.integers(1, 2), st.integers(-3, 3)).map(lambda t: t[0] / 2 + t[1] * 2.0**-50)
+
+
+@settings(max_examples=300, deadline=None)
+@given(points=st.one_of(point_lists(coarse), point_lists(fine), point_lists(nearly_equal)))
+def test_contributions_equal_exact_arithmetic_relatively(points):
+    archive = ParetoArchive([True] * len(points[0]), [0.0] * len(points[0]))
+    for step, point in enumerate(points):
+        before = archive.points.tolist()
+        expected = exact_contribution(before, point)
+        contribution = archive.add(point, step)
+        assert contribution == pytest.approx(float(expected), rel=1e-9, abs=1e-300)
+        # new by dominance: never lost to rounding, never made by it
+        is_new = all(x > 0 for x in point) and not any(
+            all(b >= x for b, x in zip(other, point, strict=True)) for other in before
+        )
+        assert (step in archive.steps) == is_new == (expected > 0)
+    assert archive.hypervolume == pytest.approx(float(exact_volume(points)), rel=1e-12)
+
+
+@given(points=st.one_of(point_lists(coarse), point_lists(fine)))
+def test_the_archive_is_the_front_and_remembers_steps(points):
+    archive = ParetoArchive([True] * len(points[0]), [0.0] * len(points[0]))
+    total = sum(archive.add(point, step) for step, point in enumerate(points))
+    assert total == pytest.approx(archive.hypervolume, abs=1e-12)
+    assert len(archive) == len(archive.steps) == len(archive.points)
+    for step, point in zip(archive.steps, archive.points, strict=True):
+        assert points[step] == point.tolist()
+        assert not any(dominates(other, point, archive.maximize) for other in points)
+
+
+@given(points=point_lists(fine), data=st.data())
+def test_direction_and_bounds_only_relabel(points, data):
+    """Flipped and stretched objectives, normalised by bounds, contribute what the plain ones do."""
+    dimension = len(points[0])
+    maximize = data.draw(st.lists(st.booleans(), min_size=dimension, max_size=dimension))
+    bounds = [(-2.0, 6.0)] * dimension
+    raw = [[8 * x - 2 if up else 6 - 8 * x for x, up in zip(p, maximize, strict=True)] for p in points]
+    plain = ParetoArchive([True] * dimension, [0.0] * dimension)
+    relabelled = ParetoArchive(maximize, worst_corner(maximize, bounds), bounds)
+    for p, q in zip(points, raw, strict=True):
+        assert relabelled.contribution(q) == pytest.approx(plain.contribution(p), abs=1e-9)
+        relabelled.add(q)
+        plain.add(p)
+    assert 0.0 <= relabelled.hypervolume <= 1.0
+
+
+def test_golden(golden):
+    offered = 0
+    for sequence in golden["hypervolume_sequences"]:
+        archive = ParetoArchive(sequence["maximize"], sequence["reference"])
+        for number, step in enumerate(sequence["steps"]):
+            contribution = archive.add(step["point"], number)
+            assert contribution == pytest.approx(step["contribution"], rel=0.0, abs=1e-9)
+            if step["contribution"] > 1e-9 or not step["added"]:
+                assert (number in archive.steps) == step["added"]
+            offered += 1
+    assert offered > 300
+
+
+@pytest.mark.parametrize("tiny", [1e-12, 1e-15])
+def test_a_tiny_step_beside_a_large_volume(tiny):
+    archive = ParetoArchive([True, True], [0.0, 0.0])
+    archive.add([1.0, 0.5])
+    archive.add([0.5, 1.0])
+    # the difference of the volumes, 0.75 + tiny / 2 and 0.75, would keep at most four digits of it
+    step = (1.0 + tiny) - 1.0
+    assert archive.contribution([1.0 + tiny, 0.5]) == pytest.approx(0.5 * step, rel=1e-12)
+    assert archive.add([0.5 + tiny, 0.5 + tiny]) == pytest.approx(((0.5 + tiny) - 0.5) ** 2, rel=1e-12)
+    assert len(archive) == 3
+
+
+def test_by_hand_with_mixed_directions():
+    archive = ParetoArchive([True, False], [0.2, 400.0])
+    assert archive.add([0.7, 300.0], step=10) == pytest.approx(50.0)
+    assert archive.add([0.6, 350.0], step=20) == 0.0  # dominated
+    assert archive.add([0.9, 350.0], step=30) == pytest.approx(0.2 * 50)
+    assert archive.hypervolume == pytest.approx(60.0)
+    assert archive.add([0.9, 200.0], step=40) == pytest.approx(0.7 * 200 - 60)
+    assert archive.points.tolist() == [[0.9, 200.0]]
+    assert archive.steps == [40]
+
+
+def test_duplicates_contribute_nothing_and_are_not_kept():
+    archive = ParetoArchive([True, True], [0.0, 0.0])
+    assert archive.add([0.3, 0.7], 1) > 0
+    assert archive.add([0.3, 0.7], 2) == 0.0
+    assert archive.steps == [1]
+
+
+@pytest.mark.parametrize(
+    "point", [[0.1, 0.9], [0.2, 0.9], [0.9, 0.1], [-5.0, -5.0], [0.2, 0.2], [math.nan, 0.9], [0.9, math.inf]]
+)
+def test_points_without_volume_above_the_reference_contribute_nothing(point):
+    archive = ParetoArchive([True, True], [0.2, 0.2])
+    assert archive.add([0.5, 0.5]) > 0
+    assert archive.contribution(point) == 0.0
+    assert archive.add(point) == 0.0
+    assert len(archive) == 1
+
+
+def test_beyond_the_bounds_counts_as_the_bound_and_is_kept_raw():
+    archive = ParetoArchive([True, False], [0.0, 100.0], bounds=[(0.0, 1.0), (0.0, 100.0)])
+    assert archive.add([0.5, -20.0]) == pytest.approx(0.5)
+    assert archive.points.tolist() == [[0.5, -20.0]]
+    assert archive.add([7.0, 0.0]) == pytest.approx(0.5)
+    assert archive.add([9.0, 0.0]) == 0.0
+    assert archive.add([0.5, 130.0]) == 0.0
+    assert archive.hypervolume == 1.0
+
+
+def test_one_objective():
+    archive = ParetoArchive([False], [10.0])
+    added = [archive.add([x], i) for i, x in enumerate([7.0, 8.0, 7.0, 6.5, 12.0])]
+    assert added == pytest.approx([3.0, 0.0, 0.0, 0.5, 0.0])
+    assert added[1] == added[2] == added[4] == 0.0
+    assert archive.steps == [3]
+    assert archive.hypervolume == 3.5
+
+
+@pytest.mark.parametrize("point", [0, 1, 2, 3])
+def test_a_loss_is_the_contribution_to_all_others(point):
+    points = [[0.9, 0.1, 0.5], [0.5, 0.5, 0.5], [0.1, 0.9, 0.4], [0.4, 0.4, 0.9]]
+    archive, others = (ParetoArchive([True] * 3, [0.0] * 3) for _ in range(2))
+    for i, values in enumerate(points):
+        archive.add(values, i)
+        if i != point:
+            others.add(values)
+    before = archive.state_dict()
+    assert archive.loss(point) == others.contribution(points[point]) > 0
+    assert archive.state_dict() == before
+
+
+# --- many objectives, many points -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dimension", [1, 5, 6, 8, 32])
+def test_as_many_objectives_as_one_likes(dimension):
+    generator = np.random.default_rng(0)
+    maximize = [k % 2 == 0 for k in range(dimension)]
+    bounds = [(-1.0, 1.0)] * dimension
+    archive = ParetoArchive(maximize, worst_corner(maximize, bounds), bounds)
+    assert archive.exact == (dimension <= 5)
+    total, before, kept = 0.0, 0.0, []
+    for step, point in enumerate(generator.uniform(-1.1, 1.1, (60, dimension)).round(1)):
+        gain = np.where(maximize, point, -point).clip(-1, 1)
+        contribution = archive.add(point, step)
+        assert archive.contribution(point) == 0
+        # new by dominance, whatever the estimates are
+        assert (contribution > 0) == bool((gain > -1).all() and not any((other >= gain).all() for other in kept))
+        if contribution > 0:
+            kept.append(gain)
+        assert (step in archive.steps) == (contribution > 0)
+        assert before * (1 - 1e-12) <= archive.hypervolume <= 1
+        before, total = archive.hypervolume, total + contribution
+    assert total == pytest.approx(archive.hypervolume, rel=1e-9)
+    assert math.isfinite(archive.hypervolume)
+
+
+@pytest.mark.parametrize("dimension", [6, 7, 8])
+def test_the_estimate_is_near_the_truth(dimension):
+    archive = ParetoArchive([True] * dimension, [0.0] * dimension)
+    for point in np.random.default_rng(1).random((40, dimension)):
+        archive.add(point)
+    exact = moocore.hypervolume(archive.points, ref=0.0, maximise=True)
+    assert archive.hypervolume == pytest.approx(exact, rel=0.02)
+    assert archive.hypervolume != exact
+
+
+def test_an_estimate_stays_within_the_best_values():
+    archive = ParetoArchive([True] * 6, [0.0] * 6, [(0.0, 1.0)] * 6)
+    for x in np.linspace(0.9, 1.0, 50):
+        archive.add([x] * 5 + [1.9 - x])
+        archive.add([1.9 - x] + [x] * 5)
+    archive.add([1.0] * 6)
+    assert archive.hypervolume <= 1.0
+    assert len(archive) == 1
+
+
+def test_an_estimate_goes_on_after_a_restart_as_if_there_had_been_none():
+    points = np.random.default_rng(2).random((40, 9))
+    whole, again = (ParetoArchive([True] * 9, [0.0] * 9) for _ in range(2))
+    for step, point in enumerate(points):
+        whole.add(point, step)
+        restored = ParetoArchive([True], [0.0])
+        restored.load_state_dict(json.loads(json.dumps(again.state_dict())))
+        again = restored
+        again.add(point, step)
+    assert again.state_dict() == whole.state_dict()
+    assert again.hypervolume == whole.hypervolume
+
+
+def test_thousands_of_points_none_of_which_is_dominated():
+    points = np.abs(np.random.default_rng(0).normal(size=(5200, 3))) + 0.05
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    archive = ParetoArchive([True] * 3, [0.0] * 3)
+    state = archive.state_dict()
+    archive.load_state_dict({**state, "points": points[:5000].tolist(), "steps": list(range(5000))})
+    started, before = time.process_time(), archive.hypervolume
+    total = sum(archive.add(point, step) for step, point in enumerate(points[5000:], 5000))
+    assert len(archive) == 5200
+    assert before + total == pytest.approx(archive.hypervolume, rel=1e-12)
+    assert all(archive.loss(i) > 0 for i in range(0, 5200, 26))
+    assert time.process_time() - started < 20
+
+
+def test_eight_objectives_and_thousands_of_points():
+    generator = np.random.default_rng(0)
+    eight = ParetoArchive([True, False] * 4, [0.0, 1.0] * 4)
+    total = sum(eight.add(point) for point in generator.random((40, 8)))
+    assert total == pytest.approx(eight.hypervolume, rel=1e-12)
+    three = ParetoArchive([True] * 3, [0.0] * 3)
+    points = generator.random((3000, 3))
+    total = sum(three.add(point) for point in points)
+    assert total == pytest.approx(three.hypervolume, rel=1e-12)
+    assert total == pytest.approx(
+        (generator.random((200_000, 3))[:, None] <= three.points).all(-1).any(-1).mean(), abs=3e-3
+    )
+
+
+# --- numbers that misbehave -------------------------------------------------------------------------------
+
+odd = st.sampled_from([0.0, 1.0, 1e-30, -1e-30, 1e30, -1e30, 1e-320, 1e308, -1e308, math.nan, math.inf, -math.inf])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.sampled_from([1, 2, 4, 6, 32]), st.sampled_from([None, (0, 1), (-1e30, 1e30), (0, 1e-30)]))
+def test_nothing_that_is_offered_makes_it_nan(data, dimension, bounds):
+    pairs = None if bounds is None else [bounds] * dimension
+    archive = ParetoArchive([True] * dimension, [data.draw(st.sampled_from([0.0, -1e308, 1e-30]))] * dimension, pairs)
+    before = 0.0
+    for values in data.draw(st.lists(st.tuples(odd, odd), max_size=6)):
+        point = [values[k % 2] for k in range(dimension)]
+        contribution = archive.add(point)
+        assert contribution >= 0
+        assert contribution == 0 or np.isfinite(point).all()
+        assert archive.hypervolume >= before * (1 - 1e-12)
+        before = archive.hypervolume
+    assert np.isfinite(archive.points).all()
+    assert pairs is None or before <= 1
+
+
+def test_a_metric_that_never_leaves_its_worst_bound_leaves_no_volume():
+    archive = ParetoArchive([True, False], [0.0, 9.0], [(0.0, 1.0), (0.0, 9.0)])
+    assert [archive.add([x, 9.0]) for x in (0.0, 0.5, 1.0)] == [0.0, 0.0, 0.0]
+    assert archive.hypervolume == 0.0
+    assert archive.add([0.5, 8.0]) > 0
+
+
+def test_a_reference_on_the_best_bound_leaves_no_room():
+    archive = ParetoArchive([True, True], [0.0, 1.0], [(0.0, 1.0), (0.0, 1.0)])
+    assert [archive.add([1.0, x]) for x in (0.0, 1.0, 2.0)] == [0.0, 0.0, 0.0]
+    assert (len(archive), archive.hypervolume) == (0, 0.0)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30, 1e300])
+def test_bounds_of_any_size_make_the_same_volumes(size):
+    plain = ParetoArchive([True, False], [0.0, 1.0], [(0.0, 1.0)] * 2)
+    sized = ParetoArchive([True, False], [0.0, size], [(0.0, size)] * 2)
+    for point in [[0.25, 0.5], [0.5, 0.75], [0.1, 0.2], [0.25, 0.5]]:
+        assert sized.add([x * size for x in point]) == pytest.approx(plain.add(point), rel=1e-12)
+    assert sized.hypervolume == pytest.approx(plain.hypervolume, rel=1e-12)
+
+
+def test_a_volume_below_the_smallest_number_is_still_news():
+    archive = ParetoArchive([True] * 3, [0.0] * 3)
+    assert archive.add([1e-200] * 3) == math.ulp(0.0)
+    assert archive.add([1e-200] * 3) == 0.0
+    assert archive.hypervolume == 0.0
+    assert archive.add([1e-100] * 3) == pytest.approx(1e-300)
+    assert archive.add([1e300] * 3) == archive.hypervolume == math.inf
+
+
+def test_contribution_does_not_change_the_archive():
+    archive = ParetoArchive([True, True], [0.0, 0.0])
+    archive.add([0.5, 0.5])
+    before = archive.state_dict()
+    archive.contribution([0.9, 0.9])
+    archive.points[0] = 0.0
+    archive.steps.append(3)
+    assert archive.state_dict() == before
+
+
+def test_empty_archive():
+    archive = ParetoArchive([True, False], [0.0, 9.0])
+    assert (len(archive), archive.steps, archive.hypervolume, archive.points.shape) == (0, [], 0.0, (0, 2))
+
+
+def test_state_survives_json():
+    archive = ParetoArchive([True, False], [0.0, 100.0], bounds=[(0.0, 1.0), (0.0, 100.0)])
+    for step, point in enumerate([[0.1, 3.0], [1 / 3, 40.0], [0.9, 77.7]]):
+        archive.add(point, step if step else None)
+    restored = ParetoArchive([True], [0.0])
+    restored.load_state_dict(json.loads(json.dumps(archive.state_dict())))
+    assert restored.state_dict() == archive.state_dict()
+    assert restored.contribution([0.5, 20.0]) == archive.contribution([0.5, 20.0])
+    assert repr(restored) == repr(archive)
+    empty = ParetoArchive([True, True], [0.0, 0.0])
+    restored.load_state_dict(json.loads(json.dumps(empty.state_dict())))
+    assert restored.points.shape == (0, 2)
+    with pytest.raises(ValueError, match="3 points and 0 steps"):
+        restored.load_state_dict({**archive.state_dict(), "steps": []})
+    spoilt = {**archive.state_dict(), "points": [[0.5, math.nan]], "steps": [1]}
+    with pytest.raises(ValueError, match="not finite"):
+        restored.load_state_dict(spoilt)
+
+
+def test_repr_names_what_it_holds():
+    archive = ParetoArchive([True, False], [0.0, 9.0])
+    archive.add([0.5, 7.0])
+    assert "[True, False]" in repr(archive)
+    assert "1 points, hypervolume 1" in repr(archive)
+
+
+def test_worst_corner():
+    assert worst_corner([True, False, True], [(0, 1), (5, 500), (-1, 1)]) == [0.0, 500.0, -1.0]
+
+
+def test_dominates():
+    others = [[1.0, 5.0], [1.0, 6.0], [0.5, 6.0], [2.0, 6.0], [math.nan, 9.0]]
+    assert dominates([1.0, 5.0], others, [True, False]).tolist() == [False, True, True, False, False]
+
+
+def test_the_examples_of_the_docstrings():
+    results = doctest.testmod(paretune.pareto.archive)
+    assert results.attempted >= 8
+    assert results.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ParetoArchive([], []), "empty"),
+        (lambda: ParetoArchive([True], [0.0, 1.0]), "2 values for 1 objectives"),
+        (lambda: ParetoArchive([True], [math.nan]), "finite, got"),
+        (lambda: ParetoArchive([True, True], [0.0, 0.0], [(0.0, 1.0)]), "1 pairs for 2"),
+        (lambda: ParetoArchive([True], [0.0], [(1.0, 1.0)]), r"low < high .* got \(1.0, 1.0\)"),
+        (lambda: ParetoArchive([True], [0.0], [(-1.7e308, 1.7e308)]), r"at most 1.8e\+308 apart, got"),
+        (lambda: worst_corner([True], [(0.0, math.inf)]), r"got \(0.0, inf\)"),
+        (lambda: ParetoArchive([True], [0.0]).contribution([1.0, 2.0]), "must have 1 values"),
+        (lambda: ParetoArchive([True], [0.0]).add([[1.0]]), "must have 1 values"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
