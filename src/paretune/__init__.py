@@ -11,20 +11,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# TRL takes seconds to import; who only reads records or builds an archive need not wait for it.
+# TRL takes seconds to import; who only reads records or builds an archive need not wait for it. Names that are not
+# here are rules, which paretune.weighting knows.
 _HOMES = {
     "Objective": "paretune.objectives",
     "ParetoArchive": "paretune.pareto",
-    "FixedWeights": "paretune.weighting",
-    "ScheduledWeights": "paretune.weighting",
-    "HypervolumeGuided": "paretune.weighting",
-    "GradientInfluence": "paretune.weighting",
-    "PAMA": "paretune.weighting",
     "MultiObjectiveTrainer": "paretune.trainer",
     "MultiObjectiveConfig": "paretune.trainer",
     "ScheduledWeightsCallback": "paretune.trainer",
 }
-_SUBMODULES = ("advantages", "influence", "objectives", "pareto", "tasks", "trainer", "weighting")
+_SUBMODULES = ("advantages", "influence", "objectives", "pareto", "tasks", "testing", "trainer", "weighting")
 
 __all__ = [
     "PAMA",
@@ -45,4 +41,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _SUBMODULES:
         return importlib.import_module(f"paretune.{name}")
+    if name[:1].isupper():
+        weighting = importlib.import_module("paretune.weighting")
+        if hasattr(weighting, name):
+            return getattr(weighting, name)
     raise AttributeError(f"module 'paretune' has no attribute {name!r}")

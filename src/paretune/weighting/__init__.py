@@ -12,12 +12,19 @@ from paretune.weighting.fixed import PRESETS, FixedWeights
 from paretune.weighting.gradient import GradientInfluence, mirror_descent
 from paretune.weighting.hypervolume import HypervolumeGuided, meta_reward
 from paretune.weighting.pama import PAMA
+from paretune.weighting.registry import built_in_rules, rule_class
 from paretune.weighting.scheduled import ScheduledWeights
 
-RULES: dict[str, type[WeightingRule]] = {
-    rule.name: rule for rule in (FixedWeights, ScheduledWeights, HypervolumeGuided, GradientInfluence, PAMA)
-}
+RULES = built_in_rules()
 """The rules by the name that the command line gives them."""
+
+
+def __getattr__(name: str) -> type[WeightingRule]:
+    for rule in RULES.values():
+        if rule.__name__ == name:
+            return rule
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "PAMA",
@@ -35,4 +42,5 @@ __all__ = [
     "WeightingRule",
     "meta_reward",
     "mirror_descent",
+    "rule_class",
 ]

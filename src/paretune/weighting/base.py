@@ -4,11 +4,13 @@ A rule is one class in one file of this folder. It says before each batch what h
 (:meth:`WeightingRule.measurements`) and turns what was measured into weights (:meth:`WeightingRule.update`).
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -123,15 +125,43 @@ class Scalarization:
 class WeightingRule(ABC):
     """Base of all rules.
 
-    A subclass sets :attr:`name`, stores its constructor's arguments in :attr:`settings` (they are shown by
-    ``repr`` and written to run.json) and implements :meth:`update`.
+    A subclass sets :attr:`name` and :attr:`description` and implements :meth:`update`. Its settings are the arguments
+    of its constructor: the command line takes them from the signature, ``repr`` shows them, and run.json holds them.
+    :func:`paretune.testing.check_rule` tests whether a rule keeps to what is expected of it.
     """
 
     name: ClassVar[str]
+    """What the command line, records and reports call it."""
     description: ClassVar[str]
+    """One line for listings."""
+    takes_weights: ClassVar[bool] = False
+    """Whether the constructor's first argument is ``weights``, one for each objective."""
     scales_updates: ClassVar[bool] = False
     """Whether the rule may scale the size of updates; the trainer then records how large they are."""
+    knows_order: ClassVar[bool] = False
+    """Whether the order of the objectives matters to the rule; the weights of all others follow a permutation."""
     settings: dict[str, Any]
+    """The constructor's arguments, as plain JSON values."""
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Self:
+        """Keep the arguments, so that no rule has to."""
+        rule = super().__new__(cls)
+        with suppress(TypeError):  # the constructor is about to raise it; and a copy is made without arguments
+            given = inspect.signature(cls).bind(*args, **keywords)
+            given.apply_defaults()
+            rule.settings = {name: _plain(value) for name, value in given.arguments.items()}
+        return rule
+
+    @classmethod
+    def task_settings(cls, settings: Mapping[str, Any], *, mu: float | None) -> dict[str, Any]:
+        """Settings for which a task has a value of its own, used where nobody gave one.
+
+        Args:
+            settings: those that were given.
+            mu: the task's μ, of the gradient rule.
+        """
+        del settings, mu
+        return {}
 
     def check(self, objectives: Sequence[Objective]) -> None:
         """Raise ``ValueError`` if the rule cannot work with these objectives; called before training."""
@@ -160,6 +190,19 @@ class WeightingRule(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
+
+
+def _plain(value: Any) -> Any:
+    """A setting in JSON's terms; a function by the name that it is imported by."""
+    if hasattr(value, "tolist"):  # a tensor or an array
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if inspect.isroutine(value):
+        return f"{value.__module__}:{value.__qualname__}"
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
 def check_weights(weights: Sequence[float]) -> Tensor:

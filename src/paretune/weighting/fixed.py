@@ -27,6 +27,7 @@ class FixedWeights(WeightingRule):
 
     name: ClassVar[str] = "fixed"
     description: ClassVar[str] = "the same weights in every batch"
+    takes_weights: ClassVar[bool] = True
 
     def __init__(self, weights: Sequence[float] | str) -> None:
         if isinstance(weights, str):
@@ -37,7 +38,6 @@ class FixedWeights(WeightingRule):
         else:
             self.preset = None
             self.weights = check_weights(weights)
-        self.settings = {"weights": self.preset or self.weights.tolist()}
 
     def check(self, objectives: Sequence[Objective]) -> None:
         """Raise ``ValueError`` unless there is one weight for each objective."""

@@ -165,20 +165,15 @@ class GradientInfluence(WeightingRule):
             clip_norm=clip_norm,
             include_kl=include_kl,
         )
-        self.settings = {
-            "mu": mu,
-            "method": method,
-            "layers": layers if isinstance(layers, str) else list(layers),
-            "average_over": average_over,
-            "every": every,
-            "floor": floor,
-            "clip_norm": clip_norm,
-            "include_kl": include_kl,
-        }
         self.weights: Tensor | None = None
         self._pending: list[Tensor] = []
         self._batches = 0
         self._sizes: list[float] = []  # the largest |η I_k| of each batch so far, sorted
+
+    @classmethod
+    def task_settings(cls, settings: Mapping[str, Any], *, mu: float | None) -> dict[str, Any]:
+        """The task's μ, which is on the scale of the exact and the directional influence."""
+        return {} if settings.get("method") == "realised" else {"mu": mu}
 
     def check(self, objectives: Sequence[Any]) -> None:
         """Raise ``ValueError`` if the floor leaves no room for the weights to move."""

@@ -99,6 +99,7 @@ class HypervolumeGuided(WeightingRule):
 
     name: ClassVar[str] = "hypervolume"
     description: ClassVar[str] = "fixed preferences; progress of the Pareto front scales each update"
+    takes_weights: ClassVar[bool] = True
     scales_updates: ClassVar[bool] = True
 
     def __init__(
@@ -131,14 +132,6 @@ class HypervolumeGuided(WeightingRule):
         self.scale = scale
         self.evaluate_on = evaluate_on
         self.every = every
-        self.settings = {
-            "weights": self.weights.tolist(),
-            "apply_to": apply_to,
-            "reference": self.reference,
-            "scale": scale,
-            "evaluate_on": evaluate_on,
-            "every": every,
-        }
         self.archive: ParetoArchive | None = None
         self.meta_reward = 1.0
         self._progress_sum = 0.0

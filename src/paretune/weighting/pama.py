@@ -1,7 +1,7 @@
 """PAMA: all weight on the objective whose advantages are smallest (arXiv 2508.07768)."""
 
 import warnings
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -94,7 +94,6 @@ class PAMA(WeightingRule):
         if credit not in get_args(Credit):
             raise ValueError(f"`credit` must be one of {', '.join(get_args(Credit))}, got {credit!r}.")
         self.credit = credit
-        self.settings: dict[str, Any] = {"credit": credit}
         self._warned_of: set[str] = set()
 
     def update(self, batch: Batch) -> Scalarization:

@@ -39,7 +39,6 @@ class ScheduledWeights(WeightingRule):
         self._function: Callable[[int], Sequence[float]] | None = None
         if callable(schedule):
             self._function = schedule
-            self.settings = {"schedule": getattr(schedule, "__qualname__", repr(schedule))}
             return
         try:
             pairs = [
@@ -56,7 +55,6 @@ class ScheduledWeights(WeightingRule):
             raise ValueError("`schedule` must give the same number of weights at every breakpoint.")
         self._steps = sorted(breakpoints)
         self._weights = torch.stack([breakpoints[step] for step in self._steps])
-        self.settings = {"schedule": {step: breakpoints[step].tolist() for step in self._steps}}
 
     def check(self, objectives: Sequence[Objective]) -> None:
         """Raise ``ValueError`` unless there is one weight for each objective."""
