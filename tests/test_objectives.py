@@ -1,15 +1,9 @@
 import asyncio
 import json
 import math
-import signal
-import threading
-import time
-from pathlib import Path
 
-import datasets
 import pytest
 import torch
-from math_verify.errors import TimeoutException
 
 from paretune.objectives import (
     Conciseness,
@@ -22,153 +16,8 @@ from paretune.objectives import (
     completion_text,
     prompt_text,
 )
-from paretune.objectives.accuracy import _alarm
 
 NAN = float("nan")
-MATH500 = Path(__file__).parents[1] / "../shared/data/math500"
-
-
-def score(text, truth):
-    return accuracy([text], answer=[truth])[0]
-
-
-def in_a_thread(function):
-    """What a function returns in a thread that cannot receive signals."""
-    result = []
-    thread = threading.Thread(target=lambda: result.append(function()))
-    thread.start()
-    thread.join(timeout=60)
-    assert not thread.is_alive()
-    return result[0]
-
-
-# accuracy
-
-
-def test_accuracy_golden(golden):
-    for case in golden["accuracy_string_match"]:
-        if case["score"] == 1.0:
-            assert score(case["completion"], case["ground_truth"]) == 1.0, case
-    # where its 0 is no matter of notation, ours is 0 too
-    assert score("no box 4", "4") == 0.0
-
-
-@pytest.mark.parametrize(
-    ("text", "truth", "expected"),
-    [
-        (r"\boxed{4}", "4", 1.0),
-        (r"\boxed{5}", "4", 0.0),
-        ("4", "4", 0.0),
-        ("The answer is $4$.", "4", 0.0),
-        (r"\boxed{5}, no, \boxed{4}", "4", 1.0),
-        (r"\boxed{4}, no, \boxed{5}", "4", 0.0),
-        (r"\boxed{4} and \boxed{}", "4", 1.0),
-        (r"\boxed{4} and \boxed{ }", "4", 1.0),
-        (r"\boxed{}", "4", 0.0),
-        (r"\boxed{4", "4", 0.0),
-        (r"\boxed{3} so \boxed{4", "3", 1.0),
-        (r"\boxed 4", "4", 1.0),
-        (r"so $\boxed 4$.", "4", 1.0),
-        (r"so \boxed 4. Done", "4", 1.0),
-        (r"\boxed\frac{1}{2}", "0.5", 1.0),
-        (r"\boxed{3} or \boxed 4", "3", 0.0),
-        (r"\boxedfoo{4}", "4", 0.0),
-        (r"\boxed{\boxed{4}}", "4", 1.0),
-        (r"{ \boxed{\{1, 2\}} }", r"\{2, 1\}", 1.0),
-        (r"} \boxed{\frac{1}{2}} {", "1/2", 1.0),
-        (r"\boxed{$\frac{1}{2}$}", r"$\frac12$", 1.0),
-        ("\\\\boxed{4}", "4", 1.0),
-        (r"\boxed{2\sqrt{3}}", r"\sqrt{12}", 1.0),
-        (r"\boxed{x^2+2x+1}", "(x+1)^2", 1.0),
-        (r"\boxed{0.333}", r"\frac{1}{3}", 0.0),
-        (r"\boxed{4}", r"the answer \boxed{4}", 1.0),
-        (r"\boxed{4}", 4, 1.0),
-        (r"\boxed{the final answer is $4$ I hope, or 5}", "4", 0.0),
-        (r"\boxed{4 or 5}", "4", 0.0),
-        ("", "4", 0.0),
-    ],
-)
-def test_accuracy_reads_the_last_box_only(text, truth, expected):
-    assert score(text, truth) == expected
-
-
-def test_accuracy_on_the_solutions_of_math500():
-    """Every reference solution is right, and with another problem's answer nearly none is."""
-    if not MATH500.is_dir():
-        pytest.skip("shared/data/math500 does not stand beside this checkout")
-    data = datasets.Dataset.from_parquet(str(MATH500 / "test.parquet"))
-    truths = [row["ground_truth"] for row in data["reward_model"]]
-    assert accuracy(data["solution"], answer=truths) == [1.0] * len(data)
-    rotated = truths[1:] + truths[:1]
-    same = sum(a == b for a, b in zip(truths, rotated, strict=True))
-    assert sum(accuracy(data["solution"], answer=rotated)) <= same + 2
-
-
-def test_an_alarm_that_is_lost_rings_again():
-    # As in a callback of the garbage collector, from which no exception gets out.
-    before = signal.getsignal(signal.SIGALRM)
-    rang = []
-
-    def lose_one():
-        while True:
-            try:
-                time.sleep(10)
-            except TimeoutException:
-                rang.append(time.monotonic())
-                if len(rang) == 2:
-                    raise
-
-    with pytest.raises(TimeoutException), _alarm(0.1):
-        lose_one()
-    assert rang[1] - rang[0] < 5
-    assert signal.getsignal(signal.SIGALRM) is before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    ["9^{9^{9^{9}}}", "1000000000!", "(x+y+z+w)^{99}", "(" * 900, "{" * 400 + "}" * 400, "9" * 10**6, "😀" * 300],
-    ids=lambda answer: answer[:12],
-)
-def test_hostile_answers_neither_hang_nor_raise(answer):
-    started = time.monotonic()
-    assert score(f"\\boxed{{{answer}}}", "4") == 0.0
-    assert in_a_thread(lambda: score(f"\\boxed{{{answer}}}", "4")) == 0.0
-    assert time.monotonic() - started < 20
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        r"\boxed{" * 150_000,
-        r"\boxed{" * 100_000 + "}" * 100_000,
-        r"\boxed x{" * 100_000,
-        "\\" * 10**6,
-        "{" * 10**6,
-        "step" + " " * 10**6,
-        "1" * 10**6,
-        r"\boxed{" + "$" * 10**6 + "x}",
-    ],
-    ids=lambda text: text[:9],
-)
-def test_a_megabyte_takes_a_moment(text):
-    started = time.monotonic()
-    assert score(text, "4") == 0.0
-    clarity([text])
-    assert time.monotonic() - started < 10
-
-
-def test_accuracy_off_the_main_thread():
-    assert in_a_thread(lambda: score(r"so \boxed{\frac{2}{4}}", "0.5")) == 1.0
-    assert in_a_thread(lambda: score(r"so \boxed{2\sqrt{3}}", r"\sqrt{12}")) == 1.0
-    assert in_a_thread(lambda: score(r"so \boxed{5}", "4")) == 0.0
-    # a costly formula still counts when it is written as the truth is
-    assert in_a_thread(lambda: score(r"so \boxed{9^{9^{9}}}", "9^{9^{9}}")) == 1.0
-
-
-def test_accuracy_needs_an_answer_for_each():
-    with pytest.raises(ValueError, match="1 values for 2 completions"):
-        accuracy(["a", "b"], answer=["4"])
 
 
 # clarity

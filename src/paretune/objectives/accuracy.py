@@ -6,13 +6,15 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from math_verify import LatexExtractionConfig, parse, verify
 from math_verify.errors import TimeoutException
 
-from paretune.objectives.completions import boxes, completion_text
+from paretune.objectives.completions import completion_text, last_box
+from paretune.objectives.equality import equal
+from paretune.objectives.notation import normal, same_notation
 
 MAX_ANSWER_LENGTH = 1000
 """Answers of more characters are compared as strings: none in MATH has 200, and parsing time grows with them."""
@@ -20,9 +22,8 @@ MAX_ANSWER_LENGTH = 1000
 ANSWER_SECONDS = 2
 """Limit of a symbolic comparison, in seconds."""
 
-for _module in ("math_verify.parser", "math_verify.grader"):
-    # It warns that a time limit is missing; ours stands around it.
-    logging.getLogger(_module).addFilter(lambda record: not str(record.msg).startswith("Timeout is disabled"))
+# It warns that a time limit is missing; ours stands around it.
+logging.getLogger("math_verify.grader").addFilter(lambda record: not str(record.msg).startswith("Timeout is disabled"))
 
 # Formulas that a computer algebra system is done with at once: arithmetic, fractions, roots, and powers of a number or
 # letter to one digit or letter. A short formula of any other kind can keep it busy for hours.
@@ -40,23 +41,30 @@ _PLAIN_POWERS = 2
 _PLAIN_BRACKETS = 8
 
 
-def accuracy(completions: Sequence[Any], answer: Sequence[Any], **_: Any) -> list[float]:
+def accuracy(completions: Sequence[Any], answer: Sequence[Any], **_: Any) -> list[float | None]:
     r"""The paper's accuracy: 1 if the last non-empty \boxed{} holds the answer, else 0.
 
-    A brace-less ``\boxed 4`` counts as an answer, an answer without a box does not. Answers are compared as strings
-    without white space, then symbolically by math-verify, so that ``\frac12``, ``0.5`` and ``1/2`` are equal.
+    A brace-less ``\boxed 4`` counts as an answer, an answer without a box does not. A last box that is cut off is no
+    answer, and the one before it does not count.
+
+    Typography does not matter (:func:`~paretune.objectives.notation.normal`). Then answers are parsed by
+    latex2sympy2_extended and compared by SymPy, so that ``\frac12``, ``0.5`` and ``1/2`` are equal. An exact ground
+    truth wants an exact answer: 3.142857 is not 22/7. A decimal one has a tolerance of half a unit of its last decimal
+    place, at most of the sixth, and of 5 parts in 100,000. Letters count as they are, lower case or capital;
+    brackets as well, and the base of a number. What cannot be told apart: docs/math500.md.
 
     No completion raises or holds up training: only the box is parsed, answers of more than
     :data:`MAX_ANSWER_LENGTH` characters are compared as strings, and the comparison gives up after
     :data:`ANSWER_SECONDS`. That limit is a signal, which only the main thread can receive (and not on Windows):
-    elsewhere all but short plain formulas (numbers, fractions, roots, small powers) are compared as strings.
+    elsewhere all but short plain formulas (numbers, fractions, roots, small powers) are compared in their notation.
 
     Args:
         completions: N strings or chats.
-        answer: N ground truths, LaTeX or plain; ``$`` or a box around one is ignored.
+        answer: N ground truths, LaTeX, plain or numbers; ``$`` or a box around one is ignored. None, NaN and empty
+            ones are missing.
 
     Returns:
-        N rewards, 0.0 or 1.0.
+        N rewards, 0.0 or 1.0; None, the objective does not apply, where the ground truth is missing.
 
     Raises:
         ValueError: if there is not one answer for each completion.
@@ -65,25 +73,31 @@ def accuracy(completions: Sequence[Any], answer: Sequence[Any], **_: Any) -> lis
         raise ValueError(f"`answer` has {len(answer)} values for {len(completions)} completions: give one for each.")
     alarmed = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
     seconds = ANSWER_SECONDS if alarmed else None
-    return [
-        float(_is_right(completion_text(completion), str(truth), seconds))
-        for completion, truth in zip(completions, answer, strict=True)
-    ]
+    rewards: list[float | None] = []
+    for completion, given in zip(completions, answer, strict=True):
+        truth = _ground_truth(given)
+        right = truth is not None and _is_right(completion_text(completion), truth, seconds)
+        rewards.append(None if truth is None else float(right))
+    return rewards
+
+
+def _ground_truth(given: Any) -> str | None:
+    """A ground truth as a formula; None if it is missing."""
+    if given is None or (not isinstance(given, str) and given != given):
+        return None
+    # Python writes a number that is small or large as 1e-05, which is no formula.
+    text = f"{Decimal(repr(float(given))):f}" if isinstance(given, float) else str(given)
+    text = last_box(text) or text
+    return text if text.strip(" \t\n$") else None
 
 
 def _is_right(text: str, truth: str, seconds: int | None) -> bool:
-    found = _last_box(text)
+    found = last_box(text)
     if found is None:
         return False
-    truth = _last_box(truth) or truth
-    found, truth = _bare(found), _bare(truth)
-    if "".join(found.split()) == "".join(truth.split()):
-        return bool(found)
     if max(len(found), len(truth)) > MAX_ANSWER_LENGTH:
-        return False
-    if seconds is None and not (_is_plain(found) and _is_plain(truth)):
-        return False
-    return _equal(found, truth, seconds)
+        return same_notation(truth, found)
+    return _says_the_same(found, truth, seconds)
 
 
 def _is_plain(formula: str) -> bool:
@@ -92,35 +106,16 @@ def _is_plain(formula: str) -> bool:
     return _PLAIN.fullmatch(formula) is not None
 
 
-def _last_box(text: str) -> str | None:
-    r"""The content of the last \boxed that is not empty."""
-    last_first = sorted(boxes(text), reverse=True)
-    return next((box.content for box in last_first if box.content), None)
-
-
-def _bare(formula: str) -> str:
-    """A formula without the dollars of math mode around it (but with that of a price)."""
-    formula = formula.strip().lstrip("$")
-    return (formula if formula.endswith(r"\$") else formula.rstrip("$")).strip()
-
-
 # The completions of a group share their ground truth and, more often than not, their answer.
 @lru_cache(maxsize=4096)
-def _equal(found: str, truth: str, seconds: int | None) -> bool:
-    """Whether two formulas are equal to math-verify."""
+def _says_the_same(found: str, truth: str, seconds: int | None) -> bool:
+    """Whether two formulas are equal; no if that is not known in time."""
     try:
         with nullcontext() if seconds is None else _alarm(seconds):
-            gold, target = (
-                # The box makes the whole formula what is parsed: left to search, math-verify takes a part of it.
-                parse(
-                    f"\\boxed{{{formula}}}",
-                    [LatexExtractionConfig(boxed_match_priority=0)],
-                    extraction_mode="first_match",
-                    parsing_timeout=None,
-                )
-                for formula in (truth, found)
-            )
-            return bool(verify(gold, target, timeout_seconds=None))
+            found, truth = normal(found), normal(truth)
+            if seconds is None and not (_is_plain(found) and _is_plain(truth)):
+                return same_notation(truth, found)
+            return equal(truth, found)
     except (Exception, TimeoutException):
         return False
 

@@ -31,7 +31,7 @@ def clarity(completions: Sequence[Any], **_: Any) -> list[float]:
 
 
 def _is_clear(text: str) -> bool:
-    if not any(box.braced and box.content for box in boxes(text)):
+    if not any(box.closed and box.braced and box.content for box in boxes(text)):
         return False
     return any(_at_least_two(pattern, text) for pattern in (_ENUMERATOR, _ORDINAL))
 

@@ -41,12 +41,16 @@ _UNBRACED = re.compile(r"(?:[^\s${}]|\{[^{}]*\})+")
 
 
 class Box(NamedTuple):
-    r"""A complete \boxed of a text: where it starts, where its content starts and ends, whether braces hold it."""
+    r"""A \boxed of a text: where it starts, where its content starts and ends, whether braces hold it.
+
+    It is not closed where the text ends before it does, as in a completion that was cut off.
+    """
 
     start: int
     inside: int
     end: int
     braced: bool
+    closed: bool
     text: str
 
     @property
@@ -69,11 +73,20 @@ def boxes(text: str) -> list[Box]:
         elif token == "}":
             opened = open_braces.pop() if open_braces else None
             if opened is not None:
-                found.append(Box(*opened, match.start(), True, text))
+                found.append(Box(*opened, match.start(), True, True, text))
         elif "boxed" in token:
             last = match
             if not text.startswith("{", match.end()):
                 unbraced = _UNBRACED.match(text, match.end())
-                if unbraced is not None:
-                    found.append(Box(match.start(), match.end(), unbraced.end(), False, text))
+                end = match.end() if unbraced is None else unbraced.end()
+                if unbraced is not None or end == len(text):
+                    found.append(Box(match.start(), match.end(), end, False, unbraced is not None, text))
+    found += [Box(*opened, len(text), True, False, text) for opened in reversed(open_braces) if opened is not None]
     return found
+
+
+def last_box(text: str) -> str | None:
+    r"""The content of the last \boxed that is not empty; None if there is none, or if it is cut off."""
+    last_first = sorted(boxes(text), reverse=True)
+    last = next((box for box in last_first if not box.closed or box.content), None)
+    return last.content if last is not None and last.closed else None

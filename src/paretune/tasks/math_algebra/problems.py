@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from paretune.objectives.completions import boxes
+from paretune.objectives.completions import last_box
 from paretune.tasks.math_problems import as_problem, check_rows, cut, fetch, in_hash_order
 
 __all__ = ["COLUMNS", "HUB_CONFIG", "HUB_NAME", "answer_of", "read_hub", "split_hub_rows"]
@@ -52,8 +52,7 @@ def split_hub_rows(train: Iterable[Mapping[str, Any]], test: Iterable[Mapping[st
 
 def answer_of(solution: str) -> str | None:
     r"""The content of the last \boxed of a solution, without white space around it; None if there is none."""
-    last_first = sorted(boxes(solution), reverse=True)
-    return next((box.content for box in last_first if box.content), None)
+    return last_box(solution)
 
 
 def _problems(split: str, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
