@@ -166,6 +166,8 @@ def test_the_front_s_mean_and_steps(tmp_path: Path) -> None:
 
 def test_no_front_no_statistics(tmp_path: Path) -> None:
     directory = make_run(tmp_path, grid={0: (0.0, 0.5)}, measured={TEST: {20: (0.5, 0.5)}})
+    assert outcome(directory).steps_to_front == 0.0  # a policy with an objective at its worst is a front, too
+    (directory / "pareto.json").write_text('{"points": []}')
     for _ in range(2):  # an empty front, and none
         found = outcome(directory)
         assert (found.front_mean, found.steps_to_front) == (None, None)

@@ -423,7 +423,7 @@ def test_the_paper_s_statistics_stand_beside_those_of_noise(tmp_path: Path) -> N
         grid = {0: (0.2, 0.5), 10: (0.4 + 0.2 * seed, 0.6), 20: (0.7, 0.4)}
         make_run(tmp_path / f"gradient-grpo-seed{seed}", steps=STEPS, grid=grid, measured={TEST: {20: (0.5, 0.5)}})
     found = summarise(tmp_path, plan)["rules"]["gradient"]["reproduction"]
-    null = null_spread([0.5, 50.0], [0.01, 1.0], [0, 10, 20], [True, False], [0.0, 100.0], [(0, 1), (0, 100)])
+    null = null_spread([0.5, 50.0], [0.01, 1.0], [0, 10, 20], [True, False], [(0, 1), (0, 100)])
     accuracy, length = found["front_mean"]["accuracy"], found["front_mean"]["length"]
     assert (accuracy["mean"], accuracy["sd"]) == (pytest.approx(0.6), pytest.approx(0.1 / 2**0.5))  # of 0.55 and 0.65
     assert (length["mean"], length["sd"]) == (pytest.approx(50.0), 0.0)
@@ -434,15 +434,17 @@ def test_the_paper_s_statistics_stand_beside_those_of_noise(tmp_path: Path) -> N
 def test_without_a_front_or_noise_there_are_no_such_statistics(tmp_path: Path) -> None:
     plan = Plan("made-up", [MOVING], seeds=(0,))
     make_run(tmp_path / "gradient-grpo-seed0", steps=STEPS, grid={20: (0.0, 0.0)}, measured={TEST: {20: (0.0, 0.0)}})
+    (tmp_path / "gradient-grpo-seed0/pareto.json").write_text('{"points": []}')
     nothing = {"mean": None, "sd": None, "null_sd": None}
-    for _ in range(2):
-        found = summarise(tmp_path, plan)["rules"]["gradient"]["reproduction"]
-        assert found == {"front_mean": {"accuracy": nothing, "length": nothing}, "steps_to_front": nothing}
-        # Evaluated twice, and still a policy at the worst corner, which no noise lifts onto a front.
-        file = tmp_path / "gradient-grpo-seed0/evaluations.jsonl"
-        line = json.loads(file.read_text().splitlines()[0])
-        line["standard_error"] = dict.fromkeys(line["standard_error"], None)
-        file.write_text(f"{json.dumps(line)}\n{json.dumps({**line, 'step': 30})}\n")
+    found = summarise(tmp_path, plan)["rules"]["gradient"]["reproduction"]
+    assert found == {"front_mean": {"accuracy": nothing, "length": nothing}, "steps_to_front": nothing}
+    # Evaluated twice without noise: a policy at the worst corner has a front of one point, the same in every run.
+    file = tmp_path / "gradient-grpo-seed0/evaluations.jsonl"
+    line = json.loads(file.read_text().splitlines()[0])
+    line["standard_error"] = dict.fromkeys(line["standard_error"], None)
+    file.write_text(f"{json.dumps(line)}\n{json.dumps({**line, 'step': 30})}\n")
+    found = summarise(tmp_path, plan)["rules"]["gradient"]["reproduction"]
+    assert found["steps_to_front"] == {"mean": None, "sd": None, "null_sd": 0.0}
 
 
 # --- the file -----------------------------------------------------------------------------------------------
