@@ -3,6 +3,7 @@
 TRL's private methods are known to the modules of this folder alone.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence, Sized
@@ -160,7 +161,7 @@ class MultiObjectiveTrainer(ResumableTrainer):
             self._meter = InfluenceMeter(self, request)
         self._influence = self._influence_of_update() if request is not None else None
         read = time.perf_counter()
-        if self._wanted.evaluation == "validation":
+        if self._wanted.evaluation == "validation" and not self._rule_knows_policy:
             self._evaluate_for_rule()
         evaluated = time.perf_counter()
         inputs = super()._prepare_inputs(generation_batch)
@@ -211,7 +212,7 @@ class MultiObjectiveTrainer(ResumableTrainer):
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         if not self.model.training:
             return rewards
-        if self._wanted.evaluation == "rollouts":
+        if self._wanted.evaluation == "rollouts" and not self._rule_knows_policy:
             pool = MetricPool(self.num_generations)
             own = range(len(rewards))[self._own_rows(len(rewards))]
             metrics = self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list)
@@ -362,6 +363,15 @@ class MultiObjectiveTrainer(ResumableTrainer):
             completions=sorted(self._shown, key=lambda line: int(line["row"])),
         )
         return {} if hypervolume is None else {"hypervolume": hypervolume}
+
+    @property
+    def _rule_knows_policy(self) -> bool:
+        """Whether the rule's evaluation is of the current policy: several batches may go into one update.
+
+        One that is not finite in every objective may get better: other rollouts may have what this one lacked.
+        """
+        known = self._evaluation
+        return known is not None and known.step == self.state.global_step and all(map(math.isfinite, known.metrics))
 
     def _evaluate_for_rule(self) -> None:
         """Evaluate the policy on the validation set for the rule, unless the grid has just done so."""

@@ -75,7 +75,8 @@ class HypervolumeGuided(WeightingRule):
 
     After every update the policy is evaluated, its point's contribution ΔHV to the archive of non-dominated points
     becomes r = 0.5 + 1.5·tanh(ΔHV / scale), and the next batch is scaled by r (Algorithm 1 of "Learning to Optimize
-    Multi-Objective Alignment Through Dynamic Reward Weighting", arXiv 2509.11452). Every objective needs bounds.
+    Multi-Objective Alignment Through Dynamic Reward Weighting", arXiv 2509.11452). Every objective needs bounds. A
+    policy is judged once: where several batches make one update, they all have the r of the update before.
 
     An objective that never gets above the reference leaves no point with any volume: r then is 0.5 from the second
     evaluation on. An evaluation with a metric that is not finite is not judged: r stays, and a warning says so. With
@@ -144,6 +145,7 @@ class HypervolumeGuided(WeightingRule):
         self._progress_sum = 0.0
         self._progress_count = 0
         self._batches = 0
+        self._judged: int | None = None  # the optimiser steps of the policy that was judged last
         self._maximize: list[bool] = []
         self._bounds: list[tuple[float, float]] = []
 
@@ -185,7 +187,8 @@ class HypervolumeGuided(WeightingRule):
         """Judge the policy that made this batch, hence the update before it, and scale this batch accordingly."""
         fresh = self._batches % self.every == 0
         self._batches += 1
-        if fresh and batch.evaluation is not None:
+        # A second look at the same policy would find that it adds nothing to itself.
+        if fresh and batch.evaluation is not None and batch.evaluation.step != self._judged:
             self._judge(batch.evaluation.metrics, batch.evaluation.step)
         return Scalarization(self.weights, scale=self.meta_reward, apply_to=self.apply_to)
 
@@ -196,6 +199,7 @@ class HypervolumeGuided(WeightingRule):
                 stacklevel=3,
             )
             return
+        self._judged = step
         if self.archive is None:  # the initial policy opens the archive, and r is 1
             self.archive = self._new_archive(point)
             self.archive.add(point, step)
@@ -217,7 +221,7 @@ class HypervolumeGuided(WeightingRule):
         return ParetoArchive(self._maximize, reference, self._bounds)
 
     def state_dict(self) -> dict[str, Any]:
-        """The archive, r, and the calibration of its scale."""
+        """The archive, r, the calibration of its scale, and which policy was judged last."""
         archive = self.archive
         return {
             "archive": None if archive is None else archive.state_dict(),
@@ -225,6 +229,7 @@ class HypervolumeGuided(WeightingRule):
             "meta_reward": self.meta_reward,
             "progress": [self._progress_sum, self._progress_count],
             "batches": self._batches,
+            "judged": self._judged,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -236,3 +241,4 @@ class HypervolumeGuided(WeightingRule):
         self.meta_reward = state["meta_reward"]
         self._progress_sum, self._progress_count = state["progress"]
         self._batches = state["batches"]
+        self._judged = state["judged"]
