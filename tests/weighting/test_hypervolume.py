@@ -14,7 +14,7 @@ from weighting.batches import batch, evaluation
 
 OBJECTIVES = [
     Objective("accuracy", print, bounds=(0, 1)),
-    Objective("length", print, maximize=False, bounds=(0, 100)),
+    Objective("length", print, metric=len, maximize=False, bounds=(0, 100)),
 ]
 
 
@@ -148,7 +148,7 @@ def test_the_factor_is_always_between_its_limits(
     count: int, points: list[tuple[float, float]], scale: float | None
 ) -> None:
     made = HypervolumeGuided([1 / count] * count, scale=scale)
-    made.check([Objective(f"o{k}", print, maximize=k % 2 == 0, bounds=(-100, 100)) for k in range(count)])
+    made.check([Objective(f"o{k}", print, metric=len, maximize=k % 2 == 0, bounds=(-100, 100)) for k in range(count)])
     for step, (even, odd) in enumerate(points):
         metrics = [(odd if k % 2 else even) / (1 + k // 2) for k in range(count)]
         factor = made.update(batch(count, evaluation=evaluation(*metrics, step=step))).scale
