@@ -14,7 +14,7 @@ from paretune.weighting.base import (
     Scalarization,
     WeightingRule,
     check_count,
-    check_weights,
+    check_simplex,
     check_whole,
 )
 
@@ -83,7 +83,8 @@ class HypervolumeGuided(WeightingRule):
     more than five objectives ΔHV is an estimate (:class:`paretune.ParetoArchive`).
 
     Args:
-        weights: the preferences, one for each objective, summing to 1.
+        weights: the preferences, one for each objective: a point of the simplex, 0 or more and summing to 1, as in the
+            paper. Their sum would be a factor on r.
         apply_to: where r acts. ``"update"``: the size of the optimiser's step, after clipping, which always acts;
             ``"advantage"``; ``"reward"``, as in the paper, where normalised advantages cancel it
             (:func:`swallowed`).
@@ -112,7 +113,7 @@ class HypervolumeGuided(WeightingRule):
         evaluate_on: Literal["validation", "rollouts"] = "validation",
         every: int = 1,
     ) -> None:
-        self.weights = check_weights(weights)
+        self.weights = check_simplex(weights)
         if apply_to not in get_args(Placement):
             raise ValueError(f"`apply_to` must be one of {', '.join(get_args(Placement))}, got {apply_to!r}.")
         if isinstance(reference, str):
