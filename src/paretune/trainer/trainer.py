@@ -7,7 +7,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -168,7 +168,9 @@ class MultiObjectiveTrainer(ResumableTrainer):
         generated = time.perf_counter()
         if self._meter is not None:
             if self._measures_before_update:
-                self._influence = self._meter.before_update(self._buffered_inputs, self._current().per_objective())
+                rollouts = self._current()
+                found = self._meter.before_update(self._buffered_inputs, rollouts.of_means())
+                self._influence = _where_applicable(found, rollouts)
             self._meter.begin_batch(self._buffered_inputs)
         measured = time.perf_counter()
         if not self._decides_before_advantages:
@@ -310,7 +312,8 @@ class MultiObjectiveTrainer(ResumableTrainer):
         if self._meter is None or not self._meter.after_the_update:
             return None
         if self._realised is None and self._buffered_inputs is not None and self._rollouts is not None:
-            self._realised = self._meter.after_update(self._buffered_inputs, self._rollouts.per_objective())
+            found = self._meter.after_update(self._buffered_inputs, self._rollouts.of_means())
+            self._realised = _where_applicable(found, self._rollouts)
         realised, self._realised = self._realised, None
         return realised
 
@@ -433,7 +436,8 @@ class MultiObjectiveTrainer(ResumableTrainer):
         self._latest = None if state["latest"] is None else Evaluation(**state["latest"])
         self._evaluation = None if state["evaluation"] is None else Evaluation(**state["evaluation"])
         if state["realised"] is not None:
-            values = torch.tensor(state["realised"], dtype=torch.float64)
+            known = [math.nan if value is None else value for value in state["realised"]]
+            values = torch.tensor(known, dtype=torch.float64)
             self._realised = Influence(values=values, method="realised")
 
 
@@ -448,6 +452,14 @@ def _check_rows(name: str, rows: Any) -> None:
     columns = getattr(rows, "column_names", None)
     if isinstance(columns, list) and "prompt" not in columns:
         raise ValueError(f"`{name}` has no column 'prompt', it has {', '.join(columns)}: rename the one that holds it.")
+
+
+def _where_applicable(influence: Influence | None, rollouts: Rollouts) -> Influence | None:
+    """An influence with NaN for the objectives that apply to none of the rollouts; None where that is all of them."""
+    absent = rollouts.rewards.isnan().all(dim=0).cpu()
+    if influence is None or absent.all():
+        return None
+    return replace(influence, values=influence.values.masked_fill(absent.to(influence.values.device), torch.nan))
 
 
 def _estimator(influence: Influence | None) -> dict[str, Any] | None:
