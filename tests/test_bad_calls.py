@@ -45,10 +45,10 @@ CALLS: list[tuple[str, Call, str]] = [
     ("a gate without threshold", objective(gate="b"), "must be (name of an objective, finite threshold), got 'b'"),
     ("a gate at NaN", objective(gate=("b", math.nan)), "finite threshold), got ('b', nan)"),
     # Rules.
-    ("a negative weight", lambda: FixedWeights([-1, 2]), "`weights` must not be negative, got -1, 2"),
-    ("weights beyond 1", lambda: FixedWeights([0.5, 0.6]), "`weights` must sum to 1, got 0.5, 0.6 (sum 1.1)"),
+    ("a negative preference", lambda: HypervolumeGuided([-1, 2]), "`weights` must not be negative, got -1, 2"),
+    ("preferences beyond 1", lambda: HypervolumeGuided([0.5, 0.6]), "`weights` must sum to 1, got 0.5, 0.6 (sum 1.1)"),
     ("no weights", lambda: FixedWeights([]), "`weights` is empty: give one weight for each objective"),
-    ("a weight of NaN", lambda: FixedWeights([math.nan, 1]), "`weights` must not be negative, got nan, 1"),
+    ("a weight of NaN", lambda: FixedWeights([math.nan, 1]), "`weights` must be finite float32 numbers, got nan, 1"),
     ("a weight in words", lambda: FixedWeights(["half", "half"]), "must be a number for each objective, got ['half',"),  # type: ignore[list-item]
     ("one number for weights", lambda: FixedWeights(1), "`weights` must be a number for each objective, got 1"),  # type: ignore[arg-type]
     ("an unknown preset", lambda: FixedWeights("fair"), "Unknown preset 'fair': choose one of accuracy,"),

@@ -194,6 +194,17 @@ def said(rewards: np.ndarray, metrics: np.ndarray | None = None, gramian: Any = 
     return findings(checked([Seen(rewards, weights, rewards if metrics is None else metrics, of)], **fields))
 
 
+def test_a_gradient_s_norm_is_over_the_batches_to_which_its_objective_applies() -> None:
+    without = varied()
+    without[:, 2] = np.nan
+    gramian = np.diag([4.0, 9.0, 16.0])
+    of_two = np.diag([4.0, 9.0, 0.0])
+    seen = [Seen(varied(), THIRDS, varied(), gramian), Seen(without, THIRDS, without, of_two)]
+    assert checked(seen).norms == [2, 3, 4]
+    assert np.isnan(checked([Seen(without, THIRDS, without, of_two)]).norms).tolist() == [False, False, True]
+    assert np.isnan(checked([Seen(varied(), THIRDS, varied())]).norms).all()
+
+
 def test_where_nothing_stands_out() -> None:
     assert said(varied()) == ["every reward varies, no gradients oppose each other, and the bounds hold what was seen."]
 

@@ -1,5 +1,6 @@
 """From a command line to the objects of a run."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,20 @@ def test_rules(argv: list[str], expected: str, tmp_path: Path) -> None:
 
 def test_the_tasks_mu_is_the_default(tmp_path: Path) -> None:
     made = settings(tmp_path)
-    assert make_rule(made.run, made.task).settings["mu"] == made.task.mu
+    assert make_rule(made.run, made.task).settings["mu"] == made.task.mu is not None
+
+
+@pytest.mark.parametrize(
+    "other", [{"method": "realised"}, {"method": "exact", "clip_norm": 1.0}, {"layers": "middle"}, {"include_kl": True}]
+)
+def test_where_influence_is_on_another_scale_mu_is_calibrated(other: dict[str, Any], tmp_path: Path) -> None:
+    made = settings(tmp_path, "--rule_settings", json.dumps(other))
+    assert make_rule(made.run, made.task).settings["mu"] is None
+    at_default = {"layers": "all", "clip_norm": None, "include_kl": False}
+    plain = settings(tmp_path, "--rule_settings", json.dumps(at_default))
+    assert make_rule(plain.run, plain.task).settings["mu"] == plain.task.mu
+    made = settings(tmp_path, "--rule_settings", json.dumps({**other, "mu": 3.0}))
+    assert make_rule(made.run, made.task).settings["mu"] == 3.0
 
 
 @pytest.mark.parametrize(

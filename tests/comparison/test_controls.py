@@ -120,6 +120,26 @@ rows = st.integers(2, 5).flatmap(
 )
 
 
+@given(raw=rows, scale=st.floats(0.1, 10), seed=st.integers(0, 9))
+def test_weights_of_another_sum_walk_in_proportion(raw: list[list[float]], scale: float, seed: int) -> None:
+    weights = scale * np.array(raw)
+    walk, sums = random_walk(weights, seed), weights.sum(axis=1, keepdims=True)
+    assert walk == pytest.approx(sums * random_walk(weights / sums, seed))
+
+
+def test_what_a_walk_cannot_be_made_of() -> None:
+    for weights in ([[1.0, -0.5]], [[0.0, 0.0]]):
+        with pytest.raises(PlanError, match="needs weights of 0 or more"):
+            random_walk(np.array(weights), 0)
+    assert random_walk(np.array([[1.0], [1.0]]), 0).tolist() == [[1.0], [1.0]]  # there is nowhere to go
+
+
+def test_an_average_of_weights_of_any_sum_and_sign(tmp_path: Path) -> None:
+    runs = {0: run_of(tmp_path / "0", [(1.0, 1.0), (1.0, -1.0)]), 1: run_of(tmp_path / "1", [(1.0, 0.5)])}
+    assert control_arm(ARMS["average"], 0, runs).weights == "1.0,0.0"
+    assert schedule_of(control_arm(ARMS["replay"], 1, runs)) == {0: [1.0, 1.0], 1: [1.0, -1.0]}
+
+
 @given(raw=rows, seed=st.integers(0, 2**32 - 1))
 def test_a_walk_begins_where_the_weights_do_and_moves_as_far(raw: list[list[float]], seed: int) -> None:
     weights = np.array(raw)

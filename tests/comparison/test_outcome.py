@@ -166,6 +166,8 @@ def test_the_front_s_mean_and_steps(tmp_path: Path) -> None:
 
 def test_no_front_no_statistics(tmp_path: Path) -> None:
     directory = make_run(tmp_path, grid={0: (0.0, 0.5)}, measured={TEST: {20: (0.5, 0.5)}})
+    assert outcome(directory).steps_to_front == 0.0  # a policy with an objective at its worst is a front, too
+    (directory / "pareto.json").write_text('{"points": []}')
     for _ in range(2):  # an empty front, and none
         found = outcome(directory)
         assert (found.front_mean, found.steps_to_front) == (None, None)
@@ -254,6 +256,24 @@ def test_a_realised_influence_begins_with_the_second_batch() -> None:
     assert cost_of(HEADER, lines) == Cost(tokens=300, forward=5, backward=3, seconds=3.0)
 
 
-def test_a_run_without_batches_cost_nothing(tmp_path: Path) -> None:
-    make_run(tmp_path, steps=[], status="failed")
-    assert outcome(tmp_path).cost == Cost(tokens=0, forward=0, backward=0, seconds=0)
+def test_the_last_evaluation_s_tokens_count(tmp_path: Path) -> None:
+    lines = [{"tokens": 0}, {"tokens": 350}, {"step": 3}]  # the records of older versions lack them
+    assert cost_of(HEADER, [batch(1), batch(2), batch(3)], lines).tokens == 350
+    assert cost_of(HEADER, [batch(1), batch(2), batch(3)], lines[:1]).tokens == 300
+    assert cost_of(HEADER, [], lines).tokens == 350
+    directory = make_run(tmp_path, steps=[batch(10), batch(20)], measured={TEST: {20: (0.5, 0.5)}})
+    file = directory / "evaluations.jsonl"
+    evaluations = [{**json.loads(line), "tokens": 10_000 + i} for i, line in enumerate(file.read_text().splitlines())]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in evaluations))
+    assert outcome(tmp_path).cost.tokens == 10_002
+
+
+def test_an_influence_that_is_not_known_has_no_known_cost() -> None:
+    lines = [batch(1, estimator=estimator("exact")), batch(2, estimator=estimator("guessed"))]
+    cost = cost_of(HEADER, lines)
+    assert (math.isnan(cost.forward), math.isnan(cost.backward), cost.tokens) == (True, True, 200)
+
+
+def test_a_run_without_batches_cost_its_evaluations(tmp_path: Path) -> None:
+    make_run(tmp_path, steps=[], grid={0: (0.5, 0.5)}, status="failed")
+    assert outcome(tmp_path).cost == Cost(tokens=7, forward=0, backward=0, seconds=0)

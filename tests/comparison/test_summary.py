@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from comparison.runs import GREEDY, OBJECTIVES, TEST, VALIDATION, batch, estimator, make_run, tear
+from paretune.cli.compare_table import primary_line
 from paretune.comparison.members import Member, comparison_members, tuning_members
 from paretune.comparison.null_spread import null_spread
 from paretune.comparison.plan import ARMS, Arm, Plan, arm_of
@@ -17,6 +19,8 @@ from paretune.comparison.statistics import holm, paired
 from paretune.comparison.summary import configured_arms, summarise, target_of
 from paretune.record.json_files import read_json, write_json
 from paretune.record.run_directory import read_run
+from paretune.report.comparisons import read_comparison
+from paretune.report.headlines import comparison_answer
 
 FIXED, OTHER, MOVING = Arm("fixed", weights="0.5,0.5"), Arm("other", weights="0.9,0.1"), ARMS["gradient"]
 STEPS = [batch(step) for step in (5, 10, 15, 20)]
@@ -101,6 +105,36 @@ def test_the_pairs_are_those_of_seeds_that_both_arms_have(tmp_path: Path) -> Non
     )
     primary = summarise(tmp_path, plan)["primary"]
     assert (primary["difference"], primary["n"]) == (pytest.approx(0.02), 3)
+
+
+@pytest.mark.parametrize(
+    ("arms", "primary", "told"),
+    [
+        ([FIXED, OTHER], "fixed", ("fixed", "fixed", "fixed is itself the best fixed")),
+        ([MOVING, ARMS["pama"]], "gradient", ("gradient", None, "no fixed weights are compared")),
+        ([FIXED, MOVING], "gradient", ("gradient", "fixed", "gradient has no run that can be judged")),
+    ],
+)
+def test_a_primary_contrast_that_cannot_be_made_says_why(
+    arms: list[Arm], primary: str, told: tuple[str, str | None, str], tmp_path: Path
+) -> None:
+    plan = Plan("made-up", arms, seeds=(0, 1, 2), primary=primary)
+    make(tmp_path, plan, lambda m: {"fixed": 0.5}.get(m.arm.name, 0.3) + 0.01 * m.seed)
+    if "no run" in told[2]:
+        for directory in tmp_path.glob("gradient-*"):
+            shutil.rmtree(directory)
+    summary = summarise(tmp_path, plan)
+    found = summary["primary"]
+    assert (found["rule"], found["against"], found["reason"]) == told
+    assert (found["kind"], found["n"]) == ("primary", 0)
+    assert [found[key] for key in ("difference", "low", "high", "p_t", "p_sign_flip", "p_holm")] == [None] * 6
+    assert told[2] in primary_line(found)
+    write_json(tmp_path / "summary.json", summary)
+    comparison = read_comparison(tmp_path)
+    assert comparison is not None
+    assert told[2] in comparison_answer(comparison)
+    nobody = summarise(tmp_path, replace(plan, primary=None))
+    assert nobody["primary"] is None
 
 
 # --- which contrasts ----------------------------------------------------------------------------------------
@@ -297,7 +331,7 @@ def test_arms_take_the_configuration_that_was_best_on_the_validation_split(tmp_p
         "settings": {"weights": "0,1"},
         "hypervolume": pytest.approx(0.4),
         "test": pytest.approx(0.52),  # 0.5, and the last policy's 0.1 · (0.7 − 0.5) beside it
-        "tokens": 2000,
+        "tokens": 2007,
         "final": {"accuracy": pytest.approx(0.7), "length": pytest.approx(90.0)},
     }
     lines = rule["tuning"]["expected_best"]
@@ -381,18 +415,20 @@ def test_an_arm_of_which_no_configuration_could_be_judged(tmp_path: Path) -> Non
 def test_cost_and_the_last_policy_s_objectives(tmp_path: Path) -> None:
     plan = Plan("made-up", [MOVING], seeds=(0, 1, 2))
     for seed in plan.seeds:
-        steps = [batch(s, estimator=estimator("directional", "one-sided"), tokens=100 * seed + s) for s in (1, 2)]
+        steps = [
+            batch(s, estimator=estimator("directional", "one-sided"), tokens=3000 + 100 * seed + s) for s in (1, 2)
+        ]
         measured = {TEST: {10: (0.9, 0.9), 20: (0.1 * seed, 0.5)}, GREEDY: {20: (0.2 * seed, 0.4)}}
         make_run(tmp_path / f"gradient-grpo-seed{seed}", steps=steps, measured=measured)
     rule = summarise(tmp_path, plan)["rules"]["gradient"]
     means = {name: (found["mean"], found["sd"]) for name, found in rule["cost"].items()}
-    assert means == {"tokens": (102.0, 100.0), "forward": (6.0, 0.0), "backward": (4.0, 0.0), "seconds": (2.0, 0.0)}
+    assert means == {"tokens": (3102.0, 100.0), "forward": (6.0, 0.0), "backward": (4.0, 0.0), "seconds": (2.0, 0.0)}
     assert rule["objectives"]["accuracy"]["mean"] == pytest.approx(0.1)
     assert rule["objectives"]["length"]["mean"] == pytest.approx(50.0)
     assert rule["objectives_greedy"]["accuracy"]["mean"] == pytest.approx(0.2)
     assert rule["final_hypervolume"]["mean"] == pytest.approx(0.05)
     assert rule["runs"][1]["final"] == {"accuracy": 0.1, "length": 50.0}
-    assert (rule["runs"][1]["forward"], rule["runs"][1]["tokens"]) == (6.0, 102)
+    assert (rule["runs"][1]["forward"], rule["runs"][1]["tokens"]) == (6.0, 3102)
     assert rule["runs"][1]["directory"] == "gradient-grpo-seed1"
 
 
@@ -423,7 +459,7 @@ def test_the_paper_s_statistics_stand_beside_those_of_noise(tmp_path: Path) -> N
         grid = {0: (0.2, 0.5), 10: (0.4 + 0.2 * seed, 0.6), 20: (0.7, 0.4)}
         make_run(tmp_path / f"gradient-grpo-seed{seed}", steps=STEPS, grid=grid, measured={TEST: {20: (0.5, 0.5)}})
     found = summarise(tmp_path, plan)["rules"]["gradient"]["reproduction"]
-    null = null_spread([0.5, 50.0], [0.01, 1.0], [0, 10, 20], [True, False], [0.0, 100.0], [(0, 1), (0, 100)])
+    null = null_spread([0.5, 50.0], [0.01, 1.0], [0, 10, 20], [True, False], [(0, 1), (0, 100)])
     accuracy, length = found["front_mean"]["accuracy"], found["front_mean"]["length"]
     assert (accuracy["mean"], accuracy["sd"]) == (pytest.approx(0.6), pytest.approx(0.1 / 2**0.5))  # of 0.55 and 0.65
     assert (length["mean"], length["sd"]) == (pytest.approx(50.0), 0.0)
@@ -434,15 +470,17 @@ def test_the_paper_s_statistics_stand_beside_those_of_noise(tmp_path: Path) -> N
 def test_without_a_front_or_noise_there_are_no_such_statistics(tmp_path: Path) -> None:
     plan = Plan("made-up", [MOVING], seeds=(0,))
     make_run(tmp_path / "gradient-grpo-seed0", steps=STEPS, grid={20: (0.0, 0.0)}, measured={TEST: {20: (0.0, 0.0)}})
+    (tmp_path / "gradient-grpo-seed0/pareto.json").write_text('{"points": []}')
     nothing = {"mean": None, "sd": None, "null_sd": None}
-    for _ in range(2):
-        found = summarise(tmp_path, plan)["rules"]["gradient"]["reproduction"]
-        assert found == {"front_mean": {"accuracy": nothing, "length": nothing}, "steps_to_front": nothing}
-        # Evaluated twice, and still a policy at the worst corner, which no noise lifts onto a front.
-        file = tmp_path / "gradient-grpo-seed0/evaluations.jsonl"
-        line = json.loads(file.read_text().splitlines()[0])
-        line["standard_error"] = dict.fromkeys(line["standard_error"], None)
-        file.write_text(f"{json.dumps(line)}\n{json.dumps({**line, 'step': 30})}\n")
+    found = summarise(tmp_path, plan)["rules"]["gradient"]["reproduction"]
+    assert found == {"front_mean": {"accuracy": nothing, "length": nothing}, "steps_to_front": nothing}
+    # Evaluated twice without noise: a policy at the worst corner has a front of one point, the same in every run.
+    file = tmp_path / "gradient-grpo-seed0/evaluations.jsonl"
+    line = json.loads(file.read_text().splitlines()[0])
+    line["standard_error"] = dict.fromkeys(line["standard_error"], None)
+    file.write_text(f"{json.dumps(line)}\n{json.dumps({**line, 'step': 30})}\n")
+    found = summarise(tmp_path, plan)["rules"]["gradient"]["reproduction"]
+    assert found["steps_to_front"] == {"mean": None, "sd": None, "null_sd": 0.0}
 
 
 # --- the file -----------------------------------------------------------------------------------------------

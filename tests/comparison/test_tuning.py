@@ -45,11 +45,11 @@ def test_the_best_on_the_validation_split_is_chosen_whatever_the_test_split_says
 
 
 def test_tokens_are_those_of_one_run(tmp_path: Path) -> None:
-    runs(tmp_path, {(0, 1000): (0.2, 0.2)}, steps=[batch(1, tokens=300)])
-    runs(tmp_path, {(0, 1001): (0.2, 0.2)}, steps=[batch(1, tokens=500)])
+    runs(tmp_path, {(0, 1000): (0.2, 0.2)}, steps=[batch(1, tokens=3000)])
+    runs(tmp_path, {(0, 1001): (0.2, 0.2)}, steps=[batch(1, tokens=5000)])
     found = tried(tmp_path, PLAN, ARM)[0]
     assert found is not None
-    assert found.tokens == 400
+    assert found.tokens == 4000
 
 
 def test_of_equal_ones_the_first_is_chosen(tmp_path: Path) -> None:

@@ -51,10 +51,9 @@ def test_contributions_equal_exact_arithmetic_relatively(points):
         contribution = archive.add(point, step)
         assert contribution == pytest.approx(float(expected), rel=1e-9, abs=1e-300)
         # new by dominance: never lost to rounding, never made by it
-        is_new = all(x > 0 for x in point) and not any(
-            all(b >= x for b, x in zip(other, point, strict=True)) for other in before
-        )
-        assert (step in archive.steps) == is_new == (expected > 0)
+        is_new = not any(all(b >= x for b, x in zip(other, point, strict=True)) for other in before)
+        assert (step in archive.steps) == is_new
+        assert (contribution > 0) == (expected > 0) == (is_new and all(x > 0 for x in point))
     assert archive.hypervolume == pytest.approx(float(exact_volume(points)), rel=1e-12)
 
 
@@ -64,9 +63,10 @@ def test_the_archive_is_the_front_and_remembers_steps(points):
     total = sum(archive.add(point, step) for step, point in enumerate(points))
     assert total == pytest.approx(archive.hypervolume, abs=1e-12)
     assert len(archive) == len(archive.steps) == len(archive.points)
-    for step, point in zip(archive.steps, archive.points, strict=True):
-        assert points[step] == point.tolist()
-        assert not any(dominates(other, point, archive.maximize) for other in points)
+    beaten = [any(dominates(other, point, archive.maximize) for other in points) for point in points]
+    firsts = [step for step, point in enumerate(points) if point not in points[:step]]
+    assert archive.steps == [step for step in firsts if not beaten[step]]
+    assert archive.points.tolist() == [points[step] for step in archive.steps]
 
 
 @given(points=point_lists(fine), data=st.data())
@@ -129,14 +129,55 @@ def test_duplicates_contribute_nothing_and_are_not_kept():
 
 
 @pytest.mark.parametrize(
-    "point", [[0.1, 0.9], [0.2, 0.9], [0.9, 0.1], [-5.0, -5.0], [0.2, 0.2], [math.nan, 0.9], [0.9, math.inf]]
-)
-def test_points_without_volume_above_the_reference_contribute_nothing(point):
-    archive = ParetoArchive([True, True], [0.2, 0.2])
-    assert archive.add([0.5, 0.5]) > 0
+    ("point", "kept"),
+    [
+        ([0.1, 0.9], True), ([0.2, 0.9], True), ([0.9, 0.1], True), ([-5.0, -5.0], False), ([0.2, 0.2], False),
+        ([math.nan, 0.9], False), ([0.9, math.inf], False),
+    ],
+)  # fmt: skip
+def test_points_without_volume_above_the_reference_contribute_nothing(point, kept):
+    archive, without = (ParetoArchive([True, True], [0.2, 0.2]) for _ in range(2))
+    for one in (archive, without):
+        assert one.add([0.5, 0.5]) > 0
     assert archive.contribution(point) == 0.0
     assert archive.add(point) == 0.0
-    assert len(archive) == 1
+    assert len(archive) == 1 + kept
+    assert archive.hypervolume == without.hypervolume
+    for later in [[0.4, 0.8], [0.8, 0.4], [0.95, 0.95]]:
+        assert archive.add(later) == without.add(later) > 0
+    assert archive.points.tolist() == without.points.tolist() == [[0.95, 0.95]]
+
+
+@st.composite
+def offers(draw):
+    dimension = draw(st.sampled_from([1, 2, 3, 6, 7]))
+    values = st.sampled_from([-2.0, 0.0, 0.3, 0.6, 1.0, 1.5, math.nan, math.inf])
+    return draw(st.lists(st.lists(values, min_size=dimension, max_size=dimension), min_size=1, max_size=8))
+
+
+@settings(deadline=None)
+@given(points=offers(), stuck=st.booleans())
+def test_what_nothing_is_as_good_as_stays_and_volumes_do_not_know_of_it(points, stuck):
+    """Whatever is offered is kept or at least matched; what has no volume changes no contribution."""
+    dimension = len(points[0])
+    if stuck:  # one objective at its worst bound throughout
+        points = [[*point[:-1], 0.0] for point in points]
+    archive, with_volume = (
+        ParetoArchive([True] * dimension, [0.0] * dimension, [(0.0, 1.0)] * dimension) for _ in "ab"
+    )
+    for step, point in enumerate(points):
+        contribution = archive.add(point, step)
+        if all(math.isfinite(x) and x > 0 for x in point):
+            assert contribution == with_volume.add(point, step)
+        else:
+            assert contribution == 0.0
+        if np.isfinite(point).all():
+            assert (archive.points.clip(0, 1) >= np.clip(point, 0, 1)).all(axis=1).any()
+    assert archive.hypervolume == with_volume.hypervolume
+    assert bool(len(archive)) == any(np.isfinite(point).all() for point in points)
+    clipped = archive.points.clip(0, 1)
+    assert not any(dominates(one, clipped, archive.maximize).any() for one in clipped)
+    assert len({tuple(row) for row in clipped.tolist()}) == len(archive)
 
 
 def test_beyond_the_bounds_counts_as_the_bound_and_is_kept_raw():
@@ -144,6 +185,7 @@ def test_beyond_the_bounds_counts_as_the_bound_and_is_kept_raw():
     assert archive.add([0.5, -20.0]) == pytest.approx(0.5)
     assert archive.points.tolist() == [[0.5, -20.0]]
     assert archive.add([7.0, 0.0]) == pytest.approx(0.5)
+    assert archive.points.tolist() == [[7.0, 0.0]]  # -20 is no better than 0
     assert archive.add([9.0, 0.0]) == 0.0
     assert archive.add([0.5, 130.0]) == 0.0
     assert archive.hypervolume == 1.0
@@ -187,10 +229,11 @@ def test_as_many_objectives_as_one_likes(dimension):
         contribution = archive.add(point, step)
         assert archive.contribution(point) == 0
         # new by dominance, whatever the estimates are
-        assert (contribution > 0) == bool((gain > -1).all() and not any((other >= gain).all() for other in kept))
-        if contribution > 0:
+        is_new = not any((other >= gain).all() for other in kept)
+        assert (contribution > 0) == bool((gain > -1).all() and is_new)
+        if is_new:
             kept.append(gain)
-        assert (step in archive.steps) == (contribution > 0)
+        assert (step in archive.steps) == is_new
         assert before * (1 - 1e-12) <= archive.hypervolume <= 1
         before, total = archive.hypervolume, total + contribution
     assert total == pytest.approx(archive.hypervolume, rel=1e-9)
@@ -284,13 +327,15 @@ def test_a_metric_that_never_leaves_its_worst_bound_leaves_no_volume():
     archive = ParetoArchive([True, False], [0.0, 9.0], [(0.0, 1.0), (0.0, 9.0)])
     assert [archive.add([x, 9.0]) for x in (0.0, 0.5, 1.0)] == [0.0, 0.0, 0.0]
     assert archive.hypervolume == 0.0
+    assert archive.points.tolist() == [[1.0, 9.0]]  # the best of them is on the front all the same
     assert archive.add([0.5, 8.0]) > 0
+    assert archive.points.tolist() == [[1.0, 9.0], [0.5, 8.0]]
 
 
 def test_a_reference_on_the_best_bound_leaves_no_room():
     archive = ParetoArchive([True, True], [0.0, 1.0], [(0.0, 1.0), (0.0, 1.0)])
     assert [archive.add([1.0, x]) for x in (0.0, 1.0, 2.0)] == [0.0, 0.0, 0.0]
-    assert (len(archive), archive.hypervolume) == (0, 0.0)
+    assert (archive.points.tolist(), archive.hypervolume) == ([[1.0, 1.0]], 0.0)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e30, 1e300])

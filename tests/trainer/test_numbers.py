@@ -10,13 +10,15 @@ import torch
 
 from paretune import (
     PAMA,
+    FixedWeights,
     GradientInfluence,
     HypervolumeGuided,
     MultiObjectiveConfig,
     MultiObjectiveTrainer,
     Objective,
 )
-from paretune.record.run_directory import read_evaluations, read_run, read_steps
+from paretune.choosing.pick import Wish, choose, read_fronts
+from paretune.record.run_directory import read_evaluations, read_front, read_run, read_steps
 from paretune.trainer.influence_meter import InfluenceMeter
 from paretune.weighting import InfluenceRequest, WeightingRule, mirror_descent
 from policies import brief, digits, letters, prompts, saved_policy
@@ -124,9 +126,29 @@ def test_other_rules_on_equal_rewards(rule: WeightingRule, model: str, tmp_path:
     assert weights(tmp_path) == [pytest.approx(expected)] * 2
     for line in read_evaluations(tmp_path):
         assert line["metrics"] == {"a": 0.5, "b": 0.0, "c": 2.0}
-        assert (line["contribution"], line["hypervolume"], line["on_front"]) == (0.0, 0.0, False)
+        assert (line["contribution"], line["hypervolume"]) == (0.0, 0.0)
+    grid = [line for line in read_evaluations(tmp_path) if line["purpose"] == "grid"]
+    assert [line["on_front"] for line in grid] == [line["step"] == grid[0]["step"] for line in grid]
+    assert [point["step"] for point in read_front(tmp_path)["points"]] == [grid[0]["step"]]
     if rule.name == "hypervolume":
         assert [line["scale"] for line in read_steps(tmp_path)] == [1.0, 0.5]
+
+
+def test_a_run_with_one_objective_at_its_worst_has_a_front_to_pick_from(model: str, tmp_path: Path) -> None:
+    of = objectives(digits, always(-1.0))  # beyond its worst bound
+    grid = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1}
+    trained(model, tmp_path, FixedWeights([0.5, 0.5]), of, max_steps=3, eval_on_start=True, **grid)
+    lines = read_evaluations(tmp_path)
+    found = [line["metrics"]["a"] for line in lines]
+    front = read_front(tmp_path)["points"]
+    assert [point["metrics"]["a"] for point in front] == [max(found)]
+    assert [line["on_front"] for line in lines] == [
+        value == max(found[: i + 1]) and value not in found[:i] for i, value in enumerate(found)
+    ]
+    fronts = read_fronts(tmp_path)
+    assert [point.step for point in fronts.points] == [front[0]["step"]]
+    if front[0]["checkpoint"]:
+        assert choose(fronts, Wish({}, [])).point.step == front[0]["step"]
 
 
 @pytest.mark.parametrize("method", ["directional", "realised", "exact"])

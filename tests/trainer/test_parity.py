@@ -137,6 +137,16 @@ def test_training_is_trls(case: str, model: str, tmp_path: Path) -> None:
         assert_equal(ours, stock)
 
 
+@pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [2.0, -0.5, 0.0]])
+def test_weights_of_any_sum_and_sign_are_trls(weights: list[float], model: str, tmp_path: Path) -> None:
+    stock = Stock(model, REWARDS, GRPOConfig(**settings(tmp_path / "stock"), reward_weights=weights), prompts())
+    stock.train()
+    config = MultiObjectiveConfig(**settings(tmp_path / "ours"))
+    ours = Ours(model, REWARDS, config, prompts(), weighting=FixedWeights(weights))
+    ours.train()
+    assert_equal(ours, stock)
+
+
 @pytest.mark.parametrize("several_updates", [False, True])
 def test_measuring_draws_none_of_trainings_random_numbers(
     several_updates: bool, model_with_dropout: str, tmp_path: Path

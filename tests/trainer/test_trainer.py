@@ -70,6 +70,23 @@ def rules() -> list[WeightingRule]:
 # --- the record -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("evaluate_on", ["validation", "rollouts"])
+@pytest.mark.parametrize("apply_to", ["update", "advantage"])
+def test_a_policy_is_judged_once_where_four_batches_make_an_update(
+    evaluate_on: Any, apply_to: Any, model: str, tmp_path: Path
+) -> None:
+    rule = HypervolumeGuided([0.4, 0.3, 0.3], evaluate_on=evaluate_on, apply_to=apply_to)
+    options = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4, "steps_per_generation": 1}
+    trainer = trainer_of(model, tmp_path, rule, eval_strategy="no", max_grad_norm=0.0, **options)
+    trainer.train()
+    scales = [line["scale"] for line in read_steps(tmp_path)]
+    assert scales == [scale for scale in scales[::4] for _ in range(4)]
+    judged = read_evaluations(tmp_path)
+    assert [line["step"] for line in judged] == [0, 1, 2]
+    # The record's archive is the rule's: what widened the front makes the update larger.
+    assert [scale > 0.5 for scale in scales[4::4]] == [line["contribution"] > 0 for line in judged[1:]]
+
+
 @pytest.mark.filterwarnings("ignore:HypervolumeGuided")
 @pytest.mark.parametrize("estimator", ["grpo", "rloo", "reinforce++"])
 @pytest.mark.parametrize("rule", rules(), ids=repr)

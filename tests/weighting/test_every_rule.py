@@ -33,6 +33,42 @@ def test_all_rules_are_here() -> None:
     assert {made(name, 3).name for name in RULES} == set(RULES)
 
 
+@pytest.mark.filterwarnings("ignore:PAMA")
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("name", RULES)
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_what_does_not_apply_has_no_say_and_keeps_its_state(name: str, count: int, data: st.DataObject) -> None:
+    """Two copies of a rule see the same batches, but for what stands where an objective does not apply."""
+    rules = [made(name, count), made(name, count)]
+    plain = st.floats(-2, 2, width=32)
+    column = st.lists(plain, min_size=count, max_size=count)
+    before: torch.Tensor | None = None
+    for step in range(5):
+        applies = torch.tensor(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
+        partly = torch.tensor(data.draw(st.lists(st.booleans(), min_size=count, max_size=count))) & applies
+        absent = torch.stack([~applies, ~applies, ~applies | partly, ~applies | partly])
+        seen = torch.tensor(data.draw(column))
+        for rule in rules:
+            noise = torch.tensor(data.draw(column))
+            advantages = torch.stack([seen, -seen, 2 * seen, -2 * seen])
+            result = rule.update(
+                batch(
+                    count,
+                    step=step,
+                    rewards=torch.zeros(4, count).masked_fill(absent, torch.nan),
+                    advantages=torch.where(absent, noise if name == "pama" else 0.0, advantages),
+                    influence=torch.where(applies, seen, noise).double(),
+                    evaluation=evaluation(*[0.1 * step] * count, step=step),
+                )
+            )
+            assert result.weights.sum().item() == pytest.approx(1)
+        assert json.dumps(rules[0].state_dict()) == json.dumps(rules[1].state_dict())
+        if name == "gradient" and before is not None:
+            assert step % 2 == 0 or torch.equal(result.weights, before) or applies.any()
+        before = result.weights
+
+
 figures = st.sampled_from([0.0, 1.0, -1.0, 0.3, 1e-30, 1e30, -1e30, math.nan, math.inf])
 
 

@@ -109,15 +109,27 @@ def test_where_an_objective_does_not_apply_it_gives_no_credit() -> None:
     rewards = torch.tensor([[1.0, float("nan")], [0.0, float("nan")], [1.0, 0.0], [0.0, 0.5]])
     advantages = per_objective(rewards, "grpo", 2, lengths=LENGTHS, scale="none")
     assert advantages.tolist() == [[0.5, 0.0], [-0.5, 0.0], [0.5, -0.25], [-0.5, 0.25]]
-    # a = (1·0.5 + 2·0.5, 4·0.25) / 10
+    # With zeros in place of what does not apply, a = (1·0.5 + 2·0.5, 4·0.25) / 10.
     result, of_completions = scalarized(advantages, LENGTHS)
     assert result.weights.tolist() == [0.0, 1.0]
     assert of_completions.tolist() == [0.0, 0.0, 0.0, 0.25]
-    unknown = advantages.clone()
-    unknown[:2, 1] = torch.nan
-    again, of_completions_again = scalarized(unknown, LENGTHS)
-    assert torch.equal(again.weights, result.weights)
-    assert torch.equal(of_completions_again, of_completions)
+    # The second's mean is over its own 6 tokens, 4·0.25 / 6; the first's stays 1.5 / 10.
+    seen = PAMA().update(batch(2, rewards=rewards, advantages=advantages, lengths=LENGTHS))
+    assert seen.weights.tolist() == [1.0, 0.0]
+    assert seen.advantages.tolist() == [0.5, 0.0, 0.5, 0.0]
+
+
+def test_an_objective_that_applies_to_nothing_takes_no_weight() -> None:
+    rewards = torch.zeros(4, 3)
+    rewards[:, 1] = torch.nan
+    advantages = torch.cat([ADVANTAGES[:, :1], torch.zeros(4, 1), ADVANTAGES[:, 1:]], dim=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seen = PAMA().update(batch(3, rewards=rewards, advantages=advantages, lengths=LENGTHS))
+    assert seen.weights.tolist() == [1.0, 0.0, 0.0]
+    assert seen.advantages.tolist() == scalarized(ADVANTAGES, LENGTHS)[1].tolist()
+    nothing = PAMA().update(batch(3, rewards=torch.full((4, 3), torch.nan)))
+    assert (nothing.weights.sum(), nothing.advantages.tolist()) == (1.0, [0.0] * 4)
 
 
 @given(credits_of_objectives)

@@ -135,7 +135,8 @@ class Check:
         silent: ``[K]``, share of groups in which the reward does not vary, so that all its advantages are 0.
         silent_sum: the same for the weighted sum.
         weights: ``[K]``, of that sum: the rule's at first.
-        norms: ``[K]``, root mean square over batches of the gradients' norms, NaN where there are none.
+        norms: ``[K]``, root mean square of the gradients' norms over the batches to which an objective applies, NaN
+            without any.
         pairs: of all objectives.
         beyond: ``[K]``, share of completions whose metric is beyond a bound, NaN without bounds.
         proposed: ``[K]``, bounds that hold what was seen, None where one value was.
@@ -203,7 +204,8 @@ def examine(
     gramians = np.array([batch.gramian for batch in seen if batch.gramian is not None]).reshape(-1, *[len(names)] * 2)
     spreads = [spread(column) for column in metrics.T]
     correlation, cosine = correlations([b.rewards for b in seen], groups), cosines(gramians)
-    squares = gramians.diagonal(axis1=1, axis2=2)
+    absent = np.array([np.isnan(batch.rewards).all(axis=0) for batch in seen if batch.gramian is not None])
+    squares = np.where(absent.reshape(-1, len(names)), np.nan, gramians.diagonal(axis1=1, axis2=2))
     return Check(
         names=names,
         maximize=maximize,
@@ -214,7 +216,7 @@ def examine(
         silent=silent.mean(axis=0).tolist(),
         silent_sum=float(np.concatenate(sums).mean()),
         weights=np.mean([batch.weights for batch in seen], axis=0).tolist(),
-        norms=np.sqrt(squares.mean(axis=0)).tolist() if len(squares) else [math.nan] * len(names),
+        norms=np.sqrt(_nanmean(squares[None])[0, 0]).tolist(),
         pairs=[
             Pair(names[i], names[j], float(correlation[i, j]), tuple(c for c in cosine[:, i, j].tolist() if c == c))
             for i, j in combinations(range(len(names)), 2)

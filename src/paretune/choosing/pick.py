@@ -194,7 +194,7 @@ def read_fronts(directory: str | Path) -> Fronts:
         except (OSError, ValueError, TypeError) as error:
             raise PickError(f"the record of {run} is broken: {error}") from error
         if not own:
-            left_out.append(f"{run} has an empty front: no policy was better than the worst corner of the bounds.")
+            left_out.append(f"{run} has an empty front: no evaluation gave a finite metric for every objective.")
         axes = axes or own_axes
         if own_axes != axes:
             raise PickError(f"{run} has other objectives, or other bounds of them, than {runs[0]}: give one of them.")

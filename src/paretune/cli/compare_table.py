@@ -146,6 +146,8 @@ def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: S
 
 def primary_line(contrast: Mapping[str, Any]) -> str:
     """The primary contrast in one line."""
+    if contrast["difference"] is None:
+        return f"{contrast['rule']} against the best fixed weights: no difference to show, {contrast['reason']}"
     head = f"{contrast['rule']} − {contrast['against']}: {_number(contrast['difference'])} of hypervolume"
     if contrast["low"] is None:
         return f"{head} (no interval: {contrast['reason']})"

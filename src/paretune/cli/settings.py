@@ -20,6 +20,8 @@ from paretune.weighting import RULES, FixedWeights, HypervolumeGuided, Weighting
 
 TAKE_WEIGHTS = (FixedWeights.name, HypervolumeGuided.name)
 """The rules that are given the weights; all others find their own."""
+SCALE_OF_MU = {"clip_norm": None, "layers": "all", "include_kl": False}
+"""A task's μ belongs to influence measured so, and not to the realised one."""
 
 HIDDEN = {
     "advantage_estimator": "algorithm",
@@ -161,7 +163,10 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     if weights is not None and own.rule not in TAKE_WEIGHTS:
         raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
     settings = check_rule_settings(RULES[own.rule], settings, weights=own.rule in TAKE_WEIGHTS)
-    if own.rule == "gradient" and settings.get("method") != "realised":  # whose scale is another
+    at_scale = settings.get("method") != "realised" and all(
+        settings.get(key, at) == at for key, at in SCALE_OF_MU.items()
+    )
+    if own.rule == "gradient" and at_scale:
         settings.setdefault("mu", task.mu)
     try:
         rule = _build(own.rule, weights, settings)

@@ -34,9 +34,7 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
 
 def _print_front(points: Sequence[Mapping[str, Any]], names: Sequence[str], console: Console) -> None:
     if not points:
-        console.print(
-            "No point on the Pareto front: none was better than the worst corner of the bounds in every objective."
-        )
+        console.print("No point on the Pareto front: no evaluation gave a finite metric for every objective.")
         return
     table = Table(title="Pareto front on the validation set", title_justify="left")
     for column in ("step", *names, "checkpoint"):

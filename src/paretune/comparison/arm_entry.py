@@ -106,11 +106,8 @@ def _null_spread(
         [mean(o.errors[name] or 0.0 for o in known) for name in names],
         known[0].grid,
         archive.maximize,
-        archive.reference,
         archive.bounds or [],
     )
-    if null["front_mean"] is None:
-        return dict.fromkeys(names), None
     return dict(zip(names, null["front_mean"]["sd"], strict=True)), null["steps_to_front"]["sd"]
 
 

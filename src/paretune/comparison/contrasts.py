@@ -39,8 +39,11 @@ FIGURES: dict[str, Figure] = {
 def contrasts_of(
     groups: Sequence[Group], plan: Plan, best: Mapping[str, Group | None]
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """The primary contrast, and all others: each arm and the best fixed weights, each control and its arm."""
-    primary: dict[str, Any] | None = None
+    """The primary contrast, and all others: each arm and the best fixed weights, each control and its arm.
+
+    The primary one is None only where none was named beforehand. One that cannot be made says why in ``reason``.
+    """
+    primary = _no_primary(groups, plan, best)
     others: list[dict[str, Any]] = []
     first = plan.algorithms[0]
     for group in groups:
@@ -62,6 +65,30 @@ def contrasts_of(
     for contrast, adjusted in zip(secondary, holm([c["p_t"] for c in secondary]), strict=True):
         contrast["p_holm"] = adjusted
     return primary, others
+
+
+def _no_primary(groups: Sequence[Group], plan: Plan, best: Mapping[str, Group | None]) -> dict[str, Any] | None:
+    """The contrast that was named beforehand as long as it is not made: without figures, but with a reason."""
+    if plan.primary is None:
+        return None
+    algorithm = plan.algorithms[0]
+    fixed = best[algorithm]
+    group = next((g for g in groups if (g.arm.name, g.algorithm) == (plan.primary, algorithm)), None)
+    if group is None:
+        reason = f"{plan.primary} has no run that can be judged"
+    elif fixed is None:
+        reason = "no fixed weights are compared"
+    else:
+        reason = f"{group.label} is itself the best fixed"
+    return {
+        "rule": plan.primary if group is None else group.label,
+        "against": None if fixed is None else fixed.label,
+        "figure": "hypervolume",
+        "kind": "primary",
+        **paired([], []).to_dict(),
+        "reason": reason,
+        "p_holm": None,
+    }
 
 
 def _contrast(a: Group, b: Group, figure: str, kind: Kind) -> dict[str, Any]:

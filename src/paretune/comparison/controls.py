@@ -37,8 +37,7 @@ def control_arm(arm: Arm, seed: int, runs: Mapping[int, Path]) -> Arm:
     source = seeds[(seeds.index(seed) + 1) % len(seeds)] if arm.control == "replay" else seed
     steps, weights = _weights_of(runs[source])
     if arm.control == "average":
-        mean = weights.mean(axis=0)
-        return Arm(arm.name, "fixed", weights=",".join(repr(w) for w in (mean / mean.sum()).tolist()))
+        return Arm(arm.name, "fixed", weights=",".join(map(repr, weights.mean(axis=0).tolist())))
     if arm.control == "random-walk":
         weights = random_walk(weights, seed)
     schedule = {str(step): row for step, row in zip(steps, weights.tolist(), strict=True)}
@@ -48,24 +47,31 @@ def control_arm(arm: Arm, seed: int, runs: Mapping[int, Path]) -> Arm:
 def random_walk(weights: Array, seed: int) -> Array:
     """A walk that begins where the weights do and moves as far in every batch, each time in a random direction.
 
-    "Far" is the Euclidean norm of the move of the centred log-weights, so that a walk stays on the simplex.
+    "Far" is the Euclidean norm of the move of the centred log-weights, so that a walk stays on the simplex. Weights of
+    another sum walk in proportion, and keep their sums.
 
     Args:
-        weights: ``[T, K]``, each row on the simplex.
+        weights: ``[T, K]``, 0 or more, with a positive sum in each row.
         seed: of the directions.
 
     Returns:
-        ``[T, K]``, each row on the simplex.
+        ``[T, K]``, above 0, each row of the sum that it had.
+
+    Raises:
+        PlanError: if a weight is negative or a row is all 0: there is no logarithm to walk on.
     """
-    log_weights = np.log(weights.clip(min=1e-12))
+    sums = weights.sum(axis=1, keepdims=True)
+    if (weights < 0).any() or (sums <= 0).any():
+        raise PlanError("A random walk needs weights of 0 or more, not all 0 at once: leave this control out.")
+    log_weights = np.log((weights / sums).clip(min=1e-12))
     centred = log_weights - log_weights.mean(axis=1, keepdims=True)
     moves = np.linalg.norm(np.diff(centred, axis=0), axis=1)
     directions = np.random.default_rng(seed).normal(size=(len(moves), weights.shape[1]))
     directions -= directions.mean(axis=1, keepdims=True)
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True).clip(min=1e-300)  # 0 for a lone objective
     walk = centred[0] + np.vstack([np.zeros(weights.shape[1]), np.cumsum(moves[:, None] * directions, axis=0)])
     exponentials = np.exp(walk - walk.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+    return np.asarray(sums * exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 def _weights_of(directory: Path) -> tuple[list[int], Array]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from paretune.pareto import ParetoArchive
+from paretune.pareto import worst_corner
 
 
 def front_statistics(points: ArrayLike, steps: Sequence[float]) -> tuple[list[float], float]:
@@ -45,7 +45,6 @@ def null_spread(
     standard_errors: Sequence[float],
     steps: Sequence[int],
     maximize: Sequence[bool],
-    reference: Sequence[float],
     bounds: Sequence[tuple[float, float]],
     repeats: int = 200,
     seed: int = 0,
@@ -65,71 +64,61 @@ def null_spread(
         standard_errors: ``[K]``, of one evaluation; 0 for an objective without noise.
         steps: ``[T]``, when it is evaluated, in order.
         maximize: ``[K]``, whether more is better.
-        reference: ``[K]``, the point above which volume is measured. What is not better than it in every objective is
-            never on a front.
         bounds: K pairs (low, high) in raw units.
         repeats: The number of runs, 2 or more. The sd is right to about 5 % with 200.
         seed: Of the noise.
 
     Returns:
         ``front_mean`` {``mean`` [K], ``sd`` [K]}; ``selection_gain`` [K], how much better than `metrics` the mean of
-        the fronts looks, positive if it looks better; ``steps_to_front`` {``mean``, ``sd``}; ``n``, the runs that had
-        a front. All but ``n`` is None where fewer than two had one.
+        the fronts looks, positive if it looks better; ``steps_to_front`` {``mean``, ``sd``}; ``n``, the runs.
 
     Raises:
         ValueError: if the lengths differ, there is no step, a number is not finite, a standard error is negative, or
             there are fewer than two repeats.
 
     Example:
-        >>> null = null_spread([0.5], [0.1], [0, 10], [True], [0.0], [(0.0, 1.0)], repeats=2000)
+        >>> null = null_spread([0.5], [0.1], [0, 10], [True], [(0.0, 1.0)], repeats=2000)
         >>> round(null["selection_gain"][0], 2)  # of two evaluations the better: 0.1 / √π
         0.06
     """
     truth, noise = np.asarray(metrics, dtype=np.float64), np.asarray(standard_errors, dtype=np.float64)
-    archive = ParetoArchive(maximize, reference, bounds)
-    if truth.shape != (archive.dimension,) or noise.shape != truth.shape:
-        raise ValueError(
-            f"`metrics` and `standard_errors` must have {archive.dimension} values, got {metrics}, {standard_errors}."
-        )
+    count = len(worst_corner(maximize, bounds))  # which checks both
+    if truth.shape != (count,) or noise.shape != truth.shape:
+        raise ValueError(f"`metrics` and `standard_errors` must have {count} values, got {metrics}, {standard_errors}.")
     if not np.isfinite(truth).all() or not np.isfinite(noise).all() or (noise < 0).any():
         raise ValueError(f"`metrics` must be finite and `standard_errors` 0 or more, got {metrics}, {standard_errors}.")
     if len(steps) == 0 or repeats < 2:
         raise ValueError(f"Give one step or more and 2 repeats or more, got {len(steps)} steps and {repeats} repeats.")
     low, high = np.array(bounds, dtype=np.float64).T
-    draws = np.random.default_rng(seed).normal(truth, noise, size=(repeats, len(steps), archive.dimension))
+    draws = np.random.default_rng(seed).normal(truth, noise, size=(repeats, len(steps), count))
 
     means, arrivals = [], []
     sign = np.where(maximize, 1.0, -1.0)
-    worst = sign * np.clip(archive.reference, low, high)
     for evaluations in draws.clip(low, high):
-        front = _front(sign * evaluations, worst)
-        if front:
-            mean, arrival = front_statistics(evaluations[front], [steps[i] for i in front])
-            means.append(mean)
-            arrivals.append(arrival)
-    if len(means) < 2:
-        return {"front_mean": None, "selection_gain": None, "steps_to_front": None, "n": len(means)}
+        front = _front(sign * evaluations)
+        mean, arrival = front_statistics(evaluations[front], [steps[i] for i in front])
+        means.append(mean)
+        arrivals.append(arrival)
     average = np.mean(means, axis=0)
     return {
         "front_mean": {"mean": average.tolist(), "sd": np.std(means, axis=0, ddof=1).tolist()},
         "selection_gain": (sign * (average - truth)).tolist(),
         "steps_to_front": {"mean": float(np.mean(arrivals)), "sd": float(np.std(arrivals, ddof=1))},
-        "n": len(means),
+        "n": repeats,
     }
 
 
-def _front(values: NDArray[np.float64], worst: NDArray[np.float64]) -> list[int]:
+def _front(values: NDArray[np.float64]) -> list[int]:
     """Which of these points an archive would hold that was offered them in this order.
 
     No volumes are computed, which would take all the time.
 
     Args:
-        values: ``[T, K]``, more being better.
-        worst: ``[K]``, what a point has to be better than in every objective.
+        values: ``[T, K]``, more being better, nothing beyond a bound.
     """
     front: list[int] = []
-    for i in np.flatnonzero((values > worst).all(axis=1)):
-        if not (values[front] >= values[i]).all(axis=1).any():
-            beaten = (values[front] <= values[i]).all(axis=1)
-            front = [j for j, out in zip(front, beaten, strict=True) if not out] + [int(i)]
+    for i, value in enumerate(values):
+        if not (values[front] >= value).all(axis=1).any():
+            beaten = (values[front] <= value).all(axis=1)
+            front = [j for j, out in zip(front, beaten, strict=True) if not out] + [i]
     return front

@@ -19,8 +19,9 @@ class Cost:
 
     Attributes:
         tokens: generated, evaluations included.
-        forward: forward passes over a generation batch, the rule's measurements included.
-        backward: backward passes over one.
+        forward: forward passes over a generation batch, the rule's measurements included; NaN where influence was
+            measured in a way that is not known here.
+        backward: backward passes over one; NaN likewise.
         seconds: of wall time in batches; evaluations on the grid, the same for all, are left out.
     """
 
@@ -128,7 +129,8 @@ def outcome_of(directory: str | Path, *, split: str = "test", target: float | No
     """
     header, steps = read_run(directory), read_steps(directory)
     objectives, names = header["objectives"], [objective["name"] for objective in header["objectives"]]
-    grid = [line for line in read_evaluations(directory) if line["purpose"] == "grid"]
+    evaluations = read_evaluations(directory)
+    grid = [line for line in evaluations if line["purpose"] == "grid"]
     measured = _measured(directory, split)
     if header["status"] == "failed" and grid:
         measured.setdefault("sampled", grid[-1:])
@@ -146,7 +148,7 @@ def outcome_of(directory: str | Path, *, split: str = "test", target: float | No
         hypervolume=hypervolume,
         final=final,
         final_hypervolume=final_hypervolume,
-        cost=cost_of(header, steps),
+        cost=cost_of(header, steps, evaluations),
         reached=None if target is None else reached(grid, steps, objectives, target),
         front_mean=front_mean,
         steps_to_front=steps_to_front,
@@ -174,8 +176,10 @@ def reached(
     return None
 
 
-def cost_of(header: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Cost:
-    """What a run's batches took.
+def cost_of(
+    header: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]] = ()
+) -> Cost:
+    """What a run's batches took, and the tokens of its evaluations.
 
     Passes are counted over a generation batch. The update: one forward and one backward, `num_iterations` times; before
     it, a forward pass of the reference model where there is a KL term, and one of the policy where the batch makes
@@ -192,20 +196,23 @@ def cost_of(header: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Co
         forward += before + updates + extra_forward
         backward += updates + extra_backward
     return Cost(
-        tokens=steps[-1]["tokens"] if steps else 0,
+        tokens=max((line.get("tokens") or 0 for line in [*steps[-1:], *evaluations]), default=0),
         forward=forward,
         backward=backward,
         seconds=sum(line["seconds"]["total"] for line in steps),
     )
 
 
-def _passes(estimator: Mapping[str, Any] | None, objectives: int) -> tuple[int, int]:
-    """Forward and backward passes that an estimate of influence takes."""
+def _passes(estimator: Mapping[str, Any] | None, objectives: int) -> tuple[float, float]:
+    """Forward and backward passes that an estimate of influence takes; NaN for one that is not known."""
     if estimator is None:
         return 0, 0
-    if estimator["method"] == "directional":
-        return (3 if estimator["difference"] == "symmetric" else 2), 1
-    return (1, 0) if estimator["method"] == "realised" else (1, objectives)
+    known = {
+        "directional": (3 if estimator["difference"] == "symmetric" else 2, 1),
+        "realised": (1, 0),
+        "exact": (1, objectives),
+    }
+    return known.get(estimator["method"], (float("nan"), float("nan")))
 
 
 def _measured(directory: str | Path, split: str) -> dict[str, list[dict[str, Any]]]:

@@ -20,7 +20,7 @@ CHOICES = ("weights", "preset", "rule_settings")
 """What of an arm a configuration may set."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_FIXED = re.compile(r"fixed((?::[0-9.]+)+)")
+_FIXED = re.compile(r"fixed((?::[-+0-9.e]+)+)")
 
 
 class PlanError(ValueError):

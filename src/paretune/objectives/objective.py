@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
@@ -23,13 +25,13 @@ class Objective:
         reward: a TRL reward function (it may be async), a reward model or the path of one. Always maximised.
         metric: called with the same keywords as the reward, one number a completion, averaged over completions;
             None: the reward itself.
-        maximize: whether more of the *metric* is better.
+        maximize: whether more of the *metric* is better; False needs a metric, for a reward is always maximised.
         bounds: (low, high) of the metric, in its own units. Without them there is no hypervolume.
         gate: (name, threshold): the reward counts only where that other objective's reward reaches the threshold.
 
     Raises:
-        ValueError: for an argument of the wrong kind, bounds that are not finite with low < high, or a gate on
-            the objective itself.
+        ValueError: for an argument of the wrong kind, ``maximize=False`` without a metric, bounds that are not finite
+            with low < high, or a gate on the objective itself.
     """
 
     def __init__(
@@ -52,6 +54,11 @@ class Objective:
             raise ValueError(f"`metric` of {name!r} must be a function or None, got {metric!r}.")
         if not isinstance(maximize, bool):
             raise ValueError(f"`maximize` of {name!r} must be True or False, got {maximize!r}.")
+        if not maximize and metric is None:
+            raise ValueError(
+                f"`maximize` of {name!r} is False, but it has no `metric`, and a reward is always maximised: give the "
+                "metric that is to fall, or leave `maximize` out."
+            )
         self.name = name
         self.reward = reward
         self.metric = metric
@@ -117,17 +124,23 @@ def check_objectives(objectives: Sequence[Objective]) -> None:
 def as_objectives(given: Sequence[Objective | Reward] | Objective | Reward | None) -> list[Objective]:
     """Objectives as they are; plain rewards as objectives whose metric is their reward.
 
-    A plain reward is named after its function, its model or the end of its path; a second one of that name gets a
-    number.
+    A plain reward is named as TRL names it: after its function (that of a ``functools.partial`` too), the class of a
+    callable object, its model or the end of its path. A second one of that name gets the first number from 2 on with
+    which no other has its name: ``format`` and ``format`` become ``format`` and ``format_2``, but ``format_3`` beside a
+    function ``format_2``, whose name stays.
     """
     several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    items = [item for item in several if item is not None]
+    own = [item.name if isinstance(item, Objective) else _name(item) for item in items]
+    taken = {item.name for item in items if isinstance(item, Objective)}
     objectives: list[Objective] = []
-    for item in several:
-        if item is not None and not isinstance(item, Objective):
-            name = _name(item)
-            taken = sum(o.name == name or o.name.startswith(f"{name}_") for o in objectives)
-            item = Objective(f"{name}_{taken + 1}" if taken else name, item)
-        objectives += [] if item is None else [item]
+    for item, name in zip(items, own, strict=True):
+        if not isinstance(item, Objective):
+            numbered = (f"{name}_{number}" for number in count(2))
+            free = name if name not in taken else next(n for n in numbered if n not in taken and n not in own)
+            taken.add(free)
+            item = Objective(free, item)
+        objectives.append(item)
     return objectives
 
 
@@ -135,8 +148,15 @@ def _name(reward: Reward) -> str:
     if isinstance(reward, torch.nn.Module):
         path = getattr(getattr(reward, "config", None), "_name_or_path", "") or type(reward).__name__
     else:
-        path = reward if isinstance(reward, str) else getattr(reward, "__name__", type(reward).__name__)
+        path = reward if isinstance(reward, str) else _callable_name(reward)
     return str(path).rstrip("/").split("/")[-1]
+
+
+def _callable_name(function: Callable[..., Any]) -> str:
+    """The name that TRL gives it; TRL itself takes seconds to import."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def apply_gates(rewards: Tensor, objectives: Sequence[Objective]) -> Tensor:
@@ -197,4 +217,4 @@ def _gate(gate: Any, name: str) -> tuple[str, float]:
 def _show(reward: Reward | Metric) -> str:
     if isinstance(reward, str):
         return repr(reward)
-    return getattr(reward, "__name__", type(reward).__name__)
+    return _callable_name(reward)

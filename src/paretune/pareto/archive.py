@@ -22,8 +22,13 @@ class ParetoArchive:
 
     A contribution is ΔHV(p, B) = HV(B ∪ {p}) − HV(B) (Lu et al., arXiv 2509.11452). It is not computed as that
     difference, whose rounding error would pass for news: p's box above the reference, less the part of that box which
-    the archive dominates. So it is exactly 0 where a point of the archive is as good in every objective, and above 0
-    otherwise, however small.
+    the archive dominates. So it is exactly 0 where a point of the archive is as good in every objective, or p is not
+    better than the reference in every objective; otherwise it is above 0, however small.
+
+    A finite point is kept unless a point of the archive is as good in every objective, whatever it contributes: an
+    objective that never leaves its worst bound takes away all volume, and one policy may still be better than another.
+    So points that are not better than the reference are kept too. Of equal points the first is kept. Volumes are as if
+    points without volume were not there.
 
     With more than five objectives the hypervolume is estimated (:attr:`exact` is false): it is the sum of the
     contributions of the points as they came, each estimated to some percent
@@ -35,7 +40,8 @@ class ParetoArchive:
         reference: ``[K]``, the point above which volume is measured, in raw units. What is not better than the
             reference in every objective dominates no volume and contributes 0.
         bounds: K pairs (low, high) in raw units. With them every objective is mapped to [0, 1], so that volumes are
-            in [0, 1] and runs compare; a value beyond a bound counts as the bound, but points keep their raw values.
+            in [0, 1] and runs compare; a value beyond a bound counts as the bound, in comparisons of points too, but
+            points keep their raw values.
             Without them volumes are in the product of the raw units, infinite where that is beyond float64.
 
     Raises:
@@ -123,10 +129,10 @@ class ParetoArchive:
         return self._contribution(self._points[index], np.delete(self._points, index, axis=0))
 
     def add(self, point: Sequence[float] | Array, step: int | None = None) -> float:
-        """Offer a point; it is kept if it contributes, and the points that it dominates are dropped.
+        """Offer a point; it is kept unless one is there that is as good, and the points that it dominates are dropped.
 
         Args:
-            point: ``[K]`` in raw units.
+            point: ``[K]`` in raw units; one with a value that is not finite is never kept.
             step: kept beside the point: when it was measured.
 
         Returns:
@@ -137,13 +143,14 @@ class ParetoArchive:
         """
         values = self._checked(point)
         contribution = self.contribution(values)
-        if contribution > 0:
-            keep = ~dominates(values, self._points, self.maximize)
+        own, others = self._compared(values), self._compared(self._points)
+        if np.isfinite(values).all() and not (others >= own).all(axis=1).any():
+            keep = np.asarray(~(others <= own).all(axis=1))
             self._points = np.vstack([self._points[keep], values])
             self._steps = [s for s, kept in zip(self._steps, keep, strict=True) if kept] + [step]
-            if not self.exact:
+            if contribution > 0 and not self.exact:
                 # All points lie in the box of the best value of each objective, whatever the estimates add up to.
-                best = part_volume(self._gains(self._points).max(axis=0), 1.0)
+                best = part_volume(self._with_volume(self._points).max(axis=0), 1.0)
                 self._estimate = min(self._estimate + contribution, best)
         return contribution
 
@@ -192,7 +199,17 @@ class ParetoArchive:
         gain = self._gains(values[None])[0]
         if not (np.isfinite(values).all() and (gain > 0).all()):
             return 0.0
-        return part_volume(gain, exclusive_share((gain - self._gains(others).clip(0.0, gain)) / gain))
+        return part_volume(gain, exclusive_share((gain - self._with_volume(others).clip(max=gain)) / gain))
+
+    def _with_volume(self, points: Array) -> Array:
+        """The gains of those of the points ``[n, K]`` that dominate a volume."""
+        gains = self._gains(points)
+        return gains[(gains > 0).all(axis=1)]
+
+    def _compared(self, points: Array) -> Array:
+        """Points ``[n, K]`` as they are compared: more being better, nothing beyond a bound."""
+        sign = np.where(self.maximize, 1.0, -1.0)
+        return np.asarray(sign * (points if self.bounds is None else points.clip(*np.array(self.bounds).T)))
 
     def _gains(self, points: Array) -> Array:
         """How far points ``[n, K]`` are above the reference, more being better, in [0, 1] units given bounds."""

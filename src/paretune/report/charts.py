@@ -112,7 +112,7 @@ class CurveChart(Chart):
         spread: whether low and high are drawn as a band or as bars.
         markers: whether every value is marked.
         level: a value of y with a thin line at it.
-        from_zero: whether y begins at 0.
+        from_zero: whether y begins at 0, unless a value is below.
     """
 
     x_title: str

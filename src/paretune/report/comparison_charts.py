@@ -91,8 +91,11 @@ def weights(comparison: Comparison) -> list[Group]:
 def _possible(curve: Curve, arm: Arm) -> Curve:
     """A weight's curve, its band cut where no weight can be: below 0 and above the sum of all.
 
-    Where seeds end in opposite corners, the t interval of so few goes far beyond both.
+    Where seeds end in opposite corners, the t interval of so few goes far beyond both. Weights of either sign have no
+    such limits.
     """
+    if any(weight < 0 for run in arm.runs for batch in run.batches for weight in batch.weights.values()):
+        return curve
     most = max((sum(batch.weights.values()) for run in arm.runs for batch in run.batches), default=1.0)
 
     def cut(ends: Sequence[float | None]) -> list[float | None]:

@@ -237,7 +237,7 @@ def _contrast(value: Any) -> Contrast | None:
         return None
     return Contrast(
         rule=text(entry["rule"], str(entry["rule"])),
-        against=text(entry["against"], str(entry["against"])),
+        against=text(entry["against"], "the best fixed weights"),
         figure=text(entry.get("figure"), "hypervolume"),
         kind=text(entry.get("kind"), "exploratory"),
         difference=Estimate(

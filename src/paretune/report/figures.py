@@ -179,7 +179,7 @@ def _(chart: CurveChart, axes: Axes) -> None:
         axes.axhline(chart.level, color=MUTED, linewidth=0.7, linestyle=":")
     axes.set(xlabel=chart.x_title, ylabel=chart.y_title)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if chart.from_zero:
+    if chart.from_zero and not any(y is not None and y < 0 for curve in chart.curves for y in curve.y):
         axes.set_ylim(bottom=0, top=1.05 * axes.get_ylim()[1])
     if chart.reverse:
         axes.invert_yaxis()

@@ -166,7 +166,7 @@ def _front_steps(evaluations: Sequence[Evaluation], objectives: Sequence[Objecti
         return set()
     points = [[e.metrics[o.name] for o in objectives] for e in whole]
     maximize, bounds = [o.maximize for o in objectives], [o.bounds for o in objectives if o.bounds is not None]
-    if len(bounds) == len(objectives):  # as training does it: what reaches a bound adds nothing
+    if len(bounds) == len(objectives):  # as training does it: what is beyond a bound counts as the bound
         archive = ParetoArchive(maximize, worst_corner(maximize, bounds), bounds)
         for evaluation, point in zip(whole, points, strict=True):
             archive.add(point, evaluation.step)

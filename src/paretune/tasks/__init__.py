@@ -35,8 +35,8 @@ class Task:
         test: Prompts kept for the final judgement.
         objectives: What is rewarded and measured, in the order weights are given.
         model: The default policy: a folder or a name on the Hub.
-        mu: The default regularisation μ > 0 of the gradient rule, on the scale of the exact and the directional
-            influence; None to calibrate it.
+        mu: The regularisation μ > 0 of the gradient rule at its defaults, on the scale of the exact and the directional
+            influence, unclipped and of all layers; None to calibrate it.
         settings: Values of ``MultiObjectiveConfig``'s fields that suit the default model.
         details: What a run's record has to say of how answers are judged: the sandbox in use, say.
 

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["competition_math"]
 
 
-def competition_math(name: str, description: str, splits: dict[str, Dataset], *, mu: float) -> Task:
+def competition_math(name: str, description: str, splits: dict[str, Dataset]) -> Task:
     """A task of competition problems with the objectives accuracy, conciseness and clarity.
 
     Args:
         name: The task's name.
         description: One line for listings.
         splits: ``"train"``, ``"validation"`` and ``"test"``, each with the columns ``prompt`` and ``answer``.
-        mu: The default μ of the gradient rule.
 
     Returns:
         The task, with settings for SmolLM2-135M-Instruct and objectives of its own (the running mean length of
@@ -51,6 +50,6 @@ def competition_math(name: str, description: str, splits: dict[str, Dataset], *,
             Objective("clarity", clarity, bounds=(0.0, 1.0)),
         ],
         model=MODEL,
-        mu=mu,
+        mu=None,  # the paper's belongs to gradients that are clipped and summed as in its released code
         settings=SETTINGS,
     )

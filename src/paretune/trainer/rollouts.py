@@ -31,6 +31,15 @@ class Rollouts:
         """Each objective's advantages ``[N, K]``, estimated alone, with all rewards times `factor`."""
         return per_objective(factor * self.rewards, **self._estimator())
 
+    def of_means(self) -> Tensor:
+        """Advantages ``[N, K]`` whose gradients g_k are those of each objective's mean where it applies.
+
+        TRL's loss divides by all completions, among which a rare objective counts little. Its metric, and J_k, is the
+        mean over the completions to which it applies.
+        """
+        scored = (~self.rewards.isnan()).sum(dim=0)
+        return self.per_objective() * (len(self.rewards) / scored.clamp(min=1))
+
     def combined(self, scalarization: Scalarization) -> Tensor:
         """The weighted rewards ``[N]``, in TRL's float32; NaN where no objective applies."""
         return sum_rewards(self.rewards, reward_weights(scalarization).to(self.rewards.device))

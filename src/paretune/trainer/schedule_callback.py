@@ -12,6 +12,8 @@ from paretune.weighting import ScheduledWeights
 class ScheduledWeightsCallback(TrainerCallback):
     """Moves the ``reward_weights`` of an unmodified ``trl.GRPOTrainer`` along a schedule.
 
+    The weights stand in TRL's log as ``weights/{name}``, beside its ``rewards/{name}/mean``.
+
     Args:
         schedule: the weights over optimiser steps.
         trainer: the trainer whose weights move; add the callback to it.
@@ -20,7 +22,7 @@ class ScheduledWeightsCallback(TrainerCallback):
         ValueError: if the schedule has another number of weights than the trainer has reward functions.
 
     Example:
-        ``trainer.add_callback(ScheduledWeightsCallback(ScheduledWeights({0: (1, 0), 100: (0.5, 0.5)}), trainer))``
+        ``trainer.add_callback(ScheduledWeightsCallback(ScheduledWeights({0: (1, 1), 100: (1, 0)}), trainer))``
     """
 
     def __init__(self, schedule: ScheduledWeights, trainer: GRPOTrainer) -> None:
@@ -36,5 +38,8 @@ class ScheduledWeightsCallback(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Set the weights of the step that begins."""
-        self._trainer.reward_weights = self._schedule.weights_at(state.global_step).to(torch.float32)
+        """Set the weights of the step that begins, and log them."""
+        weights = self._schedule.weights_at(state.global_step)
+        self._trainer.reward_weights = weights.to(torch.float32)
+        for name, weight in zip(self._trainer.reward_func_names, weights.tolist(), strict=True):
+            self._trainer._metrics["train"][f"weights/{name}"].append(weight)

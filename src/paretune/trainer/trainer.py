@@ -3,10 +3,11 @@
 TRL's private methods are known to the modules of this folder alone.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -160,14 +161,16 @@ class MultiObjectiveTrainer(ResumableTrainer):
             self._meter = InfluenceMeter(self, request)
         self._influence = self._influence_of_update() if request is not None else None
         read = time.perf_counter()
-        if self._wanted.evaluation == "validation":
+        if self._wanted.evaluation == "validation" and not self._rule_knows_policy:
             self._evaluate_for_rule()
         evaluated = time.perf_counter()
         inputs = super()._prepare_inputs(generation_batch)
         generated = time.perf_counter()
         if self._meter is not None:
             if self._measures_before_update:
-                self._influence = self._meter.before_update(self._buffered_inputs, self._current().per_objective())
+                rollouts = self._current()
+                found = self._meter.before_update(self._buffered_inputs, rollouts.of_means())
+                self._influence = _where_applicable(found, rollouts)
             self._meter.begin_batch(self._buffered_inputs)
         measured = time.perf_counter()
         if not self._decides_before_advantages:
@@ -211,7 +214,7 @@ class MultiObjectiveTrainer(ResumableTrainer):
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         if not self.model.training:
             return rewards
-        if self._wanted.evaluation == "rollouts":
+        if self._wanted.evaluation == "rollouts" and not self._rule_knows_policy:
             pool = MetricPool(self.num_generations)
             own = range(len(rewards))[self._own_rows(len(rewards))]
             metrics = self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list)
@@ -309,7 +312,8 @@ class MultiObjectiveTrainer(ResumableTrainer):
         if self._meter is None or not self._meter.after_the_update:
             return None
         if self._realised is None and self._buffered_inputs is not None and self._rollouts is not None:
-            self._realised = self._meter.after_update(self._buffered_inputs, self._rollouts.per_objective())
+            found = self._meter.after_update(self._buffered_inputs, self._rollouts.of_means())
+            self._realised = _where_applicable(found, self._rollouts)
         realised, self._realised = self._realised, None
         return realised
 
@@ -362,6 +366,15 @@ class MultiObjectiveTrainer(ResumableTrainer):
             completions=sorted(self._shown, key=lambda line: int(line["row"])),
         )
         return {} if hypervolume is None else {"hypervolume": hypervolume}
+
+    @property
+    def _rule_knows_policy(self) -> bool:
+        """Whether the rule's evaluation is of the current policy: several batches may go into one update.
+
+        One that is not finite in every objective may get better: other rollouts may have what this one lacked.
+        """
+        known = self._evaluation
+        return known is not None and known.step == self.state.global_step and all(map(math.isfinite, known.metrics))
 
     def _evaluate_for_rule(self) -> None:
         """Evaluate the policy on the validation set for the rule, unless the grid has just done so."""
@@ -423,7 +436,8 @@ class MultiObjectiveTrainer(ResumableTrainer):
         self._latest = None if state["latest"] is None else Evaluation(**state["latest"])
         self._evaluation = None if state["evaluation"] is None else Evaluation(**state["evaluation"])
         if state["realised"] is not None:
-            values = torch.tensor(state["realised"], dtype=torch.float64)
+            known = [math.nan if value is None else value for value in state["realised"]]
+            values = torch.tensor(known, dtype=torch.float64)
             self._realised = Influence(values=values, method="realised")
 
 
@@ -438,6 +452,14 @@ def _check_rows(name: str, rows: Any) -> None:
     columns = getattr(rows, "column_names", None)
     if isinstance(columns, list) and "prompt" not in columns:
         raise ValueError(f"`{name}` has no column 'prompt', it has {', '.join(columns)}: rename the one that holds it.")
+
+
+def _where_applicable(influence: Influence | None, rollouts: Rollouts) -> Influence | None:
+    """An influence with NaN for the objectives that apply to none of the rollouts; None where that is all of them."""
+    absent = rollouts.rewards.isnan().all(dim=0).cpu()
+    if influence is None or absent.all():
+        return None
+    return replace(influence, values=influence.values.masked_fill(absent.to(influence.values.device), torch.nan))
 
 
 def _estimator(influence: Influence | None) -> dict[str, Any] | None:

@@ -85,7 +85,8 @@ class Batch:
         learning_rate: the policy's current one, η_t.
         step: optimiser steps done so far.
         evaluation: the latest evaluation that the rule asked for, or None.
-        influence: ``[K]`` if asked for and measured, else None.
+        influence: ``[K]`` if asked for and measured, else None; of objective k's mean over the completions to which it
+            applies, NaN if it applies to none of those that were measured.
         influence_method: the estimator it comes from, which may be another than the one asked for: the realised
             influence has the learning rate in it, the others have not.
         gramian: ``[K, K]`` ⟨g_i, g_j⟩ where the estimator yields it, else None.
@@ -205,24 +206,44 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
+LARGEST_WEIGHT = float(torch.finfo(torch.float32).max)
+"""TRL's reward weights are float32 numbers."""
+
+
 def check_weights(weights: Sequence[float]) -> Tensor:
-    """Weights as a float64 tensor ``[K]``.
+    """Weights as a float64 tensor ``[K]``, of any sum and sign as TRL's ``reward_weights``.
 
     Raises:
-        ValueError: if they are no numbers, one is negative or not finite, or they do not sum to 1 within 1e-6.
+        ValueError: if there are none, or one is no finite number of float32.
     """
     try:
         values = [float(w) for w in weights]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"`weights` must be a number for each objective, got {weights!r}.") from None
-    shown = ", ".join(f"{w:g}" for w in values)
     if not values:
         raise ValueError("`weights` is empty: give one weight for each objective.")
-    if not all(0.0 <= w < float("inf") for w in values):
-        raise ValueError(f"`weights` must not be negative, got {shown}: give each objective a weight of 0 or more.")
-    if abs(sum(values) - 1.0) > 1e-6:
-        raise ValueError(f"`weights` must sum to 1, got {shown} (sum {sum(values):g}): divide them by their sum.")
+    if not all(abs(w) <= LARGEST_WEIGHT for w in values):
+        raise ValueError(f"`weights` must be finite float32 numbers, got {_shown(values)}.")
     return torch.tensor(values, dtype=torch.float64)
+
+
+def check_simplex(weights: Sequence[float]) -> Tensor:
+    """Weights ``[K]`` as a point of the simplex, in float64.
+
+    Raises:
+        ValueError: as :func:`check_weights` does, and if one is negative or they do not sum to 1 within 1e-6.
+    """
+    checked = check_weights(weights)
+    shown, total = _shown(checked.tolist()), float(checked.sum())
+    if (checked < 0).any():
+        raise ValueError(f"`weights` must not be negative, got {shown}: give each objective a weight of 0 or more.")
+    if abs(total - 1.0) > 1e-6:
+        raise ValueError(f"`weights` must sum to 1, got {shown} (sum {total:g}): divide them by their sum.")
+    return checked
+
+
+def _shown(values: Sequence[float]) -> str:
+    return ", ".join(f"{w:g}" for w in values)
 
 
 def check_whole(**values: int) -> None:

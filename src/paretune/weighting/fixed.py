@@ -18,8 +18,8 @@ class FixedWeights(WeightingRule):
     """The same weights in every batch.
 
     Args:
-        weights: one for each objective, not negative, summing to 1; or the name of a preset of the paper
-            (:data:`PRESETS`), for three objectives.
+        weights: one for each objective, of any sum and sign as TRL's ``reward_weights``; or the name of a preset of the
+            paper (:data:`PRESETS`), for three objectives.
 
     Raises:
         ValueError: for wrong weights or an unknown preset.

@@ -1,5 +1,6 @@
 """Gradient-based weight optimisation: Algorithm 2 of Lu et al. (arXiv 2509.11452)."""
 
+import math
 import warnings
 from bisect import insort
 from collections.abc import Mapping, Sequence
@@ -86,6 +87,14 @@ def _median(ordered: Sequence[float]) -> float:
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2  # halves of the smallest would be 0
 
 
+def _applies(batch: Batch, influence: Tensor) -> Tensor:
+    """``[K]``, which objectives apply to a completion that the influence was measured on."""
+    if batch.influence_method != "realised":
+        return ~batch.rewards.isnan().all(dim=0).cpu()
+    # It is of the batch before, and NaN where an objective did not apply there; with nothing but NaN it has failed.
+    return ~influence.isnan() | influence.isnan().all()
+
+
 def _lag(influence: Tensor, largest: Tensor) -> Tensor:
     """How far each is behind the largest, 0 or less and finite."""
     return (influence - largest).clamp(min=_FLOAT64.min, max=0.0)
@@ -100,6 +109,10 @@ class GradientInfluence(WeightingRule):
 
     The realised influence ⟨g_k, Δθ⟩ has η in it and the optimiser's scale; with it w_k ← w_k·exp(I_k / μ).
 
+    J_k is the mean reward of the completions to which objective k applies, as its metric is, so a rare objective has no
+    small influence for being rare. An objective that applies to no completion of a batch says nothing there: it keeps
+    its weight, and the others share the rest (the same update with that weight held fixed).
+
     Args:
         mu: μ > 0, on the scale of the method's influence. The released runs use 1e-5 and 1e-4 with influence clipped
             to |I_k| ≤ K; unclipped influence needs its own, the realised one another. None: the task's default;
@@ -111,7 +124,8 @@ class GradientInfluence(WeightingRule):
             works wherever TRL trains. ``"exact"``: a backward pass for each objective.
         layers: ``"all"`` trainable parameters; only those of the ``"middle"`` blocks, as the paper does; or a list
             of block indices. Not with ``"realised"``, which sees the whole update.
-        average_over: batches whose mean influence makes one move of the weights.
+        average_over: batches whose mean influence makes one move of the weights; an objective's mean is over those to
+            which it applied.
         every: influence is measured in every n-th batch only; in between, the weights stay.
         floor: no weight falls below this; in [0, 1/K). Without one, a weight can fall so low that its objective
             counts for nothing for the rest of a run (:func:`mirror_descent` says how low).
@@ -166,7 +180,7 @@ class GradientInfluence(WeightingRule):
             include_kl=include_kl,
         )
         self.weights: Tensor | None = None
-        self._pending: list[Tensor] = []
+        self._pending: list[Tensor] = []  # [K] η I / μ of batches that wait to be averaged, NaN: did not apply
         self._batches = 0
         self._sizes: list[float] = []  # the largest |η I_k| of each batch so far, sorted
 
@@ -188,46 +202,58 @@ class GradientInfluence(WeightingRule):
         return Measurements(influence=self.request if self._batches % self.every == 0 else None)
 
     def update(self, batch: Batch) -> Scalarization:
-        """Move the weights along the (averaged) influence; leave them where none was or could be measured."""
+        """Move the weights along the (averaged) influence; leave those whose influence was or could not be measured."""
         if self.weights is None:
             self.weights = torch.full((len(batch.names),), 1 / len(batch.names), dtype=torch.float64)
         self._batches += 1
         if batch.influence is not None:
             influence = batch.influence.detach().to("cpu", torch.float64)
-            if torch.isfinite(influence).all():
-                self._pending.append(self._exponent(influence, batch))
+            applies = _applies(batch, influence)
+            if torch.isfinite(influence[applies]).all():
+                if applies.any():
+                    self._pending.append(self._exponent(influence.masked_fill(~applies, torch.nan), batch))
             else:
                 warnings.warn(
                     f"The influence at step {batch.step} is not finite ({influence.tolist()}): weights unchanged.",
                     stacklevel=2,
                 )
         if len(self._pending) >= self.average_over:
-            moved = mirror_descent(self.weights, torch.stack(self._pending).mean(dim=0), 1.0)
+            self.weights = self._moved(self.weights, torch.stack(self._pending).nanmean(dim=0))
             self._pending.clear()
-            self.weights = raise_to_floor(moved, self.floor)
         return Scalarization(self.weights)
 
+    def _moved(self, weights: Tensor, exponent: Tensor) -> Tensor:
+        """The weights after a step along an exponent; those where it is NaN stay, and the others keep their sum."""
+        applies = ~exponent.isnan()
+        share = 1.0 if applies.all() else float(weights[applies].sum())
+        before = weights[applies] / share
+        after = raise_to_floor(mirror_descent(before, exponent[applies], 1.0), self.floor / share)
+        moved = (share * after).clamp(min=max(self.floor, _FLOAT64.tiny))
+        return weights.masked_scatter(applies, torch.where(after == before, weights[applies], moved))
+
     def _exponent(self, influence: Tensor, batch: Batch) -> Tensor:
-        """η (I_k − max_j I_j) / μ: how far each log-weight falls behind."""
+        """η I_k / μ, finite; NaN where the influence is."""
         realised = batch.influence_method == "realised"
         rate = 1.0 if realised else batch.learning_rate
+        moves = (rate * influence).clamp(_FLOAT64.min, _FLOAT64.max)
+        largest = float(moves.abs().nan_to_num(nan=0.0).max())
         # A μ that was given belongs to the scale of the method that was asked for.
         if self.mu is not None and realised == (self.request.method == "realised"):
-            mu, longest = self.mu, _FARTHEST
+            mu, longest = self.mu, math.inf
         else:
-            largest = min(float((rate * influence).abs().max()), _FARTHEST)
             if largest > 0:
-                insort(self._sizes, largest)
+                insort(self._sizes, min(largest, _FARTHEST))
             if not self._sizes:
-                return torch.zeros_like(influence)
+                return moves  # all 0
             mu, longest = _median(self._sizes) / TYPICAL_MOVE, LONGEST_MOVE
-        return (rate * _lag(influence, influence.max()) / mu).clamp(min=-longest)
+        exponent = moves / max(mu, largest / _FARTHEST)
+        return exponent.clamp(min=float(exponent.nan_to_num(nan=-torch.inf).max()) - longest)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, what μ is calibrated by, and what is waiting to be averaged."""
         return {
             "weights": None if self.weights is None else self.weights.tolist(),
-            "pending": [i.tolist() for i in self._pending],
+            "pending": [[None if math.isnan(x) else x for x in row.tolist()] for row in self._pending],
             "batches": self._batches,
             "sizes": list(self._sizes),
         }
@@ -237,5 +263,6 @@ class GradientInfluence(WeightingRule):
         weights = state["weights"]
         self.weights = None if weights is None else torch.tensor(weights, dtype=torch.float64)
         self._sizes = list(state["sizes"])
-        self._pending = [torch.tensor(i, dtype=torch.float64) for i in state["pending"]]
+        pending = [[math.nan if x is None else x for x in row] for row in state["pending"]]
+        self._pending = [torch.tensor(row, dtype=torch.float64) for row in pending]
         self._batches = state["batches"]

@@ -14,7 +14,7 @@ from paretune.weighting.base import (
     Scalarization,
     WeightingRule,
     check_count,
-    check_weights,
+    check_simplex,
     check_whole,
 )
 
@@ -75,14 +75,16 @@ class HypervolumeGuided(WeightingRule):
 
     After every update the policy is evaluated, its point's contribution ΔHV to the archive of non-dominated points
     becomes r = 0.5 + 1.5·tanh(ΔHV / scale), and the next batch is scaled by r (Algorithm 1 of "Learning to Optimize
-    Multi-Objective Alignment Through Dynamic Reward Weighting", arXiv 2509.11452). Every objective needs bounds.
+    Multi-Objective Alignment Through Dynamic Reward Weighting", arXiv 2509.11452). Every objective needs bounds. A
+    policy is judged once: where several batches make one update, they all have the r of the update before.
 
     An objective that never gets above the reference leaves no point with any volume: r then is 0.5 from the second
     evaluation on. An evaluation with a metric that is not finite is not judged: r stays, and a warning says so. With
     more than five objectives ΔHV is an estimate (:class:`paretune.ParetoArchive`).
 
     Args:
-        weights: the preferences, one for each objective, summing to 1.
+        weights: the preferences, one for each objective: a point of the simplex, 0 or more and summing to 1, as in the
+            paper. Their sum would be a factor on r.
         apply_to: where r acts. ``"update"``: the size of the optimiser's step, after clipping, which always acts;
             ``"advantage"``; ``"reward"``, as in the paper, where normalised advantages cancel it
             (:func:`swallowed`).
@@ -112,7 +114,7 @@ class HypervolumeGuided(WeightingRule):
         evaluate_on: Literal["validation", "rollouts"] = "validation",
         every: int = 1,
     ) -> None:
-        self.weights = check_weights(weights)
+        self.weights = check_simplex(weights)
         if apply_to not in get_args(Placement):
             raise ValueError(f"`apply_to` must be one of {', '.join(get_args(Placement))}, got {apply_to!r}.")
         if isinstance(reference, str):
@@ -137,6 +139,7 @@ class HypervolumeGuided(WeightingRule):
         self._progress_sum = 0.0
         self._progress_count = 0
         self._batches = 0
+        self._judged: int | None = None  # the optimiser steps of the policy that was judged last
         self._maximize: list[bool] = []
         self._bounds: list[tuple[float, float]] = []
 
@@ -178,7 +181,8 @@ class HypervolumeGuided(WeightingRule):
         """Judge the policy that made this batch, hence the update before it, and scale this batch accordingly."""
         fresh = self._batches % self.every == 0
         self._batches += 1
-        if fresh and batch.evaluation is not None:
+        # A second look at the same policy would find that it adds nothing to itself.
+        if fresh and batch.evaluation is not None and batch.evaluation.step != self._judged:
             self._judge(batch.evaluation.metrics, batch.evaluation.step)
         return Scalarization(self.weights, scale=self.meta_reward, apply_to=self.apply_to)
 
@@ -189,6 +193,7 @@ class HypervolumeGuided(WeightingRule):
                 stacklevel=3,
             )
             return
+        self._judged = step
         if self.archive is None:  # the initial policy opens the archive, and r is 1
             self.archive = self._new_archive(point)
             self.archive.add(point, step)
@@ -210,7 +215,7 @@ class HypervolumeGuided(WeightingRule):
         return ParetoArchive(self._maximize, reference, self._bounds)
 
     def state_dict(self) -> dict[str, Any]:
-        """The archive, r, and the calibration of its scale."""
+        """The archive, r, the calibration of its scale, and which policy was judged last."""
         archive = self.archive
         return {
             "archive": None if archive is None else archive.state_dict(),
@@ -218,6 +223,7 @@ class HypervolumeGuided(WeightingRule):
             "meta_reward": self.meta_reward,
             "progress": [self._progress_sum, self._progress_count],
             "batches": self._batches,
+            "judged": self._judged,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -229,3 +235,4 @@ class HypervolumeGuided(WeightingRule):
         self.meta_reward = state["meta_reward"]
         self._progress_sum, self._progress_count = state["progress"]
         self._batches = state["batches"]
+        self._judged = state["judged"]

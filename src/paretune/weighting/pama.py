@@ -15,18 +15,19 @@ TIE = 1e-6
 
 
 def token_mean(advantages: Tensor, lengths: Tensor) -> Tensor:
-    """Each objective's advantage, averaged over the tokens of all completions.
+    """Each objective's advantage, averaged over the tokens of the completions to which it applies.
 
     Args:
-        advantages: ``[N, K]``, finite; every token of a completion has the completion's.
+        advantages: ``[N, K]``, NaN where an objective does not apply; every token of a completion has the completion's.
         lengths: ``[N]`` tokens of each completion, 0 or more.
 
     Returns:
-        ``[K]`` float64, a_k = Σ_n l_n A_nk / Σ_n l_n; 0 where there are no tokens at all.
+        ``[K]`` float64, a_k = Σ_n l_n A_nk / Σ_n l_n over those completions; 0 where they have no tokens at all.
     """
+    values = advantages.detach().to("cpu", torch.float64)
     tokens = lengths.detach().to("cpu", torch.float64)
-    sums = tokens @ advantages.detach().to("cpu", torch.float64)
-    return sums / tokens.sum() if tokens.sum() > 0 else torch.zeros_like(sums)
+    counts = tokens @ (~values.isnan()).double()
+    return torch.where(counts > 0, tokens @ values.nan_to_num(nan=0.0) / counts, 0.0)
 
 
 def min_norm_weights(values: Tensor) -> Tensor:
@@ -73,8 +74,8 @@ class PAMA(WeightingRule):
       which TRL's loss leaves out clipped tokens by itself.
     - a_k is a mean over the tokens of ``Batch.lengths``, among them those that TRL masks (tool results, truncated
       completions).
-    - An objective that does not apply to a completion (a NaN reward, hence an advantage of 0) gives it no credit; its
-      tokens stay in the mean.
+    - An objective that does not apply to a completion (a NaN reward) gives it no credit, and a_k is a mean over the
+      others. One that applies to no completion of a batch has no part in it: its weight there is 0.
 
     Args:
         credit: whose advantage a token has. ``"sample"``: its completion's, Σ_k λ_k A⁺_nk, which says which
@@ -98,15 +99,21 @@ class PAMA(WeightingRule):
 
     def update(self, batch: Batch) -> Scalarization:
         """The weights λ and the advantages ``[N]`` that they come to; no state is kept."""
+        absent = batch.rewards.isnan()
         noon = batch.advantages.nan_to_num(nan=0.0).clamp(min=0.0)
+        if absent.any():
+            noon = noon.masked_fill(absent, torch.nan)
         means = token_mean(noon, batch.lengths)
-        weights = min_norm_weights(means)
-        if means.min() == 0 < means.max():
-            self._warn_of([name for name, mean in zip(batch.names, means.tolist(), strict=True) if mean == 0])
+        applies = ~absent.all(dim=0).cpu()
+        if not applies.any():  # nothing was scored, so nothing is trained
+            applies = ~applies
+        weights = torch.zeros_like(means).masked_scatter(applies, min_norm_weights(means[applies]))
+        if means[applies].min() == 0 < means.max():
+            self._warn_of([name for name, idle in zip(batch.names, applies & (means == 0), strict=True) if idle])
         if self.credit == "batch":
             advantages = torch.full_like(noon[:, 0], float(weights @ means))
         else:
-            advantages = noon @ weights.to(noon)
+            advantages = noon.nan_to_num(nan=0.0) @ weights.to(noon)
         return Scalarization(weights, advantages=advantages)
 
     def _warn_of(self, idle: list[str]) -> None:

@@ -16,15 +16,16 @@ Breakpoints = Mapping[int, Sequence[float]] | Sequence[tuple[int, Sequence[float
 class ScheduledWeights(WeightingRule):
     """Weights as a function of the optimiser step.
 
-    :class:`paretune.ScheduledWeightsCallback` does the same on an unmodified ``trl.GRPOTrainer``.
+    :class:`paretune.ScheduledWeightsCallback` does the same on an unmodified ``trl.GRPOTrainer``. The weights may have
+    any sum and sign, as TRL's ``reward_weights``: one reward can fade while another stays at 1.
 
     Args:
         schedule: breakpoints ``{step: weights}`` or ``[(step, weights), …]``, between which the weights move in a
             straight line and outside of which they stay; or a function of the step that returns weights.
 
     Raises:
-        ValueError: if a breakpoint's step is no whole number of 0 or more or stands twice, or its weights are
-            negative, do not sum to 1, or differ in number from the others'.
+        ValueError: if a breakpoint's step is no whole number of 0 or more or stands twice, or its weights are no finite
+            numbers, or differ in number from the others'.
 
     Example:
         >>> rule = ScheduledWeights({0: (1.0, 0.0), 100: (0.5, 0.5)})

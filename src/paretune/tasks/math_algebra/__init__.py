@@ -23,9 +23,6 @@ def load(data: str | Path | None = None) -> Task:
     The splits have the columns ``prompt`` (one chat message of the user), ``answer`` (the ground truth),
     ``level`` ("Level 1" to "Level 5") and ``type`` ("Algebra").
 
-    The default μ of 1e-4 belongs, with the learning rate of 1e-6, to influences on the released code's scale:
-    each objective's gradient clipped to norm 1, hence |I_k| at most 3. Unclipped influence needs its own μ.
-
     Args:
         data: A folder with ``train.parquet``, ``val.parquet`` and ``test.parquet``, such as the split with
             which the paper trained. Without it the problems come from the Hub: its 1,744 for training, and its
@@ -41,4 +38,4 @@ def load(data: str | Path | None = None) -> Task:
     from paretune.tasks.math_problems import read_folder
 
     splits = read_hub() if data is None else read_folder(Path(data), title="MATH algebra", columns=COLUMNS)
-    return competition_math("math_algebra", DESCRIPTION, splits, mu=1e-4)
+    return competition_math("math_algebra", DESCRIPTION, splits)

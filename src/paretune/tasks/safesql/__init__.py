@@ -59,7 +59,7 @@ def load(data: str | Path | None = None, *, unsafe_no_sandbox: bool = False) -> 
             Objective("safety", judge.safety, bounds=(0.0, 1.0)),
         ],
         model=MODEL,
-        mu=1e-4,
+        mu=None,
         settings=SETTINGS,
         details={"sandbox": sandbox.describe()},
     )
