@@ -40,6 +40,7 @@ class ObjectiveTrainer(GRPOTrainer):
     """
 
     args: MultiObjectiveConfig
+    eval_dataset: Any
     _num_generations_eval: int
     reward_func_names: list[str]
     reward_funcs: list[Any]
@@ -140,13 +141,24 @@ class ObjectiveTrainer(GRPOTrainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """TRL's, over the first ``eval_samples`` rows."""
-        if eval_dataset is None:
-            eval_dataset = self.eval_dataset
-        if isinstance(eval_dataset, str):
-            eval_dataset = self.eval_dataset[eval_dataset]
-        if eval_dataset is None:
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        if isinstance(rows, str):
+            rows = self.eval_dataset[rows]
+        if rows is None:
             raise ValueError("Evaluation needs an `eval_dataset`: give one to the trainer or to evaluate().")
-        return super().get_eval_dataloader(with_row_numbers(eval_dataset, self.args.eval_samples))
+        numbered = with_row_numbers(rows, self.args.eval_samples)
+        if not isinstance(eval_dataset, str):
+            return super().get_eval_dataloader(numbered)
+        all_sets, self.eval_dataset = self.eval_dataset, {eval_dataset: numbered}  # TRL keeps data loaders by this name
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.eval_dataset = all_sets
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        if ROW not in self._signature_columns:  # which `remove_unused_columns` would remove
+            self._signature_columns.append(ROW)
 
     def evaluation_loop(
         self,

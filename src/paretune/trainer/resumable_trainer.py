@@ -19,6 +19,7 @@ from paretune.trainer.checkpoints import (
     writing,
 )
 from paretune.trainer.config import MultiObjectiveConfig
+from paretune.trainer.evaluation import evaluation_temperature
 from paretune.trainer.interruption import Interruption
 from paretune.trainer.objective_trainer import ObjectiveTrainer
 from paretune.trainer.run_log import RunLog
@@ -134,8 +135,8 @@ class ResumableTrainer(ObjectiveTrainer):
             },
             "evaluation": {
                 "samples": args.eval_samples,
-                "temperature": args.eval_temperature,
-                "every": args.eval_steps if args.eval_strategy != "no" else None,
+                "temperature": evaluation_temperature(self, args.eval_temperature),
+                "every": args.eval_steps if args.eval_strategy == "steps" else None,
             },
             "settings": args.changed(),
             "processes": self.accelerator.num_processes,

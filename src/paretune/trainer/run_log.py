@@ -249,7 +249,7 @@ def _written(
 
 
 class RunLogCallback(TrainerCallback):
-    """Writes each step's lines, and sees to it that the final policy is evaluated too.
+    """Writes each step's lines.
 
     Args:
         log: to be written to.
@@ -263,13 +263,8 @@ class RunLogCallback(TrainerCallback):
         self._finite_updates = finite_updates
         self._left_out = 0
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        """Write the lines; ask for an evaluation after the last step."""
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Write the lines."""
         before, self._left_out = self._left_out, self._finite_updates.left_out
         update_norm = self._step_scale.update_norm
         self._log.end_step(state.global_step, update_norm=update_norm, left_out=self._left_out - before)
-        if args.eval_strategy != "no" and state.global_step >= state.max_steps:
-            control.should_evaluate = True
-        return control

@@ -94,6 +94,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
             self._check_objectives(given)
         super().__init__(model, given, args, train_dataset, eval_dataset, **further)
         self._check_objectives(self.objectives, brought=self.objectives[len(given) :])
+        self.reward_weights = weighting.initial_weights(len(self.objectives)).to(torch.float32)
         self._meter: InfluenceMeter | None = None
         self._check_rule()
 
