@@ -11,6 +11,7 @@ from paretune.setting_ranges import complaint
 
 NOT_SETTINGS = {
     "output_dir", "logging_dir", "seed", "max_steps", "advantage_estimator",  # have places of their own in the record
+    "overwrite_output_dir",
     "disable_tqdm", "report_to", "hub_token",
     "activation_checkpointing", "accelerator_config", "debug", "do_eval", "pad_to_multiple_of",  # made by TRL of others
     "dataloader_pin_memory", "generation_batch_size",
@@ -66,6 +67,13 @@ class MultiObjectiveConfig(GRPOConfig):
         metadata={
             "help": "Sampling temperature of evaluations; 0 is greedy, with one completion per prompt. They draw from "
             "random numbers of their own. None: as TRL evaluates, sampled like training and from its random numbers."
+        },
+    )
+    overwrite_output_dir: bool = field(
+        default=False,
+        metadata={
+            "help": "Begin anew in an `output_dir` that holds a run: when training starts, its record, report and "
+            "checkpoints are deleted. A run that is resumed overwrites nothing."
         },
     )
     reward_timeout: float | None = field(

@@ -41,6 +41,8 @@ class ObjectiveTrainer(GRPOTrainer):
 
     args: MultiObjectiveConfig
     eval_dataset: Any
+    optimizer: Any
+    _buffered_inputs: Any
     _num_generations_eval: int
     reward_func_names: list[str]
     reward_funcs: list[Any]

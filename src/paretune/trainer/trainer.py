@@ -379,6 +379,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
     def _load_state(self, state: Mapping[str, Any]) -> None:
         super()._load_state(state)
         self.weighting.load_state_dict(state["rule"])
+        self._rollouts = self._scalarization = self._realised = None
         if state["realised"] is not None:
             values = torch.tensor(state["realised"], dtype=torch.float64)
             self._realised = Influence(values=values, method="realised")
