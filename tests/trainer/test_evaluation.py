@@ -213,6 +213,15 @@ def test_every_prompt_counts_when_other_columns_are_removed(model: str, tmp_path
     assert read_evaluations(tmp_path)[0]["samples"] == 6
 
 
+def test_every_prompt_counts_in_a_prediction(model: str, tmp_path: Path) -> None:
+    config = MultiObjectiveConfig(**options(tmp_path, per_device_eval_batch_size=2))
+    trainer = ours(model, config, FixedWeights(WEIGHTS))
+    found, predicted = trainer.evaluate(), trainer.predict(prompts(6)).metrics
+    for name in ("digits", "brief", "letters"):
+        assert predicted[f"test_{name}"] == found[f"eval_{name}"]
+        assert predicted[f"test_{name}_standard_error"] == found[f"eval_{name}_standard_error"]
+
+
 def test_rows_without_a_prompt_are_still_refused(model: str, tmp_path: Path) -> None:
     rows = Dataset.from_dict({"question": ["1+1="]})
     with pytest.raises(ValueError, match="`eval_dataset` has no column 'prompt', it has question"):

@@ -157,6 +157,10 @@ class ObjectiveTrainer(GRPOTrainer):
         finally:
             self.eval_dataset = all_sets
 
+    def get_test_dataloader(self, test_dataset: Any) -> Any:
+        """TRL's, for ``predict``."""
+        return super().get_test_dataloader(with_row_numbers(test_dataset, None))
+
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
         if ROW not in self._signature_columns:  # which `remove_unused_columns` would remove
