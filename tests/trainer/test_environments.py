@@ -137,7 +137,7 @@ def test_without_an_environment_they_do(tmp_path: Path) -> None:
     rows = Dataset.from_dict({"environment": ["a"]})
     with pytest.raises(ValueError, match="`train_dataset` has no column 'prompt', it has environment"):
         MultiObjectiveTrainer(
-            "no-such-model", [text_of], GRPOConfig(**options(tmp_path)), rows, weighting=FixedWeights([1.0])
+            "/nowhere/model", [text_of], GRPOConfig(**options(tmp_path)), rows, weighting=FixedWeights([1.0])
         )
 
 
@@ -145,7 +145,7 @@ def test_without_an_environment_they_do(tmp_path: Path) -> None:
 def test_too_many_arguments_are_refused_as_by_trl(positional: list[Any], tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="too many positional arguments"):
         MultiObjectiveTrainer(
-            "no-such-model", [digits], GRPOConfig(**options(tmp_path)), prompts(), None, *positional,
+            "/nowhere/model", [digits], GRPOConfig(**options(tmp_path)), prompts(), None, *positional,
             weighting=FixedWeights([1.0]),
         )  # fmt: skip
 

@@ -225,4 +225,4 @@ def test_every_prompt_counts_in_a_prediction(model: str, tmp_path: Path) -> None
 def test_rows_without_a_prompt_are_still_refused(model: str, tmp_path: Path) -> None:
     rows = Dataset.from_dict({"question": ["1+1="]})
     with pytest.raises(ValueError, match="`eval_dataset` has no column 'prompt', it has question"):
-        ours("no-such-model", MultiObjectiveConfig(**options(tmp_path)), FixedWeights(WEIGHTS), rows)
+        ours("/nowhere/model", MultiObjectiveConfig(**options(tmp_path)), FixedWeights(WEIGHTS), rows)

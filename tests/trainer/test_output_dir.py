@@ -25,7 +25,7 @@ from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from paretune.weighting import WeightingRule
 from policies import StopAfter, digits, letters, prompts, saved_policy
 
-NO_MODEL = "no-such-model"
+NO_MODEL = "/nowhere/model"
 """Loading it fails: whatever is refused before has been refused in time."""
 
 
@@ -165,17 +165,28 @@ def test_an_evaluation_after_a_training_that_failed_is_not_of_the_run(model: str
 # --- another trainer in the same directory ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("saved", [{}, SAVED], ids=["without checkpoints", "with checkpoints"])
-@pytest.mark.parametrize("length", [{}, {"max_steps": -1, "num_train_epochs": 0.25}], ids=["steps", "epochs"])
-def test_a_complete_run_is_refused_before_a_model_is_loaded(
-    saved: dict[str, Any], length: dict[str, Any], model: str, tmp_path: Path
+LENGTHS = {"steps": {}, "epochs": {"max_steps": -1, "num_train_epochs": 0.25}}
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_finished_run_without_a_checkpoint_is_refused_before_a_model_is_loaded(
+    length: str, model: str, tmp_path: Path
 ) -> None:
-    trainer_of(model, tmp_path, **saved, **length).train()
-    with pytest.raises(
-        FileExistsError, match="holds a run already, which is finished: give another `output_dir`"
-    ) as refused:
-        trainer_of(NO_MODEL, tmp_path, **saved, **length)
-    assert ("a larger `max_steps`" in str(refused.value)) == bool(saved)
+    trainer_of(model, tmp_path, **LENGTHS[length]).train()
+    with pytest.raises(FileExistsError, match="holds a run already, which is finished: give another `output_dir`"):
+        trainer_of(NO_MODEL, tmp_path, **LENGTHS[length])
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_that_a_complete_run_has_nothing_to_do_is_said_before_a_model_is_loaded(
+    length: str, model: str, tmp_path: Path
+) -> None:
+    trainer_of(model, tmp_path, **SAVED, **LENGTHS[length]).train()
+    with (
+        pytest.warns(UserWarning, match=r"resumed, it has nothing to do, and train.* will refuse to begin another"),
+        pytest.raises((OSError, ValueError), match=NO_MODEL),
+    ):
+        trainer_of(NO_MODEL, tmp_path, **SAVED, **LENGTHS[length])
 
 
 def test_it_can_be_made_longer_or_overwritten(model: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Whether a training can begin, or go on, in its output directory."""
 
+import warnings
 from pathlib import Path
 
 from paretune.record.checkpoints import checkpoint_folders, checkpoints
@@ -14,10 +15,11 @@ _ELSEWHERE = "give another `output_dir`"
 def check_output_dir(args: MultiObjectiveConfig) -> None:
     """Refuse a directory in which no training can begin and none go on, before a model is loaded for it.
 
-    A run that can be resumed passes: only ``train`` is told whether it is to be. Nothing is changed.
+    A run that can be resumed passes: only ``train`` is told whether it is to be. Where resuming it would do nothing, a
+    warning says so. Nothing is changed.
 
     Raises:
-        FileExistsError: if there is a run that is complete, a broken one, or checkpoints that TRL alone has written.
+        FileExistsError: if there is a finished run without a checkpoint, a broken one, or checkpoints of TRL's alone.
         RunInUseError: if another run is writing there.
     """
     directory = Path(args.output_dir)
@@ -35,11 +37,13 @@ def check_output_dir(args: MultiObjectiveConfig) -> None:
     except ValueError as error:
         raise FileExistsError(f"{str(error).rstrip('.')}: put it right, {_ELSEWHERE}, or {_ANEW}.") from error
     if is_complete(args):
-        more = (
-            ", a larger `max_steps` to train on by train(resume_from_checkpoint=True)" if checkpoints(directory) else ""
-        )
-        raise FileExistsError(
-            f"{str(directory)!r} holds a run already, which is finished: {_ELSEWHERE}{more}, or {_ANEW}."
+        told = f"{str(directory)!r} holds a run already, which is finished"
+        if not checkpoints(directory):
+            raise FileExistsError(f"{told}: {_ELSEWHERE}, or {_ANEW}.")
+        warnings.warn(
+            f"{told}: resumed, it has nothing to do, and train() will refuse to begin another. To train on, set a "
+            f"larger `max_steps` and call train(resume_from_checkpoint=True); else {_ELSEWHERE}, or {_ANEW}.",
+            stacklevel=4,
         )
 
 
