@@ -84,7 +84,18 @@ def test_a_new_run_goes_over_nothing(what: str, refused: Callable[..., str], tmp
     else:
         (tmp_path / what).write_text("{}")
     before = files_of(tmp_path)
-    assert "already holds a run: choose another folder, or add --resume." in refused("--output_dir", tmp_path)
+    assert "already holds a run: choose another folder, add --resume to go on" in refused("--output_dir", tmp_path)
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("what", ["run.json", "checkpoint-5/"])
+def test_it_does_if_it_is_told_to_and_only_when_training_starts(what: str, tmp_path: Path) -> None:
+    if what.endswith("/"):
+        (tmp_path / what).mkdir()
+    else:
+        (tmp_path / what).write_text("{}")
+    before = files_of(tmp_path)
+    goes_on("--output_dir", tmp_path, "--overwrite_output_dir")
     assert files_of(tmp_path) == before
 
 

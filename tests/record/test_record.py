@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from paretune.record.directory_lock import RunInUseError
 from paretune.record.record import RunRecord
 from paretune.record.run_directory import (
     read_evaluations,
@@ -167,3 +168,28 @@ def test_a_file_that_is_deleted_does_not_begin_anew(tmp_path):
     assert not (tmp_path / "steps.jsonl").exists()
     record.append_evaluation({"step": 1})  # of which there was none yet
     record.close()
+
+
+def test_overwriting_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
+    run = RunRecord(tmp_path)
+    run.start({"seed": 1})
+    run.append_step({"step": 1})
+    run.append_evaluation({"step": 1})
+    run.write_front([0.0], [[0.0, 1.0]], [])
+    run.finish("finished")
+    for own in ("checkpoint-1", "checkpoint-22", "checkpoint-best", "data"):
+        (tmp_path / own).mkdir()
+        (tmp_path / own / "file").write_text(own)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "checkpoint-3").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "report.html").write_text("of the old run")
+    run = RunRecord(tmp_path)
+    run.start({"seed": 2}, overwrite=True)
+    left = {path.name for path in tmp_path.iterdir()} - {".lock"}
+    assert left == {"run.json", "checkpoint-best", "data", "elsewhere"}
+    assert read_run(tmp_path)["seed"] == 2
+    assert read_steps(tmp_path) == []
+    with pytest.raises(RunInUseError):
+        RunRecord(tmp_path).start({}, overwrite=True)
+    assert read_run(tmp_path)["status"] == "running"
+    run.finish("finished")

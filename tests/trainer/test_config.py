@@ -23,6 +23,15 @@ def test_what_a_task_sets_is_recorded_even_at_its_default(tmp_path: Path) -> Non
     assert json.loads(json.dumps(recorded)) == recorded
 
 
+def test_nothing_in_place_of_a_default_is_recorded(tmp_path: Path) -> None:
+    """Else the run made again from its record would have the default."""
+    config = MultiObjectiveConfig(str(tmp_path), eval_temperature=None, num_generations_eval=None)
+    recorded = json.loads(json.dumps(config.changed()))
+    assert (recorded["eval_temperature"], recorded["num_generations_eval"]) == (None, None)
+    assert MultiObjectiveConfig(str(tmp_path), **recorded).changed() == config.changed()
+    assert None not in MultiObjectiveConfig(str(tmp_path)).changed().values()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -56,7 +65,8 @@ def test_a_plain_config_keeps_every_value(tmp_path: Path) -> None:
     plain = GRPOConfig(str(tmp_path), use_cpu=True, bf16=False, num_generations=4, beta=0.1, steps_per_generation=3)
     ours = MultiObjectiveConfig.from_grpo(plain)
     assert {name: getattr(ours, name) for name in vars(plain)} == vars(plain)
-    assert (ours.advantage_estimator, ours.combine, ours.eval_temperature) == ("grpo", "rewards", 0.0)
+    assert (ours.advantage_estimator, ours.combine) == ("grpo", "rewards")
+    assert ours.eval_temperature is None  # evaluations are TRL's
     assert MultiObjectiveConfig.from_grpo(ours) is ours
 
 

@@ -9,6 +9,7 @@ from trl import __version__ as trl_version
 
 HOOKS = {
     "_prepare_inputs": ["self", "generation_batch"],
+    "_generate": ["self", "prompts"],
     "_generate_and_score_completions": ["self", "inputs"],
     "_calculate_rewards": ["self", "inputs", "prompts", "completions", "completion_ids_list"],
     "compute_loss": ["self", "model", "inputs", "return_outputs", "num_items_in_batch"],

@@ -131,7 +131,7 @@ def _measure(trainer: MultiObjectiveTrainer, settings: Settings, split: str) -> 
         raise BadInputError(error) from error
     names = [objective.name for objective in settings.task.objectives]
     return {
-        "samples": _prompts(settings, split) * (settings.config.num_generations_eval or 1),
+        "samples": _prompts(settings, split) * trainer.num_generations_eval,
         "metrics": {name: metrics[f"{split}_{name}"] for name in names},
         "standard_error": {name: metrics[f"{split}_{name}_standard_error"] for name in names},
     }

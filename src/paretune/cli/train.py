@@ -26,10 +26,11 @@ from paretune.objectives import RewardError
 from paretune.record.directory_lock import RunInUseError, is_in_use
 from paretune.record.disk import check_writable
 from paretune.record.resumption import OtherRunError, check_resumable
-from paretune.record.run_directory import holds_run, read_run
+from paretune.record.run_directory import holds_run
 from paretune.report import write_report
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, checkpoints, resume_point
+from paretune.trainer.output_dir import is_complete
 from paretune.weighting import WeightingRule
 
 PROG = "paretune train"
@@ -49,8 +50,8 @@ def run(argv: list[str]) -> int:
     rule = make_rule(settings.run, settings.task)
     check_ready(settings)
     directory = settings.config.output_dir
-    start = check_output_dir(directory, resume=settings.run.resume)
-    if start is not None and not is_worker() and _is_done(directory, start.step, settings.config.max_steps):
+    start = check_output_dir(directory, resume=settings.run.resume, overwrite=settings.config.overwrite_output_dir)
+    if start is not None and not is_worker() and is_complete(settings.config):
         print(f"the run in {directory} is finished after {start.step} steps: give it more --max_steps to train on.")
         _show(directory)
         return 0
@@ -119,14 +120,14 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
             peft_config=get_peft_config(model),
             quantization_config=get_quantization_config(model),
         )
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RunInUseError) as error:
         raise BadInputError(error) from error
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     return trainer
 
 
-def check_output_dir(directory: str | Path, *, resume: bool) -> ResumePoint | None:
+def check_output_dir(directory: str | Path, *, resume: bool, overwrite: bool = False) -> ResumePoint | None:
     """Where the run goes on, or None for a new one. Nothing is changed, and nothing left.
 
     Raises:
@@ -139,9 +140,10 @@ def check_output_dir(directory: str | Path, *, resume: bool) -> ResumePoint | No
         check_writable(directory)
         if resume:
             return _start(directory)
-        if holds_run(directory):
+        if holds_run(directory) and not overwrite:
             raise BadInputError(
-                f"--output_dir {directory} already holds a run: choose another folder, or add --resume."
+                f"--output_dir {directory} already holds a run: choose another folder, add --resume to go on with it, "
+                "or --overwrite_output_dir to delete it."
             )
     except (OSError, ValueError) as error:
         raise BadInputError(error) from error
@@ -157,11 +159,6 @@ def _start(directory: str | Path) -> ResumePoint:
     start = resume_point(directory)
     check_resumable(directory, start.step, start.lines)
     return start
-
-
-def _is_done(directory: str | Path, step: int, max_steps: int) -> bool:
-    """Whether a run has made all the steps that are asked of it; of one that is given in epochs its trainer knows."""
-    return read_run(directory).get("status") == "finished" and 0 < max_steps <= step
 
 
 def _show(directory: str | Path) -> None:

@@ -20,6 +20,7 @@ from paretune.record.run_directory import (
     RUN,
     SCHEMA,
     STEPS,
+    delete_run,
     holds_run,
     read_run,
     step_of,
@@ -46,12 +47,13 @@ class RunRecord:
     def __repr__(self) -> str:
         return f"RunRecord({str(self.directory)!r})"
 
-    def start(self, header: Mapping[str, Any]) -> None:
+    def start(self, header: Mapping[str, Any], *, overwrite: bool = False) -> None:
         """Open the record of a new run.
 
         Args:
             header: What is run: task, rule, algorithm, objectives, model, seed, max_steps, evaluation, threads,
                 versions.
+            overwrite: Delete the run and the checkpoints that the directory may hold.
 
         Raises:
             FileExistsError: If the directory holds a run or checkpoints already, or its name belongs to a file.
@@ -66,7 +68,9 @@ class RunRecord:
             raise write_error(self.directory, error) from error
         self._acquire()
         try:
-            if holds_run(self.directory):
+            if overwrite:
+                delete_run(self.directory)
+            elif holds_run(self.directory):
                 raise FileExistsError(
                     f"{str(self.directory)!r} holds a run already: give another directory, or resume that run."
                 )

@@ -15,11 +15,13 @@ last line of a run that was cut off: readers leave that one out. Numbers that ar
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from paretune.record.checkpoints import checkpoint_folders
+from paretune.record.disk import write_error
 from paretune.record.json_files import read_json
 from paretune.record.json_lines import read_lines
 
@@ -31,6 +33,7 @@ EVALUATIONS = "evaluations.jsonl"
 COMPLETIONS = "completions.jsonl"
 FRONT = "pareto.json"
 FINAL = "final_evaluations.jsonl"
+REPORT = "report.html"
 GROWING = (STEPS, EVALUATIONS, COMPLETIONS)
 """The files to which training appends."""
 
@@ -40,6 +43,27 @@ def holds_run(directory: str | Path) -> bool:
     directory = Path(directory)
     files = (RUN, FRONT, FINAL, *GROWING)
     return any((directory / file).exists() for file in files) or bool(checkpoint_folders(directory))
+
+
+def delete_run(directory: str | Path) -> None:
+    """Delete a run: its record, its report and its checkpoints, and nothing else that stands there.
+
+    The head goes first, so that nobody takes what is left for a run if the deletion is cut short.
+
+    Raises:
+        OSError: If something cannot be deleted.
+    """
+    directory = Path(directory)
+    try:
+        for file in (RUN, FRONT, FINAL, *GROWING, REPORT):
+            (directory / file).unlink(missing_ok=True)
+        for path in checkpoint_folders(directory).values():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise write_error(directory, error) from error
 
 
 def read_run(directory: str | Path) -> dict[str, Any]:

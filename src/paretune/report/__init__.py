@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretune.record.json_files import write_whole
+from paretune.record.run_directory import REPORT
 from paretune.report.comparison_page import comparison_page
 from paretune.report.comparisons import Comparison, is_comparison, read_comparison
 from paretune.report.page import render
@@ -65,7 +66,7 @@ def write_report(directory: str | Path, output: str | Path | None = None) -> Rep
     """
     records = read_records(directory)
     page = comparison_page(records) if isinstance(records, Comparison) else run_page(records)
-    path = Path(directory) / "report.html" if output is None else Path(output)
+    path = Path(directory) / REPORT if output is None else Path(output)
     # Half a surrogate pair, which JSON may hold, has no form in UTF-8.
     write_whole(path, render(page).encode("utf-8", "replace").decode("utf-8"))
     return Report(path, list(page.missing))

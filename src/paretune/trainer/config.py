@@ -11,6 +11,7 @@ from paretune.setting_ranges import complaint
 
 NOT_SETTINGS = {
     "output_dir", "logging_dir", "seed", "max_steps", "advantage_estimator",  # have places of their own in the record
+    "overwrite_output_dir",
     "disable_tqdm", "report_to", "hub_token",
     "activation_checkpointing", "accelerator_config", "debug", "do_eval", "pad_to_multiple_of",  # made by TRL of others
     "dataloader_pin_memory", "generation_batch_size",
@@ -34,7 +35,8 @@ class MultiObjectiveConfig(GRPOConfig):
     """Settings of :class:`~paretune.MultiObjectiveTrainer`: all of ``trl.GRPOConfig``, and those below.
 
     Two defaults differ from TRL's. On a machine without an accelerator ``use_cpu`` is on and ``bf16`` is off unless
-    set. An evaluation generates one completion per prompt (``num_generations_eval=1``).
+    set. An evaluation generates one greedy completion per prompt, from random numbers of its own
+    (``eval_temperature=0``, ``num_generations_eval=1``); with a plain ``GRPOConfig`` it is TRL's.
 
     Raises:
         ValueError: for a value outside its range, and whatever ``GRPOConfig`` raises.
@@ -60,7 +62,20 @@ class MultiObjectiveConfig(GRPOConfig):
         default=None,
         metadata={"help": "Evaluate on the first so many rows of the evaluation set; all of them by default."},
     )
-    eval_temperature: float = field(default=0.0, metadata={"help": "Sampling temperature of evaluations; 0 is greedy."})
+    eval_temperature: float | None = field(
+        default=0.0,
+        metadata={
+            "help": "Sampling temperature of evaluations; 0 is greedy, with one completion per prompt. They draw from "
+            "random numbers of their own. None: as TRL evaluates, sampled like training and from its random numbers."
+        },
+    )
+    overwrite_output_dir: bool = field(
+        default=False,
+        metadata={
+            "help": "Begin anew in an `output_dir` that holds a run: when training starts, its record, report and "
+            "checkpoints are deleted. A run that is resumed overwrites nothing."
+        },
+    )
     reward_timeout: float | None = field(
         default=None,
         metadata={
@@ -98,19 +113,21 @@ class MultiObjectiveConfig(GRPOConfig):
 
     def changed(self) -> dict[str, Any]:
         """The settings as plain JSON values: what is not at its default, and what a task would set otherwise."""
-        found = {}
+        found: dict[str, Any] = {}
         for setting in fields(self):
             if not setting.init or setting.name in NOT_SETTINGS:
                 continue
             default = setting.default if setting.default_factory is MISSING else setting.default_factory()
             value = getattr(self, setting.name, default)
+            if value is None and default is not None:
+                found[setting.name] = None
             if (value != default or setting.name in SET_BY_TASKS) and (plain := _plain(value)) is not None:
                 found[setting.name] = plain
         return found
 
     @classmethod
     def from_grpo(cls, config: GRPOConfig) -> "MultiObjectiveConfig":
-        """The same settings as a plain ``GRPOConfig``, ours at their defaults.
+        """The same settings as a plain ``GRPOConfig``, ours at their defaults; it evaluates as TRL does.
 
         Raises:
             ValueError: for a value outside its range.
@@ -119,7 +136,7 @@ class MultiObjectiveConfig(GRPOConfig):
             return config
         converted = cls.__new__(cls)  # __post_init__ has run; some of its checks refuse a second time
         added = {f.name: f.default for f in fields(cls) if f.name not in vars(config)}
-        converted.__dict__.update(vars(config), **added)
+        converted.__dict__.update({**vars(config), **added, "eval_temperature": None})
         _check_ranges(converted)
         return converted
 

@@ -75,6 +75,14 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.where(counts > 0, np.nansum(values, axis=0) / np.maximum(counts, 1), np.nan)
 
 
+def evaluation_temperature(trainer: GRPOTrainer, eval_temperature: float | None) -> float:
+    """At which temperature evaluations sample, 0 where they are greedy; without one of their own, at training's."""
+    if eval_temperature is not None:
+        return eval_temperature
+    told = {"do_sample": True, "temperature": trainer.temperature, **(trainer.args.generation_kwargs or {})}
+    return float(told["temperature"]) if told["do_sample"] else 0.0
+
+
 @contextmanager
 def generating_at(trainer: GRPOTrainer, temperature: float) -> Iterator[None]:
     """Let the trainer generate at another temperature (0: greedy), in whatever way it generates."""

@@ -32,6 +32,12 @@ class FiniteUpdates(TrainerCallback):
         """Updates left out so far."""
         self._in_a_row = 0
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Count anew how many are left out one after the other."""
+        self._in_a_row = 0
+
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:

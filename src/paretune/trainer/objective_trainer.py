@@ -1,6 +1,7 @@
 """A ``GRPOTrainer`` whose rewards are objectives: gated in training, measured by their metrics in evaluation."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
@@ -10,8 +11,10 @@ from trl import GRPOTrainer
 from paretune.objectives import Objective, apply_gates, completion_text, prompt_text
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import ROW, MetricPool, generating_at, metrics_of, with_row_numbers
+from paretune.trainer.modes import in_mode
 from paretune.trainer.random_state import own_random_state
 from paretune.trainer.reward_guard import RewardGuard
+from paretune.trainer.reward_values import countable, each_alone
 from paretune.trainer.time_limit import check_time_limits
 from paretune.weighting import Evaluation
 
@@ -37,6 +40,10 @@ class ObjectiveTrainer(GRPOTrainer):
     """
 
     args: MultiObjectiveConfig
+    eval_dataset: Any
+    optimizer: Any
+    _buffered_inputs: Any
+    _num_generations_eval: int
     reward_func_names: list[str]
     reward_funcs: list[Any]
 
@@ -56,7 +63,6 @@ class ObjectiveTrainer(GRPOTrainer):
             reward if isinstance(reward, nn.Module) else self._guard.around(reward, name)
             for name, reward in zip(self.reward_func_names, self.reward_funcs, strict=True)
         ]
-        self._uncounted = 0  # completions of the latest training batch, on all processes, that do not count
         self._tokens = 0
         self._lengths = torch.empty(0)  # of the completions that were scored last, on all processes
         self._pool: MetricPool | None = None
@@ -65,21 +71,29 @@ class ObjectiveTrainer(GRPOTrainer):
 
     # --- scoring ------------------------------------------------------------------------------------------
 
+    def _generate(self, prompts: list[Any]) -> Any:
+        # With transformers' continuous batching TRL leaves the policy in training mode.
+        with in_mode(self, training=self.model.training):
+            return super()._generate(prompts)
+
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]
     ) -> Tensor:
+        return countable(self._scored(inputs, prompts, completions, completion_ids_list), self.reward_weights)
+
+    def _scored(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]) -> Tensor:
+        """The rewards ``[N, K]`` after gates, gathered; some may overflow. Takes note of the metrics in evaluation."""
         lengths = torch.tensor([len(ids) for ids in completion_ids_list], device=self.accelerator.device)
         self._lengths = self.accelerator.gather(lengths)
         self._tokens += int(self._lengths.sum())
-        if self.model.training:
-            for objective in self.objectives:
-                self._guard.observe(objective, self._lengths.tolist())
-        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        with in_mode(self, training=self.model.training):  # a reward may use the policy, too
+            if self.model.training:
+                for objective in self.objectives:
+                    self._guard.observe(objective, self._lengths.tolist())
+            rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         self._guard.agree()
-        rewards, uncounted = self._guard.countable(rewards, self.reward_func_names)
-        if self.model.training:
-            self._uncounted = uncounted
         rewards = apply_gates(rewards, self.objectives)
+        self._guard.warn_of_overflow(rewards, self.reward_func_names)
         if self._pool is not None:
             metrics = self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list)
             self._pool.add(self._rows, metrics)
@@ -108,7 +122,9 @@ class ObjectiveTrainer(GRPOTrainer):
             "trainer_state": self.state,
             **({} if self.environments is None else {"environments": self.environments}),
         }
-        metrics = metrics_of(self.objectives, rewards[self._own_rows(len(rewards))], keywords, self._guard)
+        own = each_alone(rewards)[self._own_rows(len(rewards))]
+        with in_mode(self, training=self.model.training):
+            metrics = metrics_of(self.objectives, own, keywords, self._guard)
         self._guard.agree()
         return metrics
 
@@ -127,13 +143,28 @@ class ObjectiveTrainer(GRPOTrainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """TRL's, over the first ``eval_samples`` rows."""
-        if eval_dataset is None:
-            eval_dataset = self.eval_dataset
-        if isinstance(eval_dataset, str):
-            eval_dataset = self.eval_dataset[eval_dataset]
-        if eval_dataset is None:
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        if isinstance(rows, str):
+            rows = self.eval_dataset[rows]
+        if rows is None:
             raise ValueError("Evaluation needs an `eval_dataset`: give one to the trainer or to evaluate().")
-        return super().get_eval_dataloader(with_row_numbers(eval_dataset, self.args.eval_samples))
+        numbered = with_row_numbers(rows, self.args.eval_samples)
+        if not isinstance(eval_dataset, str):
+            return super().get_eval_dataloader(numbered)
+        all_sets, self.eval_dataset = self.eval_dataset, {eval_dataset: numbered}  # TRL keeps data loaders by this name
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.eval_dataset = all_sets
+
+    def get_test_dataloader(self, test_dataset: Any) -> Any:
+        """TRL's, for ``predict``."""
+        return super().get_test_dataloader(with_row_numbers(test_dataset, None))
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        if ROW not in self._signature_columns:  # which `remove_unused_columns` would remove
+            self._signature_columns.append(ROW)
 
     def evaluation_loop(
         self,
@@ -143,24 +174,45 @@ class ObjectiveTrainer(GRPOTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> Any:
-        """TRL's, at ``eval_temperature``, without drawing from training's random numbers."""
-        seed = (self.args.seed + 1) * 1_000_003 + self.state.global_step * 1_009 + self.accelerator.process_index
+        """TRL's, at ``eval_temperature`` and from random numbers of its own; without one, as TRL does it."""
         self._pool = MetricPool(self.num_generations_eval)
         self._shown = []
+        temperature = self.args.eval_temperature
         try:
-            with generating_at(self, self.args.eval_temperature), own_random_state(self.accelerator.device, seed):
+            with (
+                nullcontext() if temperature is None else generating_at(self, temperature),
+                nullcontext()
+                if temperature is None
+                else own_random_state(self.accelerator.device, self._evaluation_seed()),
+            ):
                 output = super().evaluation_loop(
                     dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
                 )
             evaluation = self._pool.evaluation(self.state.global_step)
         finally:
             self._pool = None
-        for i, name in enumerate(self.reward_func_names):
-            output.metrics[f"{metric_key_prefix}_{name}"] = evaluation.metrics[i]
-            output.metrics[f"{metric_key_prefix}_{name}_standard_error"] = evaluation.standard_error[i]
-        for name, value in self._evaluated(evaluation).items():
-            output.metrics[f"{metric_key_prefix}_{name}"] = value
+        figures = dict(zip(self.reward_func_names, evaluation.metrics, strict=True))
+        errors = zip(self.reward_func_names, evaluation.standard_error, strict=True)
+        figures |= {f"{name}_standard_error": error for name, error in errors}
+        for name, value in {**figures, **self._evaluated(evaluation)}.items():
+            output.metrics.setdefault(
+                f"{metric_key_prefix}_{name}", value
+            )  # eval_loss is TRL's, whatever has that name
         return output
+
+    def _evaluation_seed(self) -> int:
+        """What an evaluation with random numbers of its own draws from, here and now."""
+        step, process = self.state.global_step, self.accelerator.process_index
+        return int((self.args.seed + 1) * 1_000_003 + step * 1_009 + process)
+
+    @property
+    def num_generations_eval(self) -> int:
+        """Completions per prompt in an evaluation: one where it is greedy, for all would be the same."""
+        return 1 if self.args.eval_temperature == 0 else self._num_generations_eval
+
+    @num_generations_eval.setter
+    def num_generations_eval(self, count: int) -> None:
+        self._num_generations_eval = count
 
     def _evaluated(self, evaluation: Evaluation) -> dict[str, float]:
         """Take note of an evaluation; returns further figures to report with it."""

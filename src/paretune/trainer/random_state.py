@@ -1,14 +1,16 @@
-"""The random numbers that a forward pass draws."""
+"""The random numbers that training draws."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 
 class RandomState:
-    """The random state as it is now, to be gone back to.
+    """The random state of a forward pass as it is now, to be gone back to.
 
     Args:
         device: where the model computes.
@@ -30,11 +32,18 @@ class RandomState:
 
 @contextmanager
 def own_random_state(device: torch.device, seed: int | None = None) -> Iterator[None]:
-    """Inside, draw from `seed` (or go on); afterwards, go on as if nothing had been drawn."""
-    outside = RandomState(device)
+    """Inside, draw from `seed` (or go on); afterwards, go on as if nothing had been drawn.
+
+    That holds for Python's and numpy's random numbers, too: a reward may draw from them.
+    """
+    outside, python, numpy = RandomState(device), random.getstate(), np.random.get_state()
     if seed is not None:
         torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
     try:
         yield
     finally:
         outside.restore()
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -19,8 +19,10 @@ from paretune.trainer.checkpoints import (
     writing,
 )
 from paretune.trainer.config import MultiObjectiveConfig
+from paretune.trainer.evaluation import evaluation_temperature
 from paretune.trainer.interruption import Interruption
 from paretune.trainer.objective_trainer import ObjectiveTrainer
+from paretune.trainer.output_dir import check_new_run, check_output_dir
 from paretune.trainer.run_log import RunLog
 
 PACKAGES = ("paretune", "torch", "transformers", "trl", "accelerate", "moocore")
@@ -42,11 +44,16 @@ class ResumableTrainer(ObjectiveTrainer):
     def __init__(
         self, model: Any, objectives: Sequence[Objective], args: MultiObjectiveConfig, *positional: Any, **keywords: Any
     ) -> None:
+        if args.process_index == 0:  # which alone writes there, perhaps already
+            check_output_dir(args)
         super().__init__(model, objectives, args, *positional, **keywords)
         self.run_log = RunLog(self.objectives, args.output_dir if self.accelerator.is_main_process else None)
         self._interruption = Interruption(self.accelerator)
         self._sampler: Any = None
         self._save_total_limit: int | None = None
+        self._makes_optimizer = self.optimizer is None
+        self._at_first: dict[str, Any] | None = None  # the state before the first training
+        self._has_moved = False  # whether a step was made
         self.add_callback(self._interruption)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
@@ -55,22 +62,36 @@ class ResumableTrainer(ObjectiveTrainer):
         ``resume_from_checkpoint=True`` goes on from the newest whole checkpoint; a run without one begins again.
         On SIGINT or SIGTERM training ends after the current step with a checkpoint, on a second one at once.
 
+        Called once more, it resumes as a new trainer would; or, with ``overwrite_output_dir``, it begins a new run with
+        the policy as it is now, and all else (rule, archives, optimiser) as at first.
+
         Raises:
             BrokenCheckpointError: if the checkpoint to resume from is torn or was edited.
-            FileExistsError: if the output directory already holds a run and this one does not resume it.
+            FileExistsError: if the output directory already holds a run and this one neither resumes nor overwrites it.
             FloatingPointError: if the gradient was not finite in ten steps in a row.
             KeyboardInterrupt: if a signal ended it.
             RewardError: if a reward or metric function does not give one number for each completion.
+            ValueError: if the run would begin again, but this trainer has trained its policy already.
         """
+        if not resume_from_checkpoint and self.accelerator.is_main_process:
+            check_new_run(self.args)
         start = resume_point(self.args.output_dir, resume_from_checkpoint) if resume_from_checkpoint else None
         checkpoint = None if start is None or start.checkpoint is None else str(start.checkpoint)
-        if checkpoint is not None:
-            self.args.eval_on_start = False  # the record has that evaluation
+        if start is not None and checkpoint is None and self._has_moved:
+            raise ValueError(
+                f"The run in {self.args.output_dir!r} has no whole checkpoint and would begin again, but this trainer "
+                "has trained its policy already: make a new one."
+            )
+        self._begin()
         self.run_log.open(
             self._header(),
             resume_step=None if start is None else start.step,
             lines=None if start is None else start.lines,
+            overwrite=self.args.overwrite_output_dir,
         )
+        eval_on_start = self.args.eval_on_start
+        if checkpoint is not None:
+            self.args.eval_on_start = False  # the record has that evaluation
         # Hugging Face's own deletions know nothing of the front.
         self._save_total_limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
@@ -87,9 +108,21 @@ class ResumableTrainer(ObjectiveTrainer):
                 self.accelerator.wait_for_everyone()
             raise
         finally:
-            self.args.save_total_limit = self._save_total_limit
+            self.args.save_total_limit, self.args.eval_on_start = self._save_total_limit, eval_on_start
+            self._has_moved |= self.state.global_step > 0
+            self.is_in_train = False  # transformers forgets it where an error ended training
         self.run_log.close("finished", max_steps=self.state.max_steps)
         return result
+
+    def _begin(self) -> None:
+        """Let a training begin as in a new trainer, whatever this one has trained before."""
+        if self._at_first is None:
+            self._at_first = self._state()
+            return
+        self._load_state(self._at_first)
+        self._step, self._buffered_inputs = 0, None  # else TRL would go on in the middle of a batch
+        if self._makes_optimizer:
+            self.optimizer = None  # its learning rate has come to an end
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
         if self.state.global_step < self.state.max_steps:
@@ -134,8 +167,8 @@ class ResumableTrainer(ObjectiveTrainer):
             },
             "evaluation": {
                 "samples": args.eval_samples,
-                "temperature": args.eval_temperature,
-                "every": args.eval_steps if args.eval_strategy != "no" else None,
+                "temperature": evaluation_temperature(self, args.eval_temperature),
+                "every": args.eval_steps if args.eval_strategy == "steps" else None,
             },
             "settings": args.changed(),
             "processes": self.accelerator.num_processes,

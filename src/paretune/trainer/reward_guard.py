@@ -5,7 +5,7 @@
   one line names the objective, the function and, of several processes, the one where it happened; all end with it.
 - None or NaN: the objective does not apply to the completion, as in TRL.
 - A reward that is infinite or beyond ±1e16 would make variances overflow: the completion does not count, for any
-  objective. Its advantage is 0, its group's baseline is that of the others.
+  objective. Its advantage is 0, its group's baseline is that of the others. At weight 0 only the reward does not count.
 - An infinite metric (in single precision) does not count in the mean.
 - KeyboardInterrupt and SystemExit pass through.
 
@@ -24,7 +24,7 @@ from torch import Tensor
 from trl.trainer.utils import get_callable_name, is_async_callable
 
 from paretune.objectives import Objective, RewardError
-from paretune.trainer.reward_values import LARGEST, NoNumbersError, as_numbers, leave_out, overflows
+from paretune.trainer.reward_values import LARGEST, NoNumbersError, as_numbers, overflows
 from paretune.trainer.time_limit import TimeLimitError, await_within, call_within, check_time_limits
 
 T = TypeVar("T")
@@ -85,29 +85,21 @@ class RewardGuard:
             )
         return values.masked_fill(infinite, torch.nan)
 
-    def countable(self, rewards: Tensor, names: Sequence[str]) -> tuple[Tensor, int]:
-        """The rewards with the completions left out that do not count.
+    def warn_of_overflow(self, rewards: Tensor, names: Sequence[str]) -> None:
+        """Say of which objectives rewards overflow, once each.
 
         Args:
             rewards: ``[N, K]``, gathered over all processes.
             names: of the K objectives.
-
-        Returns:
-            ``[N, K]``, NaN in every row where a reward overflows, and the number of such rows.
         """
-        too_large = overflows(rewards)
-        rows = too_large.any(dim=1)
-        count = int(rows.sum())
-        if not count:
-            return rewards, 0
-        for name, column in zip(names, too_large.unbind(dim=1), strict=True):
+        for name, column in zip(names, overflows(rewards).unbind(dim=1), strict=True):
             if column.any() and self._accelerator.is_main_process:
                 self._warn_once(
                     f"The reward of objective {name!r} is infinite or beyond ±{LARGEST:g} for {int(column.sum())} of "
-                    f"{len(rewards)} completions: they do not count, for any objective. (Said once.)",
+                    f"{len(rewards)} completions: they do not count, for any objective, unless the weight of {name!r} "
+                    "is 0. (Said once.)",
                     f"reward {name}",
                 )
-        return leave_out(rewards, rows), count
 
     def agree(self) -> None:
         """Meet the other processes after all functions were called.

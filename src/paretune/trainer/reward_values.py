@@ -87,6 +87,28 @@ def overflows(rewards: Tensor) -> Tensor:
     return rewards.abs() > LARGEST
 
 
-def leave_out(rewards: Tensor, rows: Tensor) -> Tensor:
-    """The rewards ``[N, K]`` with all of those rows (``[N]`` truth values) NaN; the input is left as it was."""
-    return rewards.masked_fill(rows.unsqueeze(1), torch.nan)
+def each_alone(rewards: Tensor) -> Tensor:
+    """The rewards ``[N, K]`` with NaN in place of those that overflow; the input is left as it was."""
+    return rewards.masked_fill(overflows(rewards), torch.nan)
+
+
+def do_not_count(rewards: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Which completions do not count, as ``[N]`` truth values: those with a reward that overflows and has a weight.
+
+    Args:
+        rewards: ``[N, K]``, NaN where an objective does not apply.
+        weights: ``[K]``; None where any of them may be other than 0.
+    """
+    too_large = overflows(rewards)
+    if weights is not None:
+        too_large = too_large & (weights.to(rewards.device) != 0)
+    return too_large.any(dim=1)
+
+
+def countable(rewards: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The rewards ``[N, K]`` that count; the input is left as it was.
+
+    NaN stands for all rewards of a completion that does not count (:func:`do_not_count`). A reward at weight 0 that
+    overflows is NaN alone: it takes no completion away from the other objectives.
+    """
+    return each_alone(rewards).masked_fill(do_not_count(rewards, weights).unsqueeze(1), torch.nan)

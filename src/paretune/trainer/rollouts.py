@@ -1,13 +1,15 @@
 """The scored completions of one batch, and the advantages they come to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from paretune.advantages import estimate, normalize_then_sum, per_objective, sum_rewards
+from paretune.influence import Influence
 from paretune.trainer.config import MultiObjectiveConfig
+from paretune.trainer.reward_values import countable, do_not_count
 from paretune.weighting import Scalarization
 
 
@@ -17,15 +19,35 @@ class Rollouts:
 
     Args:
         config: says how rewards become advantages.
-        rewards: ``[N, K]`` after gates, NaN where an objective does not apply.
+        scored: ``[N, K]`` after gates, NaN where an objective does not apply. They may overflow.
         lengths: ``[N]`` completion lengths in tokens.
         loss_lengths: ``[N]``, the tokens that the loss counts.
+
+    Attributes:
+        rewards: ``[N, K]``, those that count. Until the weights are known each objective may have one.
+        uncounted: completions that do not count, since a reward that overflows may act on them.
     """
 
     config: MultiObjectiveConfig
-    rewards: Tensor
+    scored: Tensor
     lengths: Tensor
     loss_lengths: Tensor
+    rewards: Tensor = field(init=False)
+    uncounted: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._count(None)
+
+    def decided(self, scalarization: Scalarization) -> None:
+        """Let the completions count that only rewards at weight 0 would keep out.
+
+        The weights of a rule that hands over advantages say nothing of what acts: there nothing changes.
+        """
+        self._count(None if scalarization.advantages is not None else reward_weights(scalarization))
+
+    def _count(self, weights: Tensor | None) -> None:
+        self.rewards = countable(self.scored, weights)
+        self.uncounted = int(do_not_count(self.scored, weights).sum())
 
     def per_objective(self, factor: float = 1.0) -> Tensor:
         """Each objective's advantages ``[N, K]``, estimated alone, with all rewards times `factor`."""
@@ -39,6 +61,13 @@ class Rollouts:
         """
         scored = (~self.rewards.isnan()).sum(dim=0)
         return self.per_objective() * (len(self.rewards) / scored.clamp(min=1))
+
+    def where_applicable(self, influence: Influence | None) -> Influence | None:
+        """The influence with NaN for the objectives that apply to no completion; None where that is all of them."""
+        absent = self.rewards.isnan().all(dim=0).cpu()
+        if influence is None or absent.all():
+            return None
+        return replace(influence, values=influence.values.masked_fill(absent.to(influence.values.device), torch.nan))
 
     def combined(self, scalarization: Scalarization) -> Tensor:
         """The weighted rewards ``[N]``, in TRL's float32; NaN where no objective applies."""

@@ -45,25 +45,35 @@ class RunLog:
         self._step = 0
         self._left_out = 0  # updates of the batches whose lines are still to come
 
-    def open(self, header: dict[str, Any], *, resume_step: int | None, lines: Mapping[str, int] | None = None) -> None:
+    def open(
+        self,
+        header: dict[str, Any],
+        *,
+        resume_step: int | None,
+        lines: Mapping[str, int] | None = None,
+        overwrite: bool = False,
+    ) -> None:
         """Begin the record, or take it up again after `resume_step`.
 
         Args:
             header: what stands in run.json.
             resume_step: the optimiser steps done before, 0 where the run begins again; None for a new run.
             lines: how many lines its files then had.
+            overwrite: delete the run that stands where a new one goes.
 
         Raises:
             FileExistsError: if a new run would go where one already is.
             RunInUseError: if another process is writing there.
             ValueError: if the record does not go with what the run would go on from.
         """
+        self._step, self._left_out = resume_step or 0, 0
+        self._open_lines.clear()
+        self._closed_lines.clear()
         if self._directory is None:
             return
         self._record = RunRecord(self._directory)
-        self._step = resume_step or 0
         if resume_step is None:
-            self._record.start(header)
+            self._record.start(header, overwrite=overwrite)
         else:
             self._record.resume(resume_step, header, lines=lines)
 
@@ -249,7 +259,7 @@ def _written(
 
 
 class RunLogCallback(TrainerCallback):
-    """Writes each step's lines, and sees to it that the final policy is evaluated too.
+    """Writes each step's lines.
 
     Args:
         log: to be written to.
@@ -263,13 +273,8 @@ class RunLogCallback(TrainerCallback):
         self._finite_updates = finite_updates
         self._left_out = 0
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        """Write the lines; ask for an evaluation after the last step."""
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Write the lines."""
         before, self._left_out = self._left_out, self._finite_updates.left_out
         update_norm = self._step_scale.update_norm
         self._log.end_step(state.global_step, update_norm=update_norm, left_out=self._left_out - before)
-        if args.eval_strategy != "no" and state.global_step >= state.max_steps:
-            control.should_evaluate = True
-        return control

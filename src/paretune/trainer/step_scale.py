@@ -28,6 +28,12 @@ class StepScale(TrainerCallback):
         """One more micro-batch, of a batch with this factor, goes into the next step; their mean counts."""
         self._factors.append(factor)
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Forget the micro-batches of a training that ended before their step."""
+        self._factors.clear()
+
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:

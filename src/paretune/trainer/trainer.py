@@ -6,9 +6,8 @@ TRL's private methods are known to the modules of this folder alone.
 import math
 import time
 import warnings
-from collections.abc import Mapping, Sequence, Sized
-from dataclasses import asdict, replace
-from typing import Any, Literal, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,25 +15,21 @@ from trl import GRPOConfig
 
 from paretune.influence import Influence
 from paretune.objectives import Objective, Reward, as_objectives, check_objectives
+from paretune.trainer.arguments import by_name, check_rows
 from paretune.trainer.config import MultiObjectiveConfig
+from paretune.trainer.evaluating_trainer import EvaluatingTrainer
 from paretune.trainer.evaluation import MetricPool
 from paretune.trainer.finite_updates import FiniteUpdates
 from paretune.trainer.influence_meter import InfluenceMeter
+from paretune.trainer.modes import in_mode
 from paretune.trainer.random_state import RandomState
-from paretune.trainer.resumable_trainer import ResumableTrainer
 from paretune.trainer.rollouts import Rollouts, reward_weights
 from paretune.trainer.run_log import RunLogCallback
 from paretune.trainer.step_scale import StepScale
-from paretune.weighting import (
-    Batch,
-    Evaluation,
-    Measurements,
-    Scalarization,
-    WeightingRule,
-)
+from paretune.weighting import Batch, Measurements, Scalarization, WeightingRule
 
 
-class MultiObjectiveTrainer(ResumableTrainer):
+class MultiObjectiveTrainer(EvaluatingTrainer):
     """``trl.GRPOTrainer`` with a rule that sets the reward weights anew in every generation batch.
 
     All of ``GRPOTrainer``'s arguments keep their positions and meaning. A rule that needs no gradients sets
@@ -88,16 +83,19 @@ class MultiObjectiveTrainer(ResumableTrainer):
             )
         if not isinstance(weighting, WeightingRule):
             raise ValueError(f"`weighting` must be a rule, such as FixedWeights([...]), got {weighting!r}.")
+        further = by_name(positional, keywords)
+        own_data = further.get("environment_factory") is None
         for name, rows in {"train_dataset": train_dataset, "eval_dataset": eval_dataset}.items():
-            _check_rows(name, rows)
+            check_rows(name, rows, needs_prompts=own_data)
         given = as_objectives(objectives if objectives is not None else reward_funcs)
         self.weighting = weighting
         self.task = task
         self.task_details = dict(task_details or {})
-        if keywords.get("environment_factory") is None:  # whatever is wrong is said before a model is loaded
+        if own_data:  # else an environment may bring objectives, too
             self._check_objectives(given)
-        super().__init__(model, given, args, train_dataset, eval_dataset, *positional, **keywords)
-        self._check_objectives(self.objectives)
+        super().__init__(model, given, args, train_dataset, eval_dataset, **further)
+        self._check_objectives(self.objectives, brought=self.objectives[len(given) :])
+        self.reward_weights = weighting.initial_weights(len(self.objectives)).to(torch.float32)
         self._meter: InfluenceMeter | None = None
         self._check_rule()
 
@@ -107,10 +105,6 @@ class MultiObjectiveTrainer(ResumableTrainer):
         self._realised: Influence | None = None  # by the update of the batch before, measured in time for a checkpoint
         self._notes_passes = False
         self._scalarization: Scalarization | None = None
-        self._latest: Evaluation | None = None  # of the policy, whoever asked for it
-        self._evaluation: Evaluation | None = None  # the rule's latest
-        self._purpose: Literal["grid", "rule"] | None = None  # of the evaluation that is under way
-        self._batch = 0
         self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
         finite_updates = FiniteUpdates(self.accelerator)
         self.add_callback(finite_updates)
@@ -128,9 +122,19 @@ class MultiObjectiveTrainer(ResumableTrainer):
     def _is_sharded(self) -> bool:
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
-    def _check_objectives(self, objectives: list[Objective]) -> None:
-        check_objectives(objectives)
-        self.weighting.check(objectives)
+    def _check_objectives(self, objectives: list[Objective], brought: Sequence[Objective] = ()) -> None:
+        try:
+            check_objectives(objectives)
+            self.weighting.check(objectives)
+        except ValueError as error:
+            if not brought:
+                raise
+            name = brought[0].name
+            raise ValueError(
+                f"{error} ({', '.join(map(repr, (o.name for o in brought)))} is the environment's own `get_reward`. To "
+                f"give it a metric or bounds, rename that method to `_reward`, and give Objective({name!r}, lambda "
+                "environments, **_: [e._reward() for e in environments], bounds=(low, high)).)"
+            ) from error
 
     def _check_rule(self) -> None:
         wanted = self.weighting.measurements()
@@ -170,7 +174,7 @@ class MultiObjectiveTrainer(ResumableTrainer):
             if self._measures_before_update:
                 rollouts = self._current()
                 found = self._meter.before_update(self._buffered_inputs, rollouts.of_means())
-                self._influence = _where_applicable(found, rollouts)
+                self._influence = rollouts.where_applicable(found)
             self._meter.begin_batch(self._buffered_inputs)
         measured = time.perf_counter()
         if not self._decides_before_advantages:
@@ -211,9 +215,9 @@ class MultiObjectiveTrainer(ResumableTrainer):
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]
     ) -> Tensor:
-        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         if not self.model.training:
-            return rewards
+            return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        rewards = self._scored(inputs, prompts, completions, completion_ids_list)
         if self._wanted.evaluation == "rollouts" and not self._rule_knows_policy:
             pool = MetricPool(self.num_generations)
             own = range(len(rewards))[self._own_rows(len(rewards))]
@@ -223,7 +227,7 @@ class MultiObjectiveTrainer(ResumableTrainer):
         self._rollouts = Rollouts(self.args, rewards, self._lengths, loss_lengths=self._lengths)
         if self._decides_before_advantages:
             self._decide()
-        return rewards
+        return self._rollouts.rewards
 
     def _decide(self) -> None:
         """Let the rule see the batch, and set the reward weights that TRL shows and may use."""
@@ -251,6 +255,12 @@ class MultiObjectiveTrainer(ResumableTrainer):
             )
         self._scalarization = scalarization
         self.reward_weights = reward_weights(scalarization)
+        rollouts.decided(scalarization)
+
+    @property
+    def _uncounted(self) -> int:
+        """Completions of the latest batch, on all processes, that do not count."""
+        return self._current().uncounted
 
     def _current(self) -> Rollouts:
         if self._rollouts is None:
@@ -313,7 +323,7 @@ class MultiObjectiveTrainer(ResumableTrainer):
             return None
         if self._realised is None and self._buffered_inputs is not None and self._rollouts is not None:
             found = self._meter.after_update(self._buffered_inputs, self._rollouts.of_means())
-            self._realised = _where_applicable(found, self._rollouts)
+            self._realised = self._rollouts.where_applicable(found)
         realised, self._realised = self._realised, None
         return realised
 
@@ -336,63 +346,6 @@ class MultiObjectiveTrainer(ResumableTrainer):
         self._meter.note_pass(log_probs, entropies, state)
         return log_probs, entropies, auxiliary
 
-    # --- evaluation ---------------------------------------------------------------------------------------
-
-    def evaluate(
-        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
-    ) -> dict[str, float]:
-        """Every objective's metric and standard error, as ``eval_{name}`` and ``eval_{name}_standard_error``.
-
-        Those of the trainer's own evaluation set, during training, join the Pareto archive and the record; with
-        bounds ``eval_hypervolume`` is added. TRL's own figures (``eval_loss``, ``eval_reward``, …) are there too.
-        """
-        first = next(iter(self.eval_dataset)) if isinstance(self.eval_dataset, dict) else None
-        of_trainer = eval_dataset is None or (isinstance(eval_dataset, str) and eval_dataset == first)
-        self._purpose = "grid" if of_trainer and self.is_in_train else None
-        metrics: dict[str, float] = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
-        self._purpose = None
-        return metrics
-
-    def _evaluated(self, evaluation: Evaluation) -> dict[str, float]:
-        if self._purpose is not None:
-            self._latest = evaluation
-        if self._purpose != "grid":
-            return {}
-        hypervolume = self.run_log.evaluated(
-            evaluation,
-            batch=self._batch,
-            purpose="grid",
-            tokens=self._tokens,
-            completions=sorted(self._shown, key=lambda line: int(line["row"])),
-        )
-        return {} if hypervolume is None else {"hypervolume": hypervolume}
-
-    @property
-    def _rule_knows_policy(self) -> bool:
-        """Whether the rule's evaluation is of the current policy: several batches may go into one update.
-
-        One that is not finite in every objective may get better: other rollouts may have what this one lacked.
-        """
-        known = self._evaluation
-        return known is not None and known.step == self.state.global_step and all(map(math.isfinite, known.metrics))
-
-    def _evaluate_for_rule(self) -> None:
-        """Evaluate the policy on the validation set for the rule, unless the grid has just done so."""
-        if self._latest is None or self._latest.step != self.state.global_step:
-            self._purpose = "rule"
-            first = next(iter(self.eval_dataset)) if isinstance(self.eval_dataset, dict) else None
-            dataloader = self.get_eval_dataloader(first)
-            self.evaluation_loop(dataloader, "Evaluation", prediction_loss_only=True)
-            self._purpose = None
-            self._metrics["eval"].clear()
-            self.model.train()
-        assert self._latest is not None
-        self._set_rule_evaluation(self._latest)
-
-    def _set_rule_evaluation(self, evaluation: Evaluation) -> None:
-        self._evaluation = evaluation
-        self.run_log.evaluated(evaluation, batch=self._batch, purpose="rule", tokens=self._tokens)
-
     # --- steps, checkpoints and the record ----------------------------------------------------------------
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
@@ -408,7 +361,8 @@ class MultiObjectiveTrainer(ResumableTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         batch_is_done = self._step % (self.args.steps_per_generation * self.num_iterations) == 0
         if batch_is_done and self.weighting.measurements().influence is not None:
-            self._realised = self._influence_of_update()  # the state that it is measured from is not saved
+            with in_mode(self, training=True):  # an evaluation may have come before
+                self._realised = self._influence_of_update()  # the state that it is measured from is not saved
         super()._save_checkpoint(model, trial)
 
     def _header(self) -> dict[str, Any]:
@@ -423,43 +377,17 @@ class MultiObjectiveTrainer(ResumableTrainer):
         return {
             **super()._state(),
             "rule": self.weighting.state_dict(),
-            "batch": self._batch,
-            "latest": None if self._latest is None else asdict(self._latest),
-            "evaluation": None if self._evaluation is None else asdict(self._evaluation),
             "realised": None if self._realised is None else self._realised.values.tolist(),
         }
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         super()._load_state(state)
         self.weighting.load_state_dict(state["rule"])
-        self._batch = state["batch"]
-        self._latest = None if state["latest"] is None else Evaluation(**state["latest"])
-        self._evaluation = None if state["evaluation"] is None else Evaluation(**state["evaluation"])
+        self._rollouts = self._scalarization = self._realised = None
         if state["realised"] is not None:
             known = [math.nan if value is None else value for value in state["realised"]]
             values = torch.tensor(known, dtype=torch.float64)
             self._realised = Influence(values=values, method="realised")
-
-
-def _check_rows(name: str, rows: Any) -> None:
-    """Raise ``ValueError`` unless a data set has rows with a prompt, as far as it tells without being read."""
-    if isinstance(rows, dict):
-        for split, own in rows.items():
-            _check_rows(f"{name}[{split!r}]", own)
-        return
-    if isinstance(rows, Sized) and len(rows) == 0:
-        raise ValueError(f"`{name}` is empty: give at least one row.")
-    columns = getattr(rows, "column_names", None)
-    if isinstance(columns, list) and "prompt" not in columns:
-        raise ValueError(f"`{name}` has no column 'prompt', it has {', '.join(columns)}: rename the one that holds it.")
-
-
-def _where_applicable(influence: Influence | None, rollouts: Rollouts) -> Influence | None:
-    """An influence with NaN for the objectives that apply to none of the rollouts; None where that is all of them."""
-    absent = rollouts.rewards.isnan().all(dim=0).cpu()
-    if influence is None or absent.all():
-        return None
-    return replace(influence, values=influence.values.masked_fill(absent.to(influence.values.device), torch.nan))
 
 
 def _estimator(influence: Influence | None) -> dict[str, Any] | None:

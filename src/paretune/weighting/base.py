@@ -173,6 +173,10 @@ class WeightingRule(ABC):
         del estimator, scale_rewards, aggregation, max_grad_norm
         return None
 
+    def initial_weights(self, count: int) -> Tensor:
+        """The weights ``[K]`` before the first batch: equal ones, unless the rule knows others."""
+        return torch.full((count,), 1 / count, dtype=torch.float64)
+
     def measurements(self) -> Measurements:
         """What the next batch has to bring; asked once a batch, before it is generated."""
         return Measurements()

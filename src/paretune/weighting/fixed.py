@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from torch import Tensor
+
 from paretune.objectives import Objective
 from paretune.weighting.base import Batch, Scalarization, WeightingRule, check_count, check_weights
 
@@ -46,6 +48,10 @@ class FixedWeights(WeightingRule):
                 f"The preset {self.preset!r} needs three objectives, got {len(objectives)}: give the weights."
             )
         check_count(self.weights, objectives)
+
+    def initial_weights(self, count: int) -> Tensor:
+        """The weights."""
+        return self.weights
 
     def update(self, batch: Batch) -> Scalarization:
         """The weights."""

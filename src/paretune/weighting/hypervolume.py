@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
+from torch import Tensor
+
 from paretune.objectives import Objective
 from paretune.pareto import ParetoArchive, worst_corner
 from paretune.weighting.base import (
@@ -172,6 +174,10 @@ class HypervolumeGuided(WeightingRule):
             max_grad_norm=max_grad_norm,
         )
         return reason and f"HypervolumeGuided(apply_to={self.apply_to!r}): {reason}. apply_to='update' always acts."
+
+    def initial_weights(self, count: int) -> Tensor:
+        """The preferences."""
+        return self.weights
 
     def measurements(self) -> Measurements:
         """A fresh evaluation in every n-th batch."""

@@ -72,6 +72,10 @@ class ScheduledWeights(WeightingRule):
         share = (step - before) / (following - before)  # of whole numbers of any size, rounded once
         return (1 - share) * self._weights[after - 1] + share * self._weights[after]
 
+    def initial_weights(self, count: int) -> Tensor:
+        """The weights at step 0."""
+        return self.weights_at(0)
+
     def update(self, batch: Batch) -> Scalarization:
         """The weights at the batch's step."""
         return Scalarization(self.weights_at(batch.step))
