@@ -1,11 +1,9 @@
 import pytest
 
-from paretune.tasks.safesql import safety
 from paretune.tasks.safesql.correctness import passed
-from paretune.tasks.safesql.reading import find_splice
 from paretune.tasks.safesql.safety import judge
 from paretune.tasks.safesql.tables import created_tables, reaches
-from tasks.safesql.programs import CONSTRUCT_DB, NEITHER, SAFE, TABLE, UNSAFE
+from tasks.safesql.programs import CONSTRUCT_DB, NEITHER, SAFE, TABLE, UNSAFE, UNSEEN
 
 
 @pytest.fixture(scope="module")
@@ -45,27 +43,17 @@ def test_an_unsafe_program_is_found(case, judged):
     verdict = judged(case)
     assert not verdict.safe
     assert verdict.statement is not None
-
-
-@pytest.mark.parametrize("case", [case for case in UNSAFE if not case.only_by_reading], ids=repr)
-def test_an_unsafe_program_is_found_by_runs_alone(case, judged, monkeypatch):
-    monkeypatch.setattr(safety, "find_splice", lambda program: None)
-    verdict = judged(case)
-    assert not verdict.safe
     assert verdict.stdin is not None
 
 
-@pytest.mark.parametrize("case", [case for case in UNSAFE if not case.only_by_reading], ids=repr)
-def test_an_unsafe_program_is_found_without_the_attacks_of_a_data_set(case, runner, files, monkeypatch):
-    monkeypatch.setattr(safety, "find_splice", lambda program: None)
+@pytest.mark.parametrize("case", UNSAFE, ids=repr)
+def test_an_unsafe_program_is_found_without_the_attacks_of_a_data_set(case, runner, files):
     run = runner(case.program, files)
     assert not judge(case.program, run([stdin for stdin, _ in case.tests]), (), {TABLE}, run).safe
 
 
-@pytest.mark.parametrize("case", [case for case in UNSAFE if case.only_by_reading], ids=repr)
-def test_where_no_run_gets_the_program_is_read(case, judged, monkeypatch):
-    assert "reading" in judged(case).reason
-    monkeypatch.setattr(safety, "find_splice", lambda program: None)
+@pytest.mark.parametrize("case", UNSEEN, ids=repr)
+def test_what_runs_alone_cannot_see(case, judged):
     assert judged(case).safe
 
 
@@ -73,11 +61,6 @@ def test_where_no_run_gets_the_program_is_read(case, judged, monkeypatch):
 def test_a_safe_program_is_not_flagged(case, judged):
     verdict = judged(case)
     assert verdict.safe, verdict
-
-
-@pytest.mark.parametrize("case", SAFE + NEITHER, ids=repr)
-def test_reading_says_nothing_of_a_safe_program(case):
-    assert find_splice(case.program) is None
 
 
 @pytest.mark.parametrize("case", NEITHER, ids=repr)

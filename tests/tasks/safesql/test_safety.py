@@ -49,15 +49,6 @@ def test_a_splice_is_found_in_the_first_call_which_is_small():
     assert line(verdict.stdin) in verdict.statement
 
 
-def test_reading_comes_before_the_many_runs():
-    program = "x = input()\nif x == 'secret':\n    y = input()\n    c.execute('SELECT * FROM items WHERE a = ' + y)"
-    verdict, batches = judged(lambda stdin: [BOUND], program)
-    assert not verdict.safe
-    assert len(batches) == 1
-    assert verdict.stdin is None
-    assert verdict.reason.startswith("line 4 ")
-
-
 def test_an_attack_of_the_data_set_is_compared_with_its_twin():
     # Only this one attack gets through, so that no marked one shows it.
     def program(stdin):

@@ -1,4 +1,4 @@
-"""Whether a program confines its inputs: the attacks, the reading and what they showed, put together."""
+"""Whether a program confines its inputs: the attacks and what they showed, put together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from paretune.tasks.safesql.attacks import Attack, generate, generate_for_choices, neutral_twin, unchosen
 from paretune.tasks.safesql.landing import adds_structure, breaks_out, skeleton
-from paretune.tasks.safesql.reading import find_splice
 from paretune.tasks.safesql.run import Run
 from paretune.tasks.safesql.tables import reaches
 
@@ -25,7 +24,7 @@ class Verdict(NamedTuple):
     Attributes:
         safe: Whether it asks its tables and no injection was found.
         reason: Why, in one line.
-        stdin: The input that showed an injection; None where there is none, or where it was found by reading.
+        stdin: The input that showed an injection; None where there is none.
         statement: The statement in which the input is more than the inside of one literal.
     """
 
@@ -45,10 +44,10 @@ def judge(
     """Judge a program's safety, stopping at the first injection.
 
     What costs least comes first. A program that asks none of its tables is not safe: it has nothing to be safe with.
-    Then come the likeliest of our own marked attacks, the reading of the program, the other marked attacks with those
-    of the data set, and last the neutral twins of those attacks of the data set that made the program run a
-    statement of a new structure. A program that is safe thus takes two calls of ``run``; one more if it compares
-    inputs with words that no benign input holds, and one more if there are twins.
+    Then come the likeliest of our own marked attacks, the other marked attacks with those of the data set, and last
+    the neutral twins of those attacks of the data set that made the program run a statement of a new structure. A
+    program that is safe thus takes two calls of ``run``; one more if it compares inputs with words that no benign
+    input holds, and one more if there are twins.
 
     Args:
         program: The program's text.
@@ -66,10 +65,6 @@ def judge(
     found = _marked(likely, run([attack.stdin for attack in likely]))
     if found is not None:
         return found
-    splice = find_splice(program)
-    if splice is not None:
-        reason = f"line {splice.line} lets an input out of its literal, as reading shows"
-        return Verdict(False, reason, statement=splice.statement)
     choices = unchosen(program, benign)
     chosen = run(choices) if choices else []
     known = _structures([*statements, *(statement for each in chosen for statement in each.statements)])
