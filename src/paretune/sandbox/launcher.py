@@ -32,7 +32,14 @@ from paretune.sandbox.slot import Slot
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LAST_SECONDS = 5.0
-_NOT_RUN: dict[str, Any] = {"status": "timeout", "exit": None, "output": "", "statements": [], "databases": None}
+_NOT_RUN: dict[str, Any] = {
+    "status": "timeout",
+    "exit": None,
+    "output": "",
+    "statements": [],
+    "reached": [],
+    "databases": None,
+}
 
 
 class _Program:

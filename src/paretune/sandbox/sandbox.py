@@ -72,6 +72,8 @@ class Outcome:
         exit: the exit status, minus the signal, or None where there is none.
         output: what it printed, without the prompts of ``input()``.
         statements: those handed to its databases, in order.
+        reached: the tables and views, in lower case after their database's file name, that a statement read, wrote or
+            made that did not fail. SQLite itself says so. Databases without a file name do not count.
         databases: as it left them, if they were to be kept and it was not cut off.
     """
 
@@ -79,6 +81,7 @@ class Outcome:
     exit: int | None
     output: str
     statements: tuple[Statement, ...]
+    reached: frozenset[tuple[str, str]] = frozenset()
     databases: dict[str, bytes] | None = field(default=None, repr=False)
 
     @property
@@ -235,6 +238,7 @@ def _outcome(message: Mapping[str, Any]) -> Outcome:
         exit=message["exit"],
         output=message["output"],
         statements=tuple(Statement(entry["method"], entry["statement"]) for entry in message["statements"]),
+        reached=frozenset((name, table) for name, table in message["reached"]),
         databases=None if left is None else {name: base64.b64decode(content) for name, content in left.items()},
     )
 

@@ -27,6 +27,11 @@ class LostError(Exception):
     """A sandbox did not start, or died; the run it was for has no outcome."""
 
 
+def without_end(status: str) -> dict[str, Any]:
+    """The outcome of a run of which nothing is known but this."""
+    return {"status": status, "exit": None, "output": "", "statements": [], "reached": [], "databases": None}
+
+
 class Slot:
     """A place for one sandbox.
 
@@ -58,7 +63,7 @@ class Slot:
             except (LostError, OSError):
                 self.stop()
         self._run("", "", {}, keep=False)
-        return {"status": "lost", "exit": None, "output": "", "statements": [], "databases": None}
+        return without_end("lost")
 
     def start(self) -> None:
         """Start the sandbox, if it is not running.
@@ -146,13 +151,14 @@ class Slot:
             raise LostError("one of its processes was killed")
         if end is None or not end["clean"]:
             self.stop()
-        statements, left = _read_record(said[record])
+        statements, reached, left = _read_record(said[record])
         status = "timeout" if end is None or end["timeout"] else "overflow" if overflow else "exited"
         return {
             "status": status,
             "exit": None if end is None else end["exit"],
             "output": said[output].decode(errors="replace"),
             "statements": statements,
+            "reached": reached,
             "databases": left if status == "exited" else None,
         }
 
@@ -206,24 +212,31 @@ def _file(content: bytes) -> int:
     return descriptor
 
 
-def _read_record(record: bytes) -> tuple[list[dict[str, str]], dict[str, str] | None]:
-    """The statements, and the databases that were left, in base64.
+def _read_record(record: bytes) -> tuple[list[dict[str, str]], list[list[str]], dict[str, str] | None]:
+    """The statements, the tables that they reached, and the databases that were left, in base64.
 
     A torn last line is the one at which the run ended. So is one that says something else: it would be written by a
     database engine that a program has got hold of.
     """
     statements: list[dict[str, str]] = []
+    reached: list[list[str]] = []
     for line in record.split(b"\n")[:-1]:
         try:
             entry = json.loads(line)
             match entry:
                 case {"method": "execute" | "executemany" | "executescript" as method, "statement": str(statement)}:
                     statements.append({"method": method, "statement": statement})
+                case {"reached": list(tables)}:
+                    reached += [[str(name), str(table)] for name, table in tables]
                 case {"databases": dict(left)}:
                     contents = {name: base64.b64decode(content["of"], validate=True) for name, content in left.items()}
-                    return statements, {name: base64.b64encode(part).decode() for name, part in contents.items()}
+                    return (
+                        statements,
+                        reached,
+                        {name: base64.b64encode(part).decode() for name, part in contents.items()},
+                    )
                 case _:
                     break
         except (ValueError, TypeError, KeyError, RecursionError):
             break
-    return statements, None
+    return statements, reached, None

@@ -20,7 +20,7 @@ _STREAMS = (
 
 
 for _class in vars(client).values():  # a program shows an error as sqlite3's
-    if isinstance(_class, type) and _class.__module__ == client.__name__:
+    if isinstance(_class, type) and _class.__module__.startswith(f"{__package__}."):
         _class.__module__ = "sqlite3"
 
 
