@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from paretune.sandbox import image
 from paretune.sandbox.backends import BACKENDS
 from paretune.sandbox.limits import Limits
 
@@ -51,17 +52,23 @@ class Slot:
         """Run a program on one input; its outcome, as :class:`~paretune.sandbox.Outcome` has it.
 
         A sandbox that dies is replaced and the run repeated. Where all :data:`ATTEMPTS` die and yet a sandbox runs
-        an empty program, the program is what kills them, and that is its outcome.
+        an empty program, the program is what kills them, and that is its outcome. So it is with a program that is
+        killed alone: once may be somebody outside, a kernel short of memory say; a second time it is its own end.
 
         Raises:
             LostError: if no sandbox can be started.
             OSError: likewise, for want of descriptors, memory or processes.
         """
+        killed = False
         for _ in range(ATTEMPTS):
             try:
-                return self._run(text, standard_input, databases, keep=keep)
+                outcome = self._run(text, standard_input, databases, keep=keep)
             except (LostError, OSError):
                 self.stop()
+                continue
+            if killed or outcome["exit"] != -signal.SIGKILL or outcome["status"] == "timeout":
+                return outcome
+            killed = True
         self._run("", "", {}, keep=False)
         return without_end("lost")
 
@@ -75,6 +82,7 @@ class Slot:
             return
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
+        image.date(self.scratch)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.memfd_create("said"), "w+b", buffering=0) as said:
             start = BACKENDS[self.backend](self.folder, self.scratch, self.limits, theirs.fileno())
@@ -148,7 +156,7 @@ class Slot:
         most = {output: self.limits.output, record: _SNAPSHOT if keep else self.limits.output}
         end, said, overflow = self._follow(most)
         if end is not None and end["killed"]:
-            raise LostError("one of its processes was killed")
+            raise LostError("the process with its databases was killed")
         if end is None or not end["clean"]:
             self.stop()
         statements, reached, left = _read_record(said[record])
