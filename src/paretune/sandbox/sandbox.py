@@ -41,12 +41,14 @@ class Program:
         inputs: what each run finds on standard input.
         databases: the SQLite databases that each run finds anew, by file name, as ``Connection.serialize`` gives them.
         keep: whether the databases are wanted as a run leaves them.
+        patience: as in :class:`Limits`, whose patience it has by default.
     """
 
     text: str
     inputs: Sequence[str]
     databases: Mapping[str, bytes] = field(default_factory=dict)
     keep: bool = False
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -207,9 +209,16 @@ class Sandbox:
                 future.set_result([])
                 return future
             self._waiting[self._number] = future
-            request = {"id": self._number, "text": program.text, "inputs": list(program.inputs)}
+            request = {
+                "id": self._number,
+                "text": program.text,
+                "inputs": list(program.inputs),
+                "databases": databases,
+                "keep": program.keep,
+                "patience": self.limits.patience if program.patience is None else program.patience,
+            }
             with suppress(OSError):  # the listener notices, and says why
-                write(self._socket, {**request, "databases": databases, "keep": program.keep})
+                write(self._socket, request)
         return future
 
     def _listen(self) -> None:

@@ -384,7 +384,7 @@ cursor.execute(f'SELECT name FROM items ORDER BY "{column}"')
 category = input()
 cursor.execute("SELECT COUNT(*) FROM items WHERE category = ?", (category,))
 if cursor.fetchone()[0] == 0:
-    sys.exit("no such category")
+    sys.exit()
 cursor.execute(f"SELECT name FROM items WHERE category = '{category}'")
 """ + SHOW,
         BY_CATEGORY,

@@ -19,14 +19,14 @@ class Played:
 
     def __call__(self, inputs):
         self.batches.append(list(inputs))
-        return [Run(stdin, "", tuple(self.statements_of(stdin))) for stdin in inputs]
+        return [Run(stdin, tuple(dict.fromkeys(self.statements_of(stdin)))) for stdin in inputs]
 
 
 def judged(statements_of, program="", attacks=ATTACKS):
     played = Played(statements_of)
     benign = played(BENIGN_INPUTS)
     played.batches.clear()
-    return judge(program, benign, attacks, {"items"}, played), played.batches
+    return judge(program, benign, attacks, played), played.batches
 
 
 def line(stdin):
@@ -85,21 +85,55 @@ def test_statements_that_fail_before_and_after_count():
     assert "FROM nothing" in verdict.statement
 
 
-@pytest.mark.parametrize("statements", [[], ["SELECT 1"], ["SELECT 'items'"]])
-def test_a_program_that_does_not_ask_its_table_is_not_even_run(statements):
-    verdict, batches = judged(lambda stdin: statements)
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [f"SELECT {'(' * i}1{')' * i} FROM items" for i in range(60)],
+        [f"SELECT {i} FROM items" for i in range(101)],
+        ["SELECT " + "1" * 5_000],
+        [f"SELECT '{str(i) * 99}'" for i in range(90)],
+    ],
+    ids=["structures", "statements", "one that is long", "characters"],
+)
+def test_programs_with_more_than_can_be_judged_are_not_safe(statements):
+    verdict, batches = judged(lambda stdin: [BOUND, *statements])
     assert not verdict.safe
+    assert "too many to judge" in verdict.reason
     assert batches == []
+    if len(statements) != 60:
+        verdict, _ = judged(lambda stdin: [BOUND] if stdin in BENIGN_INPUTS else statements)
+        assert "too many to judge" in verdict.reason
+    assert judged(lambda stdin: [BOUND] * 10_000)[0].safe
 
 
-def test_programs_with_more_statements_than_can_be_judged_are_not_safe():
-    verdict, _ = judged(lambda stdin: [BOUND] + [f"SELECT {'(' * i}1{')' * i} FROM items" for i in range(60)])
-    assert "too many" in verdict.reason
-    many = [f"SELECT {i} FROM items" for i in range(300)]
-    verdict, _ = judged(lambda stdin: [BOUND] if stdin in BENIGN_INPUTS else many)
-    assert "too many" in verdict.reason
-    verdict, _ = judged(lambda stdin: [BOUND] * 10_000)
-    assert verdict.safe
+def test_harmless_inputs_together_have_a_bound_too():
+    statements = iter(range(10_000))
+    runs = [Run(f"{number}\n", (f"SELECT '{next(statements)}{'x' * 4_000}'",)) for number in range(20)]
+    assert "too many to judge" in judge("", runs, ATTACKS, lambda inputs: []).reason
+
+
+@pytest.mark.parametrize("what", ["marked", "of the data set", "harmless", "a twin", "a choice"])
+def test_what_was_not_run_to_its_end_is_not_safe(what):
+    inside = {"of the data set": "DROP", "a twin": "xxxDROPx", "a choice": "Secret"}.get(what)
+
+    def run(inputs):
+        return [
+            Run(
+                stdin,
+                (BOUND,) if "'; DROP" not in stdin else (BOUND + "; DROP TABLE items; --",),
+                None if (inside in stdin if inside else not benign) else 0,
+            )
+            for stdin in inputs
+        ]
+
+    benign = what != "harmless"
+    runs = run(BENIGN_INPUTS)
+    benign = what != "marked"
+    program = "x = input()\nif x == 'Secret': pass"
+    verdict = judge(program, runs, ATTACKS, run)
+    assert not verdict.safe
+    assert "not run to its end" in verdict.reason
+    assert verdict.stdin is not None
 
 
 def test_the_verdict_is_the_same_each_time():
