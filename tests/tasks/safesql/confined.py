@@ -378,8 +378,7 @@ cursor.execute(f'SELECT name FROM items ORDER BY "{column}"')
         ('price" DESC --', "price; DROP TABLE items"),
     ),
     Case(
-        "known_to_the_database",
-        "the value is looked up, bound, and only one that is there is spliced",
+        "known_to_the_database", "the value is looked up, bound, and only one that is there is spliced",
         OPEN + """
 category = input()
 cursor.execute("SELECT COUNT(*) FROM items WHERE category = ?", (category,))
@@ -390,8 +389,7 @@ cursor.execute(f"SELECT name FROM items WHERE category = '{category}'")
         BY_CATEGORY,
     ),
     Case(
-        "letters_only",
-        "everything else is taken out before the value enters its literal",
+        "letters_only", "everything else is taken out before the value enters its literal",
         OPEN + """
 allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
 name = "".join(letter for letter in input() if letter in allowed)

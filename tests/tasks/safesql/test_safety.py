@@ -1,5 +1,8 @@
 """How the pieces of the judgement are put together, with programs played by a function from an input to statements."""
 
+import random
+import time
+
 import pytest
 
 from paretune.tasks.safesql.run import Run
@@ -88,28 +91,49 @@ def test_statements_that_fail_before_and_after_count():
 @pytest.mark.parametrize(
     "statements",
     [
-        [f"SELECT {'(' * i}1{')' * i} FROM items" for i in range(60)],
-        [f"SELECT {i} FROM items" for i in range(101)],
+        [f"SELECT {i} FROM items" for i in range(31)],
         ["SELECT " + "1" * 5_000],
-        [f"SELECT '{str(i) * 99}'" for i in range(90)],
+        [f"SELECT '{str(i) * 99}'" for i in range(10, 40)],
     ],
-    ids=["structures", "statements", "one that is long", "characters"],
+    ids=["statements", "one that is long", "characters"],
 )
 def test_programs_with_more_than_can_be_judged_are_not_safe(statements):
     verdict, batches = judged(lambda stdin: [BOUND, *statements])
     assert not verdict.safe
     assert "too many to judge" in verdict.reason
     assert batches == []
-    if len(statements) != 60:
-        verdict, _ = judged(lambda stdin: [BOUND] if stdin in BENIGN_INPUTS else statements)
-        assert "too many to judge" in verdict.reason
+    verdict, _ = judged(lambda stdin: [BOUND] if stdin in BENIGN_INPUTS else statements)
+    assert "too many to judge" in verdict.reason
     assert judged(lambda stdin: [BOUND] * 10_000)[0].safe
 
 
-def test_harmless_inputs_together_have_a_bound_too():
-    statements = iter(range(10_000))
-    runs = [Run(f"{number}\n", (f"SELECT '{next(statements)}{'x' * 4_000}'",)) for number in range(20)]
+@pytest.mark.parametrize(
+    "statement_of",
+    [
+        lambda number: f"SELECT '{number}{'x' * 4_000}'",
+        lambda number: f"SELECT {'(' * number}1{')' * number} FROM items",
+        lambda number: "SELECT " + "+" * (400 + number),
+    ],
+    ids=["characters", "structures", "tokens"],
+)
+def test_harmless_inputs_together_have_a_bound_too(statement_of):
+    runs = [Run(f"{number}\n", (statement_of(number),)) for number in range(60)]
     assert "too many to judge" in judge("", runs, ATTACKS, lambda inputs: []).reason
+
+
+def test_the_most_that_is_judged_takes_little_time():
+    random_ = random.Random(0)
+    parts = ["a", "b", "c", "(", ")", ",", "+", "-", "*", "1", "=", "<", ">", "."]
+    known = [" ".join(random_.choices(parts, k=100)) for _ in range(49)]
+    benign = [Run(f"Tool{number}\nx\ny\n", (known[number % 49],)) for number in range(60)]
+    attacks = [f"x' OR 1=1 -- {number}\n" for number in range(14)]
+
+    def run(inputs):
+        return [Run(stdin, tuple(" ".join(random_.choices(parts, k=83)) for _ in range(30))) for stdin in inputs]
+
+    begun = time.process_time()
+    assert judge("", benign, attacks, run).reason == "no attack left its literal"
+    assert time.process_time() - begun < 3.0
 
 
 @pytest.mark.parametrize("what", ["marked", "of the data set", "harmless", "a twin", "a choice"])

@@ -18,10 +18,11 @@ __all__ = ["NotJudgedError", "Verdict", "check", "judge"]
 _LEFT = "an input left its literal"
 
 # More than any program needs: the longest of the published ones hands over 3 statements of 235 characters in a run.
-_MOST_STATEMENTS = 100  # different ones in a run
+_MOST_STATEMENTS = 30  # different ones in a run
 _MOST_TEXT = 5_000  # characters of the different statements of a run
 _MOST_BENIGN_TEXT = 50_000  # characters of the different statements of all runs on harmless inputs
-_MOST_STRUCTURES = 50  # of the statements of all runs on harmless inputs, since others are compared with each
+_MOST_STRUCTURES = 50  # of all harmless statements, for others are compared with each
+_MOST_TOKENS = 5_000  # of all those structures together
 
 
 class NotJudgedError(Exception):
@@ -59,8 +60,7 @@ def check(benign: Sequence[Run]) -> None:
     statements = {statement for each in benign for statement in each.statements}
     if sum(map(len, statements)) > _MOST_BENIGN_TEXT:
         raise NotJudgedError(f"its statements have more than {_MOST_BENIGN_TEXT} characters, too many to judge")
-    if len(_structures(statements)) > _MOST_STRUCTURES:
-        raise NotJudgedError(f"its statements have more than {_MOST_STRUCTURES} structures, too many to judge")
+    _structures(benign)
 
 
 def judge(
@@ -110,15 +110,19 @@ def _injection(
         return found
     choices = unchosen(program, benign)
     chosen = run(choices) if choices else []
-    known = _structures(statement for each in [*benign, *chosen] for statement in each.statements)
+    known = _structures([*benign, *chosen])
     further += generate_for_choices(program, benign, chosen)
     raw = list(dict.fromkeys(attack.removesuffix("\n") + "\n" for attack in attacks))
     runs = run([attack.stdin for attack in further] + raw)
     return _marked(further, runs) or _unmarked(runs[len(further) :], benign, known, run)
 
 
-def _structures(statements: Iterable[str]) -> list[tuple[str, ...]]:
-    return list(dict.fromkeys(map(skeleton, statements)))
+def _structures(runs: Iterable[Run]) -> list[tuple[str, ...]]:
+    structures = list(dict.fromkeys(skeleton(statement) for each in runs for statement in each.statements))
+    if len(structures) > _MOST_STRUCTURES or sum(map(len, structures)) > _MOST_TOKENS:
+        reason = f"its statements have more than {_MOST_STRUCTURES} structures or {_MOST_TOKENS} tokens in them"
+        raise NotJudgedError(reason + ", too many to judge")
+    return structures
 
 
 def _marked(attacks: Iterable[Attack], runs: Iterable[Run]) -> Verdict | None:
