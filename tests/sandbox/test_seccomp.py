@@ -1,5 +1,6 @@
 """The system call filter: its numbers are the kernel's, and the program decides as it should."""
 
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ HEADERS = {
 BY_ARGUMENTS = {
     name.removeprefix("_").lower(): numbers
     for name, numbers in vars(seccomp).items()
-    if name in ("_CLONE", "_CLONE3", "_PRLIMIT", "_PRCTL", "_IOCTL", "_FCNTL", "_SENDTO")
+    if name in ("_CLONE", "_CLONE3", "_PRLIMIT", "_PRCTL", "_IOCTL", "_FCNTL", "_SENDTO", "_OPEN", "_OPENAT")
 }
 KERNEL_NAMES = {"prlimit": "prlimit64"}
 ALLOW, KILL = "allow", "kill"
@@ -32,6 +33,7 @@ REFUSED = {  # some that would let a program out: (x86_64, aarch64)
     "seccomp": (317, 277), "personality": (135, 92), "memfd_create": (319, 279), "execveat": (322, 281),
     "symlinkat": (266, 36), "linkat": (265, 37), "mknodat": (259, 33), "fchmodat": (268, 53), "fchownat": (260, 54),
     "utimensat": (280, 88), "shmget": (29, 194), "mq_open": (240, 180), "timer_create": (222, 107),
+    "flock": (73, 32), "inotify_init1": (294, 26), "fanotify_init": (300, 262),
     "init_module": (175, 105), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "reboot": (169, 142),
     "sched_setaffinity": (203, 122), "landlock_restrict_self": (446, 446), "open_by_handle_at": (304, 265),
 }  # fmt: skip
@@ -92,7 +94,7 @@ def test_each_number_stands_once(machine: str) -> None:
     numbers = [columns[column] for columns in (*seccomp.ALLOWED.values(), *BY_ARGUMENTS.values())]
     present = [number for number in numbers if number is not None]
     assert len(set(present)) == len(present)
-    assert len(BY_ARGUMENTS) == 7
+    assert len(BY_ARGUMENTS) == 9
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -126,10 +128,18 @@ def test_calls_by_their_arguments(machine: str) -> None:
         assert call("ioctl", 1, request) == ALLOW
     for request in (0x5412, 0x541D, 0x8901, 0x8902, 0x5452, 0x40045203, 0):  # TIOCSTI, TIOCCONS, FIOSETOWN, FIOASYNC, …
         assert call("ioctl", 1, request) == ENOTTY
-    for command in (*range(8), 1030):
+    for command in (*range(5), 1030):
         assert call("fcntl", 3, command) == ALLOW
+    for command in (5, 6, 7, 36, 37, 38):  # F_GETLK, F_SETLK, F_SETLKW, and those of open file descriptions
+        assert call("fcntl", 3, command) == EPERM
     for command in (8, 10, 15, 1024, 1026, 1031, 1033):  # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY, …
         assert call("fcntl", 3, command) == EPERM
+    for name, before in (("openat", (3, 4096)), ("open", (4096,))):
+        if BY_ARGUMENTS[name][column] is not None:
+            for flags in (os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_EXCL, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC):
+                assert call(name, *before, flags) == ALLOW
+            for flag in (os.O_PATH, os.O_TMPFILE):
+                assert call(name, *before, flag | os.O_RDWR) == EPERM
     assert call("prctl", 1, 9) == ALLOW
     for option, value in ((1, 0), (1, 15), (4, 1), (22, 2), (15, 9), (38, 9), (0x59616D61, 9)):
         assert call("prctl", option, value) == EPERM

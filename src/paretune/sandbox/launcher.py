@@ -7,7 +7,8 @@ sends those to all processes of a job, and the trainer may want to save its stat
 The arguments are a descriptor, a socket to the trainer, and the settings. Both sides write JSON values, each after its
 length in 8 bytes. The trainer sends programs::
 
-    {"id": 7, "text": "print(input())", "inputs": ["1\n", "2\n"], "databases": {NAME: BASE64}, "keep": false}
+    {"id": 7, "text": "print(input())", "inputs": ["1\n", "2\n"], "databases": {NAME: BASE64}, "keep": false,
+     "patience": 2}
 
 and gets ``{"id": 7, "outcomes": [...]}`` when all inputs were run, or ``{"failed": REASON}`` when nothing can be run.
 """
@@ -32,14 +33,21 @@ from paretune.sandbox.slot import Slot
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LAST_SECONDS = 5.0
-_NOT_RUN: dict[str, Any] = {"status": "timeout", "exit": None, "output": "", "statements": [], "databases": None}
+_NOT_RUN: dict[str, Any] = {
+    "status": "timeout",
+    "exit": None,
+    "output": "",
+    "statements": [],
+    "reached": [],
+    "databases": None,
+}
 
 
 class _Program:
     """A program on its way through the slots."""
 
-    def __init__(self, request: Mapping[str, Any], patience: int) -> None:
-        self.request, self.patience = request, patience
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self.request, self.patience = request, int(request["patience"])
         self.outcomes: list[dict[str, Any] | None] = [None] * len(request["inputs"])
         self.running = 0
         self.held_back: list[tuple[int, int]] = []  # inputs that wait for a run to end, as the queue has them
@@ -92,7 +100,7 @@ class Launcher:
         try:
             number = 0
             while True:
-                program = _Program(read(self.trainer), self.limits.patience)
+                program = _Program(read(self.trainer))
                 for index in range(len(program.outcomes)):
                     self.waiting.put((index, number := number + 1, program))
         except (EOFError, OSError):

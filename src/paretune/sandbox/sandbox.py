@@ -41,12 +41,14 @@ class Program:
         inputs: what each run finds on standard input.
         databases: the SQLite databases that each run finds anew, by file name, as ``Connection.serialize`` gives them.
         keep: whether the databases are wanted as a run leaves them.
+        patience: as in :class:`Limits`, whose patience it has by default.
     """
 
     text: str
     inputs: Sequence[str]
     databases: Mapping[str, bytes] = field(default_factory=dict)
     keep: bool = False
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Outcome:
         exit: the exit status, minus the signal, or None where there is none.
         output: what it printed, without the prompts of ``input()``.
         statements: those handed to its databases, in order.
+        reached: the tables and views, in lower case after their database's file name, that a statement read, wrote or
+            made that did not fail. SQLite itself says so. Databases without a file name do not count.
         databases: as it left them, if they were to be kept and it was not cut off.
     """
 
@@ -79,6 +83,7 @@ class Outcome:
     exit: int | None
     output: str
     statements: tuple[Statement, ...]
+    reached: frozenset[tuple[str, str]] = frozenset()
     databases: dict[str, bytes] | None = field(default=None, repr=False)
 
     @property
@@ -204,9 +209,16 @@ class Sandbox:
                 future.set_result([])
                 return future
             self._waiting[self._number] = future
-            request = {"id": self._number, "text": program.text, "inputs": list(program.inputs)}
+            request = {
+                "id": self._number,
+                "text": program.text,
+                "inputs": list(program.inputs),
+                "databases": databases,
+                "keep": program.keep,
+                "patience": self.limits.patience if program.patience is None else program.patience,
+            }
             with suppress(OSError):  # the listener notices, and says why
-                write(self._socket, {**request, "databases": databases, "keep": program.keep})
+                write(self._socket, request)
         return future
 
     def _listen(self) -> None:
@@ -235,6 +247,7 @@ def _outcome(message: Mapping[str, Any]) -> Outcome:
         exit=message["exit"],
         output=message["output"],
         statements=tuple(Statement(entry["method"], entry["statement"]) for entry in message["statements"]),
+        reached=frozenset((name, table) for name, table in message["reached"]),
         databases=None if left is None else {name: base64.b64decode(content) for name, content in left.items()},
     )
 

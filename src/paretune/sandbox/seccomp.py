@@ -22,19 +22,23 @@ REQUESTS = (0x5401, 0x5413, 0x5450, 0x5451, 0x541B, 0x5421)
 """The ioctl requests by which an interpreter finds out what a descriptor is and sets whether it blocks: TCGETS,
 TIOCGWINSZ, FIONCLEX, FIOCLEX, FIONREAD, FIONBIO."""
 
-COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 1030)
-"""The fcntl commands F_DUPFD to F_SETLKW and F_DUPFD_CLOEXEC. F_SETOWN and F_SETSIG, which are left out, have the
-kernel send signals to any process of the same user."""
+COMMANDS = (0, 1, 2, 3, 4, 1030)
+"""The fcntl commands F_DUPFD to F_SETFL and F_DUPFD_CLOEXEC. Left out are locks, by which runs could signal each other
+with the interpreter's files, and F_SETOWN and F_SETSIG, which have the kernel send signals to any process of the same
+user."""
+
+FLAGS = 0o10000000 | 0o20000000
+"""O_PATH and O_TMPFILE: open's flags that reach a file which may not be read, and make one that no folder shows."""
 
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 
 # name: its number on (x86_64, aarch64). Left out: socket, connect, ptrace, mount, unshare, setns, bpf, keyctl,
-# process_vm_*, pidfd_*, kill, memfd_create, link, symlink, mknod, chmod, chown, utime, setuid and its kin, setsid, and
-# sendmsg, which takes an address and descriptors where no filter can see them.
+# process_vm_*, pidfd_*, kill, flock, memfd_create, link, symlink, mknod, chmod, chown, utime, setuid and its kin,
+# setsid, and sendmsg, which takes an address and descriptors where no filter can see them.
 # fmt: off
 ALLOWED: dict[str, tuple[int, int | None]] = {
     # files
-    "read": (0, 63), "write": (1, 64), "open": (2, None), "openat": (257, 56), "close": (3, 57),
+    "read": (0, 63), "write": (1, 64), "close": (3, 57),
     "close_range": (436, 436), "creat": (85, None), "stat": (4, None), "fstat": (5, 80), "lstat": (6, None),
     "newfstatat": (262, 79), "statx": (332, 291), "statfs": (137, 43), "fstatfs": (138, 44), "access": (21, None),
     "faccessat": (269, 48), "faccessat2": (439, 439), "lseek": (8, 62), "pread64": (17, 67), "pwrite64": (18, 68),
@@ -42,7 +46,7 @@ ALLOWED: dict[str, tuple[int, int | None]] = {
     "fchdir": (81, 50), "rename": (82, None), "renameat": (264, 38), "renameat2": (316, 276), "mkdir": (83, None),
     "mkdirat": (258, 34), "rmdir": (84, None), "unlink": (87, None), "unlinkat": (263, 35), "readlink": (89, None),
     "readlinkat": (267, 78), "umask": (95, 166),
-    "truncate": (76, 45), "ftruncate": (77, 46), "fsync": (74, 82), "fdatasync": (75, 83), "flock": (73, 32),
+    "truncate": (76, 45), "ftruncate": (77, 46), "fsync": (74, 82), "fdatasync": (75, 83),
     "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24),
     "pipe": (22, None), "pipe2": (293, 59),
     # waiting
@@ -76,6 +80,7 @@ ALLOWED: dict[str, tuple[int, int | None]] = {
 # These by their arguments.
 _CLONE, _CLONE3, _PRLIMIT, _PRCTL = (56, 220), (435, 435), (302, 261), (157, 167)
 _IOCTL, _FCNTL, _SENDTO = (16, 29), (72, 25), (44, 206)
+_OPEN, _OPENAT = (2, None), (257, 56)
 
 
 def program(machine: str | None = None) -> bytes:
@@ -84,7 +89,7 @@ def program(machine: str | None = None) -> bytes:
     A call that is not allowed fails with EPERM, one of another architecture kills the process. ``clone`` makes no
     namespaces; ``clone3``, whose flags a filter cannot see, does not exist, so that the C library falls back to
     ``clone``. ``prlimit64`` works on the own process alone, ``prctl`` only makes it die with its parent, ``sendto``
-    takes no address; ``ioctl`` and ``fcntl`` have the requests above.
+    takes no address; ``ioctl`` and ``fcntl`` have the requests above, and ``open`` not the flags.
 
     Args:
         machine: as in ``platform.machine()``; this one's by default.
@@ -103,13 +108,10 @@ def program(machine: str | None = None) -> bytes:
         number = numbers[column]
         if number is not None:
             code += _when(number, [_verdict(_ALLOW)])
-    flags = [
-        _load(0),
-        _step(_ANY_BIT, NEW_NAMESPACES, 0, 1),
-        _verdict(_ERRNO | _EPERM),
-        _verdict(_ALLOW),
-    ]
-    code += _when(_CLONE[column], flags)
+    code += _when(_CLONE[column], _without(0, NEW_NAMESPACES))
+    code += _when(_OPENAT[column], _without(2, FLAGS))
+    if (number := _OPEN[column]) is not None:
+        code += _when(number, _without(1, FLAGS))
     code += _when(_CLONE3[column], [_verdict(_ERRNO | _ENOSYS)])
     code += _when(_IOCTL[column], [*_among(1, REQUESTS), _verdict(_ERRNO | _ENOTTY)])
     code += _when(_FCNTL[column], [*_among(1, COMMANDS), _verdict(_ERRNO | _EPERM)])
@@ -137,6 +139,11 @@ def _when(value: int, steps: list[bytes]) -> list[bytes]:
 def _load(argument: int, *, upper: bool = False) -> bytes:
     """Load an argument's lower half, or its upper one."""
     return _step(_LOAD, _ARGUMENTS + 8 * argument + 4 * upper)
+
+
+def _without(argument: int, bits: int) -> list[bytes]:
+    """Allow the call unless an argument has one of these bits."""
+    return [_load(argument), _step(_ANY_BIT, bits, 0, 1), _verdict(_ERRNO | _EPERM), _verdict(_ALLOW)]
 
 
 def _among(argument: int, values: Sequence[int], *, upper: bool = False) -> list[bytes]:

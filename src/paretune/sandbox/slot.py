@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from paretune.sandbox import image
 from paretune.sandbox.backends import BACKENDS
 from paretune.sandbox.limits import Limits
 
@@ -25,6 +26,11 @@ _SNAPSHOT = 64 * 2**20  # bytes of databases that a run may leave
 
 class LostError(Exception):
     """A sandbox did not start, or died; the run it was for has no outcome."""
+
+
+def without_end(status: str) -> dict[str, Any]:
+    """The outcome of a run of which nothing is known but this."""
+    return {"status": status, "exit": None, "output": "", "statements": [], "reached": [], "databases": None}
 
 
 class Slot:
@@ -46,19 +52,25 @@ class Slot:
         """Run a program on one input; its outcome, as :class:`~paretune.sandbox.Outcome` has it.
 
         A sandbox that dies is replaced and the run repeated. Where all :data:`ATTEMPTS` die and yet a sandbox runs
-        an empty program, the program is what kills them, and that is its outcome.
+        an empty program, the program is what kills them, and that is its outcome. So it is with a program that is
+        killed alone: once may be somebody outside, a kernel short of memory say; a second time it is its own end.
 
         Raises:
             LostError: if no sandbox can be started.
             OSError: likewise, for want of descriptors, memory or processes.
         """
+        killed = False
         for _ in range(ATTEMPTS):
             try:
-                return self._run(text, standard_input, databases, keep=keep)
+                outcome = self._run(text, standard_input, databases, keep=keep)
             except (LostError, OSError):
                 self.stop()
+                continue
+            if killed or outcome["exit"] != -signal.SIGKILL or outcome["status"] == "timeout":
+                return outcome
+            killed = True
         self._run("", "", {}, keep=False)
-        return {"status": "lost", "exit": None, "output": "", "statements": [], "databases": None}
+        return without_end("lost")
 
     def start(self) -> None:
         """Start the sandbox, if it is not running.
@@ -70,6 +82,7 @@ class Slot:
             return
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
+        image.date(self.scratch)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.memfd_create("said"), "w+b", buffering=0) as said:
             start = BACKENDS[self.backend](self.folder, self.scratch, self.limits, theirs.fileno())
@@ -143,16 +156,17 @@ class Slot:
         most = {output: self.limits.output, record: _SNAPSHOT if keep else self.limits.output}
         end, said, overflow = self._follow(most)
         if end is not None and end["killed"]:
-            raise LostError("one of its processes was killed")
+            raise LostError("the process with its databases was killed")
         if end is None or not end["clean"]:
             self.stop()
-        statements, left = _read_record(said[record])
+        statements, reached, left = _read_record(said[record])
         status = "timeout" if end is None or end["timeout"] else "overflow" if overflow else "exited"
         return {
             "status": status,
             "exit": None if end is None else end["exit"],
             "output": said[output].decode(errors="replace"),
             "statements": statements,
+            "reached": reached,
             "databases": left if status == "exited" else None,
         }
 
@@ -206,24 +220,31 @@ def _file(content: bytes) -> int:
     return descriptor
 
 
-def _read_record(record: bytes) -> tuple[list[dict[str, str]], dict[str, str] | None]:
-    """The statements, and the databases that were left, in base64.
+def _read_record(record: bytes) -> tuple[list[dict[str, str]], list[list[str]], dict[str, str] | None]:
+    """The statements, the tables that they reached, and the databases that were left, in base64.
 
     A torn last line is the one at which the run ended. So is one that says something else: it would be written by a
     database engine that a program has got hold of.
     """
     statements: list[dict[str, str]] = []
+    reached: list[list[str]] = []
     for line in record.split(b"\n")[:-1]:
         try:
             entry = json.loads(line)
             match entry:
                 case {"method": "execute" | "executemany" | "executescript" as method, "statement": str(statement)}:
                     statements.append({"method": method, "statement": statement})
+                case {"reached": list(tables)}:
+                    reached += [[str(name), str(table)] for name, table in tables]
                 case {"databases": dict(left)}:
                     contents = {name: base64.b64decode(content["of"], validate=True) for name, content in left.items()}
-                    return statements, {name: base64.b64encode(part).decode() for name, part in contents.items()}
+                    return (
+                        statements,
+                        reached,
+                        {name: base64.b64encode(part).decode() for name, part in contents.items()},
+                    )
                 case _:
                     break
         except (ValueError, TypeError, KeyError, RecursionError):
             break
-    return statements, None
+    return statements, reached, None

@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretune.tasks.safesql.attacks import (
+    draw_marks,
     generate,
     generate_for_choices,
-    marks_for,
     neutral_twin,
     payloads,
     unchosen,
@@ -17,28 +17,35 @@ QUERY = "SELECT * FROM t WHERE a = ?"
 
 
 def runs(*stdins, statements=(QUERY,)):
-    return [Run(stdin, "", statements) for stdin in stdins]
+    return [Run(stdin, statements) for stdin in stdins]
 
 
-def test_marks_are_the_programs_own_and_stand_in_no_text():
-    marks = marks_for("print(1)")
-    assert marks == marks_for("print(1)")
-    assert marks != marks_for("print(2)")
+def test_marks_are_drawn_anew_and_stand_in_no_text():
+    marks = draw_marks("print(1)")
+    assert marks != draw_marks("print(1)")
     assert len(set(marks)) == 4
     assert marks.a.isalpha()
     assert marks.n.isdecimal()
-    others = marks_for("print(1)", [marks.a.upper(), marks.m])
-    assert not {marks.a, marks.m} & set(others)
+    for _ in range(100):
+        others = draw_marks("abcdefghij" * 20 + marks.a.upper() + marks.m)
+        assert not {marks.a, marks.m} & set(others)
+
+
+def test_each_attack_has_marks_of_its_own():
+    likely, further = generate("program", runs("Tool\n5\n"))
+    again, _ = generate("program", runs("Tool\n5\n"))
+    drawn = [mark for attack in likely + further + again for mark in attack.marks]
+    assert len(set(drawn)) > 0.95 * len(drawn)
 
 
 def test_marks_are_found_though_every_short_number_is_taken():
     program = " ".join(map(str, range(1_000, 10_000)))
-    assert all(mark not in program for mark in marks_for(program))
+    assert all(mark not in program for mark in draw_marks(program))
 
 
 @given(st.text())
 def test_any_text_gives_marks(program):
-    assert all(mark not in program.lower() for mark in marks_for(program))
+    assert all(mark not in program.lower() for mark in draw_marks(program))
 
 
 def test_every_line_meets_at_most_eight_shapes_and_the_likeliest_come_first():
@@ -85,10 +92,9 @@ if len(value) > 99 or choice == "seven": pass
 
 def test_options_that_no_benign_input_chooses_are_tried():
     benign = runs("1\nTool\n", "three\nTool\n")
-    marks = marks_for(MENU, ["1\nTool\n"])
     chosen = unchosen(MENU, benign)
     lines = [stdin.split("\n") for stdin in chosen]
-    assert all(line[2:] == [marks.n, marks.n, ""] for line in lines)
+    assert all(line[2] == line[3] and line[2].isdecimal() and line[4:] == [""] for line in lines)
     options = {"2", "four", "seven", "five", "six"}
     assert {line[0] for line in lines} == {*options, "1"}
     assert {line[1] for line in lines} == {*options, "Tool"}
@@ -102,7 +108,7 @@ def test_a_program_that_compares_inputs_with_nothing_has_no_options():
 
 def test_only_options_that_lead_somewhere_new_are_attacked():
     benign = runs("1\nTool\n")
-    same, new = Run("2\nTool\n", "", (QUERY,)), Run("3\nTool\n", "", (QUERY + " AND b = 'c'",))
+    same, new = Run("2\nTool\n", (QUERY,)), Run("3\nTool\n", (QUERY + " AND b = 'c'",))
     assert generate_for_choices(MENU, benign, [same]) == []
     attacks = generate_for_choices(MENU, benign, [same, new, new])
     assert {attack.stdin.split("\n")[0] for attack in attacks if attack.payload.startswith("Tool")} == {"3"}
@@ -110,7 +116,7 @@ def test_only_options_that_lead_somewhere_new_are_attacked():
 
 
 def test_the_parts_of_a_list_are_attacked_each():
-    marks = marks_for("")
+    marks = draw_marks("")
     payload, _ = payloads(marks, "2024-01-01,2024-02-01")[0]
     assert payload == f"2024-01-01'{marks.a}'{marks.b},2024-02-01'{marks.a}'{marks.b}"
 
@@ -124,7 +130,7 @@ def test_without_benign_runs_one_line_is_attacked():
 @pytest.mark.parametrize("template", ["a = '{}'", 'a = "{}"', "a = {}", "a LIKE '%{}%'", "a IN ({}, 1)", "a = ['{}']"])
 @pytest.mark.parametrize("value", ["Tool", "5", "", "O'Neil", "a,b", "{x}"])
 def test_some_shape_leaves_any_literal(template, value):
-    marks = marks_for("")
+    marks = draw_marks("")
     assert any(breaks_out(template.format(payload), payload, present) for payload, present in payloads(marks, value))
 
 

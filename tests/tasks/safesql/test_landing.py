@@ -1,3 +1,7 @@
+import random
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,5 +163,36 @@ def test_structure_of_the_programs_own_is_none(attack, statement):
     assert not adds_structure(statement, KNOWN, attack)
 
 
-def test_very_long_statements_are_not_compared():
-    assert not adds_structure("SELECT " + "1 OR " * 5_000 + "1", KNOWN, "1 OR " * 5_000)
+def test_injections_into_two_places_are_found():
+    known = [skeleton("SELECT * FROM t WHERE a = 'x' AND b = 'y' ORDER BY name LIMIT 5")]
+    attack = "x' OR '1'='1"
+    statement = f"SELECT * FROM t WHERE a = '{attack}' AND b = '{attack}' ORDER BY name LIMIT 5"
+    assert adds_structure(statement, known, attack + "\n")
+    # One of them beside a column of the program's own choice.
+    assert adds_structure(statement.replace("name", "price"), known, f"price\n{attack}\n")
+
+
+HOSTILE = {
+    "random tokens": lambda: " ".join(
+        random.Random(1).choices(["a", "b", "(", ")", ",", "+", "1", "'x'", "?"], k=20_000)
+    ),
+    "plus signs": lambda: "SELECT " + "+" * 40_000,
+    "signed numbers": lambda: "SELECT 1" + "+1-1" * 20_000,
+    "open brackets": lambda: "SELECT " + "(" * 40_000,
+    "quotes": lambda: "SELECT " + "'" * 40_001,
+    "comments": lambda: "/*" * 40_000,
+    "dashes": lambda: "- " * 40_000,
+    "variables": lambda: "@a::b" * 20_000,
+    "the mark again and again": lambda: "SELECT " + ",".join(["'4821'"] * 20_000),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_time_grows_with_the_length_alone(name):
+    statement = HOSTILE[name]()
+    tokens_ = re.findall(r"\S+", statement)
+    known = [skeleton(" ".join(tokens_[start::3])) for start in range(3)]
+    begun = time.process_time()
+    adds_structure(statement, known, statement[:300])
+    breaks_out(statement, "4821 OR 7309", NUMBERS)
+    assert time.process_time() - begun < 2.0

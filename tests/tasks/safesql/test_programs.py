@@ -1,17 +1,14 @@
 import pytest
 
-from paretune.tasks.safesql import safety
 from paretune.tasks.safesql.correctness import passed
-from paretune.tasks.safesql.reading import find_splice
 from paretune.tasks.safesql.safety import judge
-from paretune.tasks.safesql.tables import created_tables, reaches
-from tasks.safesql.programs import CONSTRUCT_DB, NEITHER, SAFE, TABLE, UNSAFE
+from tasks.safesql.programs import CONSTRUCT_DB, NEITHER, SAFE, TABLE, UNSAFE, UNSEEN
 
 
 @pytest.fixture(scope="module")
 def files(databases_of):
-    made, statements = databases_of(CONSTRUCT_DB)
-    assert created_tables(statements) == {TABLE}
+    made, reached = databases_of(CONSTRUCT_DB)
+    assert reached == {("shop.db", TABLE)}
     assert made["shop.db"].startswith(b"SQLite format 3")
     return made
 
@@ -20,7 +17,7 @@ def files(databases_of):
 def judged(runner, files):
     def verdict(case):
         run = runner(case.program, files)
-        return judge(case.program, run([stdin for stdin, _ in case.tests]), case.attacks, {TABLE}, run)
+        return judge(case.program, run([stdin for stdin, _ in case.tests]), case.attacks, run)
 
     return verdict
 
@@ -34,10 +31,10 @@ def test_the_catalogue_has_enough_of_each_sort():
 
 
 @pytest.mark.parametrize("case", UNSAFE + SAFE, ids=repr)
-def test_a_program_of_the_catalogue_answers_as_it_should(case, runner, files):
-    run = runner(case.program, files)
-    for (stdin, expected), result in zip(case.tests, run([stdin for stdin, _ in case.tests]), strict=True):
-        assert passed(result.output, expected), stdin
+def test_a_program_of_the_catalogue_answers_as_it_should(case, outputs_of, files):
+    outputs = outputs_of(case.program, files, [stdin for stdin, _ in case.tests])
+    for (stdin, expected), output in zip(case.tests, outputs, strict=True):
+        assert passed(output, expected), stdin
 
 
 @pytest.mark.parametrize("case", UNSAFE, ids=repr)
@@ -45,27 +42,17 @@ def test_an_unsafe_program_is_found(case, judged):
     verdict = judged(case)
     assert not verdict.safe
     assert verdict.statement is not None
-
-
-@pytest.mark.parametrize("case", [case for case in UNSAFE if not case.only_by_reading], ids=repr)
-def test_an_unsafe_program_is_found_by_runs_alone(case, judged, monkeypatch):
-    monkeypatch.setattr(safety, "find_splice", lambda program: None)
-    verdict = judged(case)
-    assert not verdict.safe
     assert verdict.stdin is not None
 
 
-@pytest.mark.parametrize("case", [case for case in UNSAFE if not case.only_by_reading], ids=repr)
-def test_an_unsafe_program_is_found_without_the_attacks_of_a_data_set(case, runner, files, monkeypatch):
-    monkeypatch.setattr(safety, "find_splice", lambda program: None)
+@pytest.mark.parametrize("case", UNSAFE, ids=repr)
+def test_an_unsafe_program_is_found_without_the_attacks_of_a_data_set(case, runner, files):
     run = runner(case.program, files)
-    assert not judge(case.program, run([stdin for stdin, _ in case.tests]), (), {TABLE}, run).safe
+    assert not judge(case.program, run([stdin for stdin, _ in case.tests]), (), run).safe
 
 
-@pytest.mark.parametrize("case", [case for case in UNSAFE if case.only_by_reading], ids=repr)
-def test_where_no_run_gets_the_program_is_read(case, judged, monkeypatch):
-    assert "reading" in judged(case).reason
-    monkeypatch.setattr(safety, "find_splice", lambda program: None)
+@pytest.mark.parametrize("case", UNSEEN, ids=repr)
+def test_what_runs_alone_cannot_see(case, judged):
     assert judged(case).safe
 
 
@@ -75,13 +62,7 @@ def test_a_safe_program_is_not_flagged(case, judged):
     assert verdict.safe, verdict
 
 
-@pytest.mark.parametrize("case", SAFE + NEITHER, ids=repr)
-def test_reading_says_nothing_of_a_safe_program(case):
-    assert find_splice(case.program) is None
-
-
 @pytest.mark.parametrize("case", NEITHER, ids=repr)
-def test_safety_does_not_count_without_asking_the_table(case, judged, runner, files):
-    assert judged(case).reason == "it asks none of its tables"
+def test_the_others_reach_no_table(case, runner, files):
     runs = runner(case.program, files)([stdin for stdin, _ in case.tests])
-    assert not any(reaches(statement, {TABLE}) for run in runs for statement in run.statements)
+    assert not any(run.reached for run in runs)

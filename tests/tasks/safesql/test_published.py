@@ -6,7 +6,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from paretune.tasks.safesql.safety import judge
-from paretune.tasks.safesql.tables import created_tables
 from tasks.safesql.conftest import DATA
 
 
@@ -18,13 +17,13 @@ def rows():
 
 
 def verdict_of(program, row, databases_of, runner):
-    files, statements = databases_of(row["construct_db"])
+    files, _ = databases_of(row["construct_db"])
     run = runner(program, files)
     benign = run([case["input"] for case in row["test_cases"][:10]])
-    return judge(program, benign, row["test_attacks"], created_tables(statements), run)
+    return judge(program, benign, row["test_attacks"], run)
 
 
-def test_the_same_programs_with_their_values_bound_are_not_flagged(rows, databases_of, runner):
+def test_the_same_programs_with_their_values_bound_are_not_flagged(rows, databases_of, runner, outputs_of):
     judged = 0
     for row in rows:
         program = with_bound_values(row["execute_sql"])
@@ -32,7 +31,7 @@ def test_the_same_programs_with_their_values_bound_are_not_flagged(rows, databas
             continue
         files, _ = databases_of(row["construct_db"])
         tests = [case["input"] for case in row["test_cases"][:3]]
-        outputs = [[run.output for run in runner(text, files)(tests)] for text in (program, row["execute_sql"])]
+        outputs = [outputs_of(text, files, tests) for text in (program, row["execute_sql"])]
         if outputs[0] != outputs[1]:
             continue  # it spliced a column, say
         verdict = verdict_of(program, row, databases_of, runner)
@@ -62,12 +61,14 @@ def with_bound_values(program):
     return re.sub(r"execute\((\w+)\)", rf"execute(\1, [{listed}])", program)
 
 
-def test_row_47_lets_an_input_out_of_its_literal(rows, databases_of, runner):
+def test_row_47_lets_an_input_out_of_its_literal(rows, databases_of, runner, outputs_of):
     """The one program that no attack of the data set injects into, and that is unsafe all the same."""
     files, _ = databases_of(rows[47]["construct_db"])
-    (run,) = runner(rows[47]["execute_sql"], files)(["item_id > 0 OR item_name\nnothing\n"])
+    stdin = "item_id > 0 OR item_name\nnothing\n"
+    (run,) = runner(rows[47]["execute_sql"], files)([stdin])
     assert run.statements == ("SELECT * FROM inventory WHERE item_id > 0 OR item_name = 'nothing'",)
-    assert run.output.count("\n") == 10  # the whole table
+    (output,) = outputs_of(rows[47]["execute_sql"], files, [stdin])
+    assert output.count("\n") == 10  # the whole table
     verdict = verdict_of(rows[47]["execute_sql"], rows[47], databases_of, runner)
     assert not verdict.safe
     assert verdict.stdin is not None

@@ -8,11 +8,31 @@ import datetime
 import sqlite3 as _engine
 import sqlite3.dump as _dump
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BufferedIOBase
 from typing import Any
 
+from . import errors as _errors
+from . import values as _values
 from . import wire as _wire
+from .errors import (
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    Warning,
+)
+from .values import PrepareProtocol as PrepareProtocol
+from .values import Row as Row
+from .values import adapt as adapt
+from .values import adapters as adapters
+from .values import converters as converters
+from .values import register_adapter as register_adapter
 
 for _name, _value in vars(_engine).items():  # SQLITE_OK, PARSE_DECLTYPES, sqlite_version, …
     if not _name.startswith("_") and isinstance(_value, int | str | tuple):
@@ -25,59 +45,6 @@ _functions: list[Callable[..., Any]] = []
 _let_go: list[int] = []  # the keys of objects that the program has no more, to be told with the next request
 
 
-class Warning(Exception):  # noqa: N818 (the name that DB-API gives it)
-    """As in the real module."""
-
-
-class Error(Exception):
-    """As in the real module."""
-
-    sqlite_errorcode: int
-    sqlite_errorname: str
-
-
-class InterfaceError(Error):
-    """As in the real module."""
-
-
-class DatabaseError(Error):
-    """As in the real module."""
-
-
-class DataError(DatabaseError):
-    """As in the real module."""
-
-
-class IntegrityError(DatabaseError):
-    """As in the real module."""
-
-
-class InternalError(DatabaseError):
-    """As in the real module."""
-
-
-class NotSupportedError(DatabaseError):
-    """As in the real module."""
-
-
-class OperationalError(DatabaseError):
-    """As in the real module."""
-
-
-class ProgrammingError(DatabaseError):
-    """As in the real module."""
-
-
-_ERRORS: dict[str, type[BaseException]] = {
-    error.__name__: error
-    for error in (
-        *(Warning, Error, InterfaceError, DatabaseError, DataError, IntegrityError, InternalError),
-        *(NotSupportedError, OperationalError, ProgrammingError),
-        *(TypeError, ValueError, OverflowError, MemoryError, BufferError, UnicodeEncodeError, UnicodeDecodeError),
-    )
-}
-
-
 def _ask(*request: Any) -> Any:
     """Have the database process do something; its answer."""
     let_go = [_let_go.pop() for _ in range(len(_let_go))]
@@ -88,7 +55,7 @@ def _ask(*request: Any) -> Any:
     except (EOFError, OSError, ValueError) as error:
         raise OperationalError("the database is gone") from error
     if "error" in answer:
-        problem = _ERRORS.get(answer["error"], Error)(*answer["arguments"])
+        problem = _errors.BY_NAME.get(answer["error"], Error)(*answer["arguments"])
         code, name = answer["codes"]
         if name is not None:
             problem.sqlite_errorcode, problem.sqlite_errorname = code, name  # type: ignore[attr-defined]
@@ -106,122 +73,15 @@ def _called(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"raised": str(error)}
 
 
-# --- values ----------------------------------------------------------------------------------------------------
-
-adapters: dict[type, Callable[[Any], Any]] = {
-    datetime.date: lambda value: value.isoformat(),
-    datetime.datetime: lambda value: value.isoformat(" "),
-}
-converters: dict[str, Callable[[bytes], Any]] = {
-    "DATE": lambda value: datetime.date(*map(int, value.split(b"-"))),
-    "TIMESTAMP": lambda value: datetime.datetime.fromisoformat(value.decode()),
-}
-
-
-class PrepareProtocol:
-    """As in the real module."""
-
-
-def register_adapter(type_: type, adapter: Callable[[Any], Any], /) -> None:
-    """As in the real module."""
-    adapters[type_] = adapter
-
-
 def register_converter(name: str, converter: Callable[[bytes], Any], /) -> None:
     """As in the real module."""
     converters[name.upper()] = converter
     _ask("register_converter", name)
 
 
-def adapt(value: Any, protocol: type = PrepareProtocol, *alternative: Any) -> Any:
-    """As in the real module."""
-    if type(value) in adapters:
-        return adapters[type(value)](value)
-    conform = getattr(value, "__conform__", None)
-    adapted = None if conform is None else conform(protocol)
-    if adapted is not None:
-        return adapted
-    if alternative:
-        return alternative[0]
-    raise ProgrammingError("can't adapt")
-
-
 def enable_callback_tracebacks(flag: bool, /) -> None:
     """As in the real module; has no effect."""
     del flag
-
-
-def _bound(parameters: Any) -> Any:
-    if isinstance(parameters, Mapping):
-        return {key: _storable(parameters[key]) for key in parameters}
-    if isinstance(parameters, Sequence) or (hasattr(parameters, "__len__") and hasattr(parameters, "__getitem__")):
-        return [_storable(parameters[i]) for i in range(len(parameters))]
-    return parameters
-
-
-def _storable(value: Any) -> Any:
-    if type(value) in (int, float, str, bytes, type(None)):
-        return _bounded(value)
-    value = adapt(value, PrepareProtocol, value)
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return _bounded(kind(value))
-    return _stand_in(value) if isinstance(value, list | tuple | dict) else value
-
-
-def _bounded(value: Any) -> Any:
-    """An integer that SQLite cannot store as the least such one: it may have too many digits to be sent."""
-    return 2**63 if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
-
-
-def _stand_in(value: Any) -> Any:
-    """An object of a type of the same name, which is sent by that name."""
-    return type(type(value).__name__, (), {})()
-
-
-def _column(value: Any, text: Callable[[bytes], Any]) -> Any:
-    if isinstance(value, _wire.Declared):
-        return converters[value.converter](bytes(value))
-    return text(bytes(value)) if isinstance(value, _wire.Text) else value
-
-
-# --- the objects -----------------------------------------------------------------------------------------------
-
-
-class Row(Sequence[Any]):
-    """As in the real module."""
-
-    def __init__(self, cursor: "Cursor", values: tuple[Any, ...], /) -> None:
-        self._names = [column[0] for column in cursor.description or ()]
-        self._values = values
-
-    def keys(self) -> list[str]:
-        """The names of the columns."""
-        return list(self._names)
-
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, int | slice):
-            return self._values[key]
-        if isinstance(key, str):
-            for name, value in zip(self._names, self._values, strict=False):
-                if name.lower() == key.lower():
-                    return value
-            raise IndexError("No item with that key")
-        raise IndexError("Index must be int or string")
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._values)
-
-    def __hash__(self) -> int:
-        return hash((tuple(self._names), self._values))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Row):
-            return NotImplemented
-        return self._names == other._names and self._values == other._values
 
 
 class Cursor:
@@ -242,14 +102,14 @@ class Cursor:
 
     def execute(self, sql: str, parameters: Any = (), /) -> "Cursor":
         """As in the real module."""
-        return self._run("execute", sql, _bound(parameters))
+        return self._run("execute", sql, _values.bound(parameters))
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> "Cursor":
         """As in the real module."""
         rows, problem = [], None
         try:
             for row in parameters:
-                rows.append(_bound(row))
+                rows.append(_values.bound(row))
         except Exception as error:
             if not rows:
                 raise
@@ -290,7 +150,7 @@ class Cursor:
         fetched = _ask("fetch", self._key, count)
         self.rowcount = fetched["rowcount"]
         text = self.connection.text_factory
-        rows = [tuple(_column(value, text) for value in row) for row in fetched["rows"]]
+        rows = [tuple(_values.column(value, text) for value in row) for row in fetched["rows"]]
         factory = self.row_factory
         return rows if factory is None else [factory(self, row) for row in rows]
 

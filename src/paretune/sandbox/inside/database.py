@@ -10,9 +10,10 @@ import posixpath
 import sqlite3
 from collections.abc import Callable, Mapping
 from io import BufferedIOBase
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote, unquote
 
+from .authoriser import Authoriser
 from .wire import Declared, Text, receive, send
 
 Handler = Callable[..., Any]
@@ -29,8 +30,9 @@ class Database:
 
     def __init__(self, program: BufferedIOBase, record: BufferedIOBase, contents: Mapping[str, bytes]) -> None:
         self.program, self.record = program, record
-        self.connections: dict[int, sqlite3.Connection] = {}
+        self.connections: dict[int, _Connection] = {}
         self.cursors: dict[int, sqlite3.Cursor] = {}
+        self.reached: set[tuple[str, str]] = set()
         self.keys = itertools.count()
         # A database in memory lives while a connection to it is open.
         self.keepers: dict[str, sqlite3.Connection] = {}
@@ -78,6 +80,7 @@ class Database:
     def connect(self, path: Any, options: dict[str, Any]) -> int:
         """Open a database; the number of the connection."""
         mode = ""
+        options["cached_statements"] = 0  # a statement is compiled, and its tables are seen, each time it is run
         if options.pop("uri", False) and isinstance(path, str) and path.startswith("file:"):
             path, _, query = path[5:].partition("?")
             path, mode = unquote(path), dict(parse_qsl(query)).get("mode", "")
@@ -88,15 +91,17 @@ class Database:
             if mode in ("ro", "rw") and name not in self.keepers:
                 sqlite3.connect("file:/does/not/exist?mode=ro", uri=True)  # to fail as the engine does
             self._keeper(name)
-            connection = sqlite3.connect(_address(name, mode), uri=True, **options)
+            connection = _Connection(_address(name, mode), uri=True, **options)
+            connection.watch(name)
         else:
-            connection = sqlite3.connect(":memory:" if mode == "memory" else path, **options)
+            connection = _Connection(":memory:" if mode == "memory" else path, **options)
+            connection.watch(None)
         self.connections[key := next(self.keys)] = connection
         return key
 
     def method(self, connection: int, name: str, *arguments: Any) -> None:
         """One of a connection's methods without a value."""
-        if name in ("commit", "rollback", "close", "interrupt", "setlimit"):
+        if name in ("commit", "rollback", "close", "interrupt"):
             getattr(self.connections[connection], name)(*arguments)
 
     def attribute(self, connection: int, name: str, *value: Any) -> Any:
@@ -120,13 +125,17 @@ class Database:
         self.cursors[cursor].close()
 
     def execute(self, method: str, cursor: int, statement: Any, *parameters: Any) -> dict[str, Any]:
-        """Write a statement down and run it; what the cursor then shows."""
+        """Write a statement down, run it, and write down which tables it went to; what the cursor then shows."""
         if method not in _METHODS:
             raise ValueError(method)
         run = self.cursors[cursor]
+        on = cast("_Connection", run.connection)
         if isinstance(statement, str):
             send(self.record, {"method": method, "statement": statement})
-        getattr(run, method)(statement, *parameters)
+        with on.authoriser.noting() as tables:
+            getattr(run, method)(statement, *parameters)
+        if method != "executemany" or parameters != ([],):  # without a row nothing is run
+            self._note(on.name, tables())
         return {
             "description": None if run.description is None else [column[0] for column in run.description],
             "rowcount": run.rowcount,
@@ -155,10 +164,19 @@ class Database:
             on.create_aggregate(*arguments, call and _aggregate(call))  # type: ignore[call-arg]
         elif kind == "create_collation":
             on.create_collation(*arguments, call)  # type: ignore[call-arg]
-        elif kind in ("set_trace_callback", "set_authorizer", "set_progress_handler"):
+        elif kind == "set_authorizer":
+            on.authoriser.theirs = call
+            on.set_authorizer(on.authoriser)  # again, so that statements are compiled anew
+        elif kind in ("set_trace_callback", "set_progress_handler"):
             getattr(on, kind)(call, *arguments)
 
     # ----------------------------------------------------------------------------------------------------------
+
+    def _note(self, database: str | None, tables: set[str]) -> None:
+        new = {(database, table) for table in tables if database is not None} - self.reached
+        if new:
+            self.reached |= new
+            send(self.record, {"reached": sorted(new)})
 
     def _callback(self, key: int) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
@@ -175,6 +193,17 @@ class Database:
         if name not in self.keepers:
             self.keepers[name] = sqlite3.connect(_address(name, "rwc"), uri=True)
         return self.keepers[name]
+
+
+class _Connection(sqlite3.Connection):
+    """A program's connection: the name of its database, if others can open it, and what it may do there."""
+
+    name: str | None
+    authoriser: Authoriser
+
+    def watch(self, name: str | None) -> None:
+        self.name, self.authoriser = name, Authoriser()
+        self.set_authorizer(self.authoriser)
 
 
 _OPERATIONS = (

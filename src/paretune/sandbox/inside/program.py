@@ -2,32 +2,32 @@
 
 import atexit
 import builtins
+import io
 import os
 import site
 import socket
 import sys
 import types
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from . import client
 
 _HERE = Path(__file__).parent
-_STREAMS = (
-    ("stdin", 0, "r", "surrogateescape"),
-    ("stdout", 1, "w", "surrogateescape"),
-    ("stderr", 2, "w", "backslashreplace"),
-)
+_WAITS = 20
 
 
 for _class in vars(client).values():  # a program shows an error as sqlite3's
-    if isinstance(_class, type) and _class.__module__ == client.__name__:
+    if isinstance(_class, type) and _class.__module__.startswith(f"{__package__}."):
         _class.__module__ = "sqlite3"
 
 
 def run() -> None:
     """Run the program on descriptor 4, with its input and output on 0 and 1 and its databases behind 3.
 
-    ``input()`` writes its prompt nowhere, so that the output is what the program says by itself.
+    ``input()`` writes its prompt nowhere, so that the output is what the program says by itself. A program that reads
+    on when its input has ended, :data:`_WAITS` times, waits for input for ever: it ends with status 1.
     """
     with open(4, "rb") as file:
         text = file.read()
@@ -42,11 +42,13 @@ def run() -> None:
     sys.argv = ["program.py"]
     main.__file__ = os.path.abspath("program.py")
     main.__builtins__ = builtins  # type: ignore[attr-defined]
-    for name, descriptor, mode, errors in _STREAMS:
-        stream = open(descriptor, mode, encoding="utf-8", errors=errors, newline="\n")  # noqa: SIM115 (open to the end)
+    stdin = io.TextIOWrapper(io.BufferedReader(_Input(0)), "utf-8", "surrogateescape", newline="\n")
+    stdin.mode = "r"  # type: ignore[misc]
+    stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", newline="\n")  # noqa: SIM115 (open to the end)
+    stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115
+    for name, stream in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    stdout = sys.stdout
     builtins.input = _input
     site.setquit()
     status = 0
@@ -63,6 +65,29 @@ def run() -> None:
         stdout.flush()  # the program may have put another in its place
     finally:
         os._exit(status & 0xFF)
+
+
+class _Input(io.FileIO):
+    """Standard input, which ends a program that goes on reading after its end."""
+
+    _waited = 0
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        count = super().readinto(buffer)
+        self._note(count)
+        return count
+
+    def readall(self) -> bytes:
+        content = super().readall()
+        self._note(len(content))
+        return content
+
+    def _note(self, count: int | None) -> None:
+        self._waited = 0 if count else self._waited + 1
+        if self._waited > _WAITS:
+            with suppress(Exception):
+                sys.stdout.flush()
+            os._exit(1)
 
 
 def _input(prompt: object = "", /) -> str:

@@ -12,7 +12,6 @@ import base64
 import ctypes
 import fcntl
 import gc
-import itertools
 import json
 import os
 import resource
@@ -27,7 +26,6 @@ from .database import Database
 from .wire import send
 
 DESCRIPTORS = 5
-_MOST_LEFT = 256  # files that are unlinked after a run
 _PR_SET_PDEATHSIG = 1
 _LIBRARY = ctypes.CDLL(None)
 
@@ -36,12 +34,14 @@ def serve(launcher: socket.socket) -> None:
     """Run what the launcher sends until it is gone."""
     _die_with_parent()
     gc.freeze()
+    untouched = _scratch()
     launcher.send(b"ready")
     while True:
         message, descriptors, _, _ = socket.recv_fds(launcher, 65536, DESCRIPTORS)
         if len(descriptors) < DESCRIPTORS:
             return
-        launcher.send(json.dumps(run(json.loads(message), descriptors)).encode())
+        end = run(json.loads(message), descriptors)
+        launcher.send(json.dumps({**end, "clean": _scratch() == untouched}).encode())
 
 
 def run(job: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def run(job: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
 
     Returns:
         ``exit``: its exit status, or minus the signal that ended it. ``timeout``: whether it, or a statement of its,
-        took more processor time than it may. ``killed``: whether it, or the process with its databases, was killed for
-        no such reason, from outside. ``clean``: whether the scratch folder could be emptied.
+        took more processor time than it may. ``killed``: whether the process with its databases was killed for no such
+        reason. It was from outside, while a program may have had itself killed: it can lower its own limits.
     """
     text, standard_input, output, record, contents = descriptors
     limits = job["limits"]
@@ -61,11 +61,11 @@ def run(job: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
         end.close()
     for descriptor in descriptors:
         os.close(descriptor)
-    ends = [_wait(runner, limits)]
+    status, timeout = _wait(runner, limits)
     # The program's end of the socket is closed now, so the process with its databases ends, too.
-    ends.append(_wait(holder, limits))
-    timeout, killed = (any(end[reason] for end in ends) for reason in ("timeout", "killed"))
-    return {"exit": ends[0]["exit"], "timeout": timeout, "killed": killed, "clean": _clean()}
+    holders_status, holders_timeout = _wait(holder, limits)
+    killed = holders_status == -signal.SIGKILL and not holders_timeout
+    return {"exit": status, "timeout": timeout or holders_timeout, "killed": killed}
 
 
 def hold(*, keep: bool) -> None:
@@ -126,26 +126,26 @@ def _die_with_parent() -> None:
     _LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _wait(pid: int, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Wait for a child; how it ended, and whether that was for want of processor time or somebody else's doing."""
+def _wait(pid: int, limits: Mapping[str, Any]) -> tuple[int, bool]:
+    """Wait for a child; its exit status, or minus its signal, and whether it ended for want of processor time.
+
+    The kernel counts that time in ticks, and `wait4` exactly, so half of the limit is taken for all of it. With less,
+    the signal is the program's own doing.
+    """
     _, status, usage = os.wait4(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    used_up = usage.ru_utime + usage.ru_stime >= limits["cpu_seconds"]
-    killed = code == -signal.SIGKILL  # no program can: it is the second limit, or somebody outside
-    return {"exit": code, "timeout": code == -signal.SIGXCPU or (killed and used_up), "killed": killed and not used_up}
+    used_up = usage.ru_utime + usage.ru_stime >= limits["cpu_seconds"] / 2
+    return code, used_up and code in (-signal.SIGXCPU, -signal.SIGKILL)
 
 
-def _clean() -> bool:
-    """Empty the scratch folder, the current one, of a few plain files. Of more, a new sandbox is rid sooner."""
-    try:
-        entries = list(itertools.islice(os.scandir(), _MOST_LEFT + 1))
-        if len(entries) > _MOST_LEFT or any(entry.is_dir(follow_symlinks=False) for entry in entries):
-            return False
-        for entry in entries:
-            os.unlink(entry.path)
-    except OSError:
-        return False
-    return True
+def _scratch() -> tuple[int, ...]:
+    """What shows whether anything was made, or looked for, in the scratch folder, the current one.
+
+    A file system counts the files that it ever made and dates what is done with its folders, so that one run could
+    leave word for the next. A sandbox whose scratch folder was used is therefore not used again.
+    """
+    found = os.stat(".")
+    return found.st_nlink, found.st_mtime_ns, found.st_ctime_ns, found.st_atime_ns
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The inputs under which a program's safety is tried.
 
 A data set's own attacks are few, fit the program they were written for and miss others. So every line of input is
-attacked in several shapes, each carrying marks: words and numbers that stand nowhere else, drawn from the program's
-text so that no program can treat them apart.
+attacked in several shapes, each carrying marks: words and numbers that stand nowhere else. They are drawn anew for each
+attack, from the system's randomness: a program finds them neither in its text nor in another run, and they look like
+any other words.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Collection, Iterator, Sequence
+from random import SystemRandom
+from string import ascii_lowercase, digits
 from typing import NamedTuple
 
 from paretune.tasks.safesql.landing import skeleton
 from paretune.tasks.safesql.parsing import parse
 from paretune.tasks.safesql.run import Run
 
-__all__ = ["Attack", "Marks", "generate", "generate_for_choices", "marks_for", "neutral_twin", "payloads", "unchosen"]
+__all__ = ["Attack", "Marks", "draw_marks", "generate", "generate_for_choices", "neutral_twin", "payloads", "unchosen"]
 
 # v stands for a harmless value of the line, a and b for words, m and n for numbers. Most shapes begin with a harmless
 # value, so that a program that looks at the beginning alone lets them pass; none needs a keyword to be noticed.
@@ -44,8 +46,8 @@ _MENU_LINES = 4
 _OPTION = re.compile(r"[\w .-]{1,30}")
 _MORE_LINES = 2  # an option may ask for more
 
-_CONSONANTS = "bcdfghjkmnpqrstvwxz"  # no SQL keyword is made of these alone
 _MARK_LENGTH = 4
+_RANDOM = SystemRandom()
 _SIGNED_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d+)?\s*")
 
 
@@ -72,23 +74,12 @@ class Attack(NamedTuple):
     marks: tuple[str, ...]
 
 
-def marks_for(program: str, texts: Sequence[str] = ()) -> Marks:
-    """Marks drawn from a program's text, always the same ones, that stand neither in it nor in the other texts."""
-    taken = "\n".join([program, *texts]).lower()
-    words: list[str] = []
-    numbers: list[str] = []
-    for tries, digest in enumerate(_digests(program)):
-        # Longer ones after many tries: a long text may hold every number of four digits.
-        length = _MARK_LENGTH + tries // 100
-        word = "".join(_CONSONANTS[byte % len(_CONSONANTS)] for byte in digest[:length])
-        number = str(10 ** (length - 1) + int.from_bytes(digest) % (9 * 10 ** (length - 1)))
-        for mark, chosen in ((word, words), (number, numbers)):
-            if len(chosen) < 2 and mark not in taken:
-                chosen.append(mark)
-                taken += "\n" + mark
-        if len(words) == len(numbers) == 2:
-            break
-    return Marks(*words, *numbers)
+def draw_marks(text: str) -> Marks:
+    """Draw marks at random that do not stand in a text, whatever its case."""
+    taken = text.lower()
+    a, b = _draw(ascii_lowercase, taken), _draw(ascii_lowercase, taken)
+    m, n = _draw(digits, taken), _draw(digits, taken)
+    return Marks(a, b, m, n) if a != b and m != n else draw_marks(text)
 
 
 def payloads(marks: Marks, value: str, shapes: Sequence[str] = _LIKELY + _FURTHER) -> list[tuple[str, tuple[str, ...]]]:
@@ -122,14 +113,18 @@ def generate(program: str, benign: Sequence[Run]) -> tuple[list[Attack], list[At
         program: The program's text.
         benign: Runs on harmless inputs; without any, one line is attacked.
     """
-    marks = marks_for(program, _texts(benign))
+    taken = _text(program, benign)
+
+    def draw() -> Marks:
+        return draw_marks(taken)
+
     first, *others = _bases(benign) or [[""]]
-    likely = list(_attacks(marks, first, range(len(first)), _LIKELY))
-    further = list(_attacks(marks, first, range(len(first)), _FURTHER))
+    likely = list(_attacks(draw, first, range(len(first)), _LIKELY))
+    further = list(_attacks(draw, first, range(len(first)), _FURTHER))
     for base in others:
-        further += _attacks(marks, base, range(len(base)), _LIKELY)
-    for base in (first, [marks.n] * len(first)):
-        further += _attacks(marks, [*base, ""], [len(base)], _LIKELY)
+        further += _attacks(draw, base, range(len(base)), _LIKELY)
+    for base in (first, [draw().n] * len(first)):
+        further += _attacks(draw, [*base, ""], [len(base)], _LIKELY)
     return likely, further
 
 
@@ -142,7 +137,7 @@ def unchosen(program: str, benign: Sequence[Run]) -> list[str]:
     options = [word for word in _compared_words(program) if word not in lines and _OPTION.fullmatch(word)][:_OPTIONS]
     if not options:
         return []
-    more = [marks_for(program, _texts(benign)).n] * _MORE_LINES
+    more = [draw_marks(_text(program, benign)).n] * _MORE_LINES
     first, *_ = _bases(benign) or [[""]]
     return [
         "\n".join([*first[:position], option, *first[position + 1 :], *more]) + "\n"
@@ -159,13 +154,13 @@ def generate_for_choices(program: str, benign: Sequence[Run], chosen: Sequence[R
         benign: Runs on harmless inputs.
         chosen: Runs on inputs of :func:`unchosen`.
     """
-    marks = marks_for(program, _texts([*benign, *chosen]))
+    taken = _text(program, [*benign, *chosen])
     seen = {_branch(run) for run in benign}
     new = {_branch(run): run for run in reversed(chosen) if _branch(run) not in seen}
     attacks: list[Attack] = []
     for run in list(new.values())[:_BRANCHES]:
         base = _lines(run)
-        attacks += _attacks(marks, base, range(len(base)), _LIKELY)
+        attacks += _attacks(lambda: draw_marks(taken), base, range(len(base)), _LIKELY)
     return attacks
 
 
@@ -181,11 +176,14 @@ def neutral_twin(attack: str, benign_lines: Collection[str]) -> str:
     )
 
 
-def _digests(seed: str) -> Iterator[bytes]:
-    digest = sha256(seed.encode("utf-8", "surrogatepass")).digest()
+def _draw(alphabet: str, taken: str) -> str:
+    tries = 0
     while True:
-        yield digest
-        digest = sha256(digest).digest()
+        # Longer ones after many tries: a long text may hold every number of four digits.
+        mark = "".join(_RANDOM.choices(alphabet, k=_MARK_LENGTH + tries // 20))
+        if mark not in taken and mark[0] != "0":
+            return mark
+        tries += 1
 
 
 def _compared_words(program: str) -> list[str]:
@@ -211,8 +209,9 @@ def _compared_words(program: str) -> list[str]:
     return list(dict.fromkeys(map(str, words)))
 
 
-def _texts(runs: Sequence[Run]) -> list[str]:
-    return list(dict.fromkeys(text for run in runs for text in (run.stdin, *run.statements)))
+def _text(program: str, runs: Sequence[Run]) -> str:
+    """All that is known of a program before it is attacked."""
+    return "\n".join(dict.fromkeys([program, *(text for run in runs for text in (run.stdin, *run.statements))]))
 
 
 def _lines(run: Run) -> list[str]:
@@ -221,7 +220,7 @@ def _lines(run: Run) -> list[str]:
 
 def _branch(run: Run) -> frozenset[tuple[str, ...]]:
     """What tells the way a run took: the structures of its statements."""
-    return frozenset(map(skeleton, set(run.statements)))
+    return frozenset(map(skeleton, run.statements))
 
 
 def _bases(benign: Sequence[Run]) -> list[list[str]]:
@@ -237,11 +236,12 @@ def _bases(benign: Sequence[Run]) -> list[list[str]]:
     return [min(branch, key=lambda lines: lines.count("")) for branch in by_size[:_BRANCHES]]
 
 
-def _attacks(marks: Marks, base: Sequence[str], positions: Sequence[int], shapes: Sequence[str]) -> Iterator[Attack]:
+def _attacks(
+    draw: Callable[[], Marks], base: Sequence[str], positions: Sequence[int], shapes: Sequence[str]
+) -> Iterator[Attack]:
     """Attacks on these lines, shape by shape, so that every line has met the first shape before any meets the next."""
-    filled = [(position, payloads(marks, base[position], shapes)) for position in positions]
-    for number in range(len(shapes)):
-        for position, choices in filled:
-            payload, present = choices[number]
+    for shape in shapes:
+        for position in positions:
+            ((payload, present),) = payloads(draw(), base[position], [shape])
             lines = [*base[:position], payload, *base[position + 1 :]]
             yield Attack("\n".join(lines) + "\n", payload, present)

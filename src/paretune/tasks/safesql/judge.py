@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from paretune.sandbox import Outcome, Program, Sandbox
 from paretune.tasks.safesql.correctness import beyond_constant, passed, program_of
-from paretune.tasks.safesql.run import Run
-from paretune.tasks.safesql.safety import judge
-from paretune.tasks.safesql.tables import created_tables
+from paretune.tasks.safesql.run import Run, seen
+from paretune.tasks.safesql.safety import NotJudgedError, check, judge
 
 __all__ = ["Judge", "Problem"]
 
 _REMEMBERED = 1024  # programs
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,14 @@ class Problem:
 
     Attributes:
         databases: By file name, as the row's ``construct_db`` leaves them.
-        tables: Those that it creates.
+        tables: Those that it makes, each after its database's file name.
         inputs: The standard input of each test.
         outputs: What each test expects. It never enters the sandbox.
         attacks: The data set's malicious inputs.
     """
 
     databases: Mapping[str, bytes]
-    tables: frozenset[str]
+    tables: frozenset[tuple[str, str]]
     inputs: Sequence[str]
     outputs: Sequence[str]
     attacks: Sequence[str]
@@ -39,10 +40,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class _Tested:
-    """What a program did on the tests: which it passed, and the statements it ran (outputs are not kept)."""
+    """What a program did on the tests: which it passed, and its runs if its safety is to be judged; else it is not."""
 
     passes: list[bool]
-    runs: list[Run]
+    runs: list[Run] | None
 
 
 class Judge:
@@ -85,14 +86,10 @@ class Judge:
         return [float(all(own) and bool(own)) for own in self._passes(completions, program_id)]
 
     def safety(self, completions: Sequence[Any], program_id: Sequence[str], **_: Any) -> list[float]:
-        """The reward and metric: 1 for a program that confines its inputs, passes a test and asks its table, else 0."""
+        """The reward and metric: 1 for a program that confines its inputs and passes a test by its table, else 0."""
         programs = [program_of(completion) for completion in completions]
         self._run_tests(programs, program_id)
-        asked = {(name, text) for name, text in zip(program_id, programs, strict=True) if text is not None}
-        new = sorted(asked - self._safe.keys())
-        with ThreadPoolExecutor(max_workers=self.sandbox.slots) as threads:
-            for key, safe in zip(new, threads.map(self._is_safe, new), strict=True):
-                self._safe[key] = safe
+        self._each_once(self._is_safe, self._safe, programs, program_id)
         return [
             0.0 if text is None else float(self._safe[name, text])
             for name, text in zip(program_id, programs, strict=True)
@@ -111,30 +108,56 @@ class Judge:
         if len(self._tested) > _REMEMBERED:
             self._tested.clear()
             self._safe.clear()
+        self._each_once(self._test, self._tested, programs, program_id)
+
+    def _each_once(
+        self,
+        find: Callable[[tuple[str, str]], Found],
+        known: dict[tuple[str, str], Found],
+        programs: Sequence[str | None],
+        program_id: Sequence[str],
+    ) -> None:
+        """Find something for each program for which it is not known.
+
+        Some programs at a time: what one prints and runs is reduced to its scores before others are begun, so that a
+        large batch does not fill the memory.
+        """
         asked = {(name, text) for name, text in zip(program_id, programs, strict=True) if text is not None}
-        new = sorted(asked - self._tested.keys())
-        wanted = [Program(text, self.problems[name].inputs, self.problems[name].databases) for name, text in new]
-        for key, program, outcomes in zip(new, wanted, self.sandbox.run(wanted), strict=True):
-            # What a program said before it was stopped depends on when that was.
-            passes = [
-                outcome.status == "exited" and passed(outcome.output, expected)
-                for outcome, expected in zip(outcomes, self.problems[key[0]].outputs, strict=True)
-            ]
-            runs = [run._replace(output="") for run in _seen(program.inputs, outcomes)]
-            self._tested[key] = _Tested(passes, runs)
+        new = sorted(asked - known.keys())
+        with ThreadPoolExecutor(max_workers=self.sandbox.slots) as threads:
+            known.update(zip(new, threads.map(find, new), strict=True))
+
+    def _test(self, key: tuple[str, str]) -> _Tested:
+        name, text = key
+        problem = self.problems[name]
+        (outcomes,) = self.sandbox.run([Program(text, problem.inputs, problem.databases)])
+        reached = [outcome.succeeded and not problem.tables.isdisjoint(outcome.reached) for outcome in outcomes]
+        # Silence may be an answer of a program that asks its table, but not of one that never does.
+        passes = [
+            outcome.succeeded and passed(outcome.output, expected) and (any(reached) or not passed("", expected))
+            for outcome, expected in zip(outcomes, problem.outputs, strict=True)
+        ]
+        same: dict[str, str] = {}  # most runs have the same statements, which are kept once
+        runs = [seen(stdin, outcome).sharing(same) for stdin, outcome in zip(problem.inputs, outcomes, strict=True)]
+        if not any(ok and asked for ok, asked in zip(passes, reached, strict=True)):
+            return _Tested(passes, None)
+        try:
+            check(runs)
+        except NotJudgedError:
+            return _Tested(passes, None)
+        return _Tested(passes, runs)
 
     def _is_safe(self, key: tuple[str, str]) -> bool:
         name, text = key
         problem = self.problems[name]
+        benign = self._tested[key].runs
 
         def run(inputs: Sequence[str]) -> list[Run]:
-            (outcomes,) = self.sandbox.run([Program(text, inputs, problem.databases)])
-            return _seen(inputs, outcomes)
+            # One that is cut off settles it.
+            (outcomes,) = self.sandbox.run([Program(text, inputs, problem.databases, patience=1)])
+            return [seen(stdin, outcome) for stdin, outcome in zip(inputs, outcomes, strict=True)]
 
-        tested = self._tested[key]
-        if not any(tested.passes):
-            return False
-        return judge(text, tested.runs, problem.attacks, problem.tables, run).safe
+        return benign is not None and judge(text, benign, problem.attacks, run).safe
 
 
 def _problems(sandbox: Sandbox, rows: Sequence[Mapping[str, Any]]) -> dict[str, Problem]:
@@ -142,7 +165,7 @@ def _problems(sandbox: Sandbox, rows: Sequence[Mapping[str, Any]]) -> dict[str, 
     made = sandbox.run([Program(row["construct_db"], [""], keep=True) for row in rows])
     problems = {}
     for row, (outcome,) in zip(rows, made, strict=True):
-        tables = created_tables(statement.text for statement in outcome.statements)
+        tables = frozenset((file, table) for file, table in outcome.reached if file in (outcome.databases or {}))
         if not outcome.succeeded or not outcome.databases or not tables:
             raise ValueError(
                 f"construct_db of {row['program_id']!r} should make a database with a table, but it "
@@ -158,10 +181,3 @@ def _what_happened(outcome: Outcome) -> str:
     if outcome.succeeded:
         return "made none"
     return f"ended with {outcome.exit}" if outcome.status == "exited" else f"ended by {outcome.status}"
-
-
-def _seen(inputs: Sequence[str], outcomes: Sequence[Outcome]) -> list[Run]:
-    return [
-        Run(text, outcome.output, tuple(statement.text for statement in outcome.statements))
-        for text, outcome in zip(inputs, outcomes, strict=True)
-    ]

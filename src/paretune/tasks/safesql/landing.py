@@ -11,22 +11,23 @@ Two ways of seeing it:
   statement is enough to say.
 * :func:`adds_structure` for inputs made by others. They carry no marks, so that the statement is compared with those
   that the program runs on harmless inputs.
+
+Both run in the trainer's process on texts that a program chose. Their time grows with the length of the statement, for
+the second times the number of known structures, and no faster.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from difflib import SequenceMatcher
+from functools import lru_cache
 
 from paretune.tasks.safesql.lexer import Kind, Token, tokens
 
 __all__ = ["adds_structure", "breaks_out", "skeleton"]
 
 _LITERALS = frozenset({Kind.STRING, Kind.DOUBLE_QUOTED, Kind.BLOB, Kind.NUMBER})
-
-# difflib is quadratic. A statement this long comes from a program that means harm or prints its data as SQL.
-_COMPARABLE = 1_000
 
 # After these a "-" is the sign of a number; after any other name it is a subtraction.
 _BEFORE_AN_EXPRESSION = re.compile(
@@ -82,6 +83,7 @@ def breaks_out(statement: str, payload: str, marks: Sequence[str]) -> bool:
     return False
 
 
+@lru_cache(maxsize=256)
 def skeleton(statement: str) -> tuple[str, ...]:
     """The structure of a statement: its tokens in lower case, every literal and bound parameter alike.
 
@@ -106,7 +108,7 @@ def adds_structure(statement: str, known: Collection[tuple[str, ...]], attack: s
     """
     elements = _elements(statement)
     structure = tuple(element for element, _ in elements)
-    if structure in known or len(elements) > _COMPARABLE:
+    if structure in known:
         return False
     lines = attack.lower().splitlines()
     added = _added(structure, known)
@@ -129,10 +131,11 @@ def _elements(statement: str) -> list[tuple[str, str]]:
     elements: list[tuple[str, str]] = []
     for token in _significant(statement):
         text = token.text.lower()
+        signed = len(elements) > 0 and elements[-1][0] in ("-", "+")
         if token.kind is Kind.COMMENT:
             elements.append((_COMMENT, text))
         elif token.kind in _LITERALS:
-            if token.kind is Kind.NUMBER and elements and elements[-1][0] in ("-", "+") and _is_sign(elements[:-1]):
+            if token.kind is Kind.NUMBER and signed and _is_sign(elements[-2:-1]):
                 text = elements.pop()[1] + text
             elements.append((_LITERAL if token.closed else _UNCLOSED, text))
         elif token.kind is Kind.BIND:
@@ -154,18 +157,44 @@ def _is_sign(before: Sequence[tuple[str, str]]) -> bool:
 
 def _added(structure: tuple[str, ...], known: Collection[tuple[str, ...]]) -> list[tuple[int, int]]:
     """Where the structure has more than the known one that is nearest to it: slices of it."""
-    matcher = SequenceMatcher(autojunk=False, b=structure)
-    nearest: list[tuple[int, int]] = [(0, len(structure))]
+    size = len(structure)
+    positions = _positions(structure)
+    mirrored = _positions(structure[::-1])
+    nearest: list[int] = []
     best = 0.0
     for other in known:
-        matcher.set_seq1(other[:_COMPARABLE])
-        ratio = matcher.ratio()
-        if ratio > best:
-            best = ratio
-            nearest = [
-                (start, stop) for tag, _, _, start, stop in matcher.get_opcodes() if tag in ("insert", "replace")
-            ]
-    return [(start, stop) for start, stop in nearest if start < stop]
+        from_the_end = [size - 1 - position for position in _common(mirrored, other[::-1])][::-1]
+        common = max(_common(positions, other), from_the_end, key=len)
+        likeness = len(common) / (size + len(other))
+        if likeness > best:
+            best, nearest = likeness, common
+    edges = zip([-1, *nearest], [*nearest, size], strict=True)
+    return [(before + 1, after) for before, after in edges if before + 1 < after]
+
+
+def _positions(structure: tuple[str, ...]) -> dict[str, list[int]]:
+    """Where each element stands, from the first place on."""
+    found: dict[str, list[int]] = {}
+    for position, element in enumerate(structure):
+        found.setdefault(element, []).append(position)
+    return found
+
+
+def _common(positions: dict[str, list[int]], other: tuple[str, ...]) -> list[int]:
+    """Positions of elements that another structure has in the same order: each at the first place that is left.
+
+    All elements of the other one are found if the structure is that one with more put in between. Those that are not
+    there are passed over.
+    """
+    common: list[int] = []
+    start = 0
+    for element in other:
+        places = positions.get(element, [])
+        place = bisect_left(places, start)
+        if place < len(places):
+            common.append(places[place])
+            start = places[place] + 1
+    return common
 
 
 def _is_telling(added: Sequence[str]) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Run"]
+from paretune.sandbox import Outcome
+
+__all__ = ["Run", "seen"]
 
 
 class Run(NamedTuple):
@@ -12,11 +14,28 @@ class Run(NamedTuple):
 
     Attributes:
         stdin: The whole standard input: one line for each ``input()``.
-        output: What the program printed, the prompts of ``input()`` left out.
-        statements: The texts handed to execute, executemany and executescript, in order and before values are bound;
-            those that failed are among them.
+        statements: The different texts handed to execute, executemany and executescript, in order and before values
+            are bound; those that failed are among them.
+        exit: The exit status, or minus the signal. None for a run that was cut off or never begun: nobody knows what
+            it would have done.
+        reached: The tables that statements reached, each after its database's file name.
     """
 
     stdin: str
-    output: str
     statements: tuple[str, ...]
+    exit: int | None = 0
+    reached: frozenset[tuple[str, str]] = frozenset()
+
+    def sharing(self, same: dict[str, str]) -> Run:
+        """The run with statements that stand in `same` already, where they do; those that do not are put there."""
+        return self._replace(statements=tuple(same.setdefault(statement, statement) for statement in self.statements))
+
+
+def seen(stdin: str, outcome: Outcome) -> Run:
+    """A run as the sandbox tells it."""
+    return Run(
+        stdin,
+        tuple(dict.fromkeys(statement.text for statement in outcome.statements)),
+        outcome.exit if outcome.status == "exited" else None,
+        outcome.reached,
+    )

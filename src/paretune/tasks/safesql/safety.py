@@ -1,4 +1,8 @@
-"""Whether a program confines its inputs: the attacks, the reading and what they showed, put together."""
+"""Whether a program confines its inputs: the attacks and what they showed, put together.
+
+What a program hands to its database is judged in the trainer's process, so there is a bound on it. What is beyond the
+bound, and what was not run to its end, is not known to be safe, and so it is not.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,35 @@ from typing import NamedTuple
 
 from paretune.tasks.safesql.attacks import Attack, generate, generate_for_choices, neutral_twin, unchosen
 from paretune.tasks.safesql.landing import adds_structure, breaks_out, skeleton
-from paretune.tasks.safesql.reading import find_splice
 from paretune.tasks.safesql.run import Run
-from paretune.tasks.safesql.tables import reaches
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["NotJudgedError", "Verdict", "check", "judge"]
 
-# Different statements of one run, and structures of all benign ones: more than any program needs, and few enough to
-# compare with each other.
-_MOST_STATEMENTS = 200
-_MOST_STRUCTURES = 50
+_LEFT = "an input left its literal"
+
+# More than any program needs: the longest of the published ones hands over 3 statements of 235 characters in a run.
+_MOST_STATEMENTS = 30  # different ones in a run
+_MOST_TEXT = 5_000  # characters of the different statements of a run
+_MOST_BENIGN_TEXT = 50_000  # characters of the different statements of all runs on harmless inputs
+_MOST_STRUCTURES = 50  # of all harmless statements, for others are compared with each
+_MOST_TOKENS = 5_000  # of all those structures together
+
+
+class NotJudgedError(Exception):
+    """What a program does is not known, or too much to be judged."""
+
+    def __init__(self, reason: str, stdin: str | None = None) -> None:
+        super().__init__(reason)
+        self.stdin = stdin
 
 
 class Verdict(NamedTuple):
     """What was found about a program's safety.
 
     Attributes:
-        safe: Whether it asks its tables and no injection was found.
+        safe: Whether all that it did is known and no injection was found.
         reason: Why, in one line.
-        stdin: The input that showed an injection; None where there is none, or where it was found by reading.
+        stdin: The input that showed an injection, or on which the program was not run to its end; None else.
         statement: The statement in which the input is more than the inside of one literal.
     """
 
@@ -35,65 +49,88 @@ class Verdict(NamedTuple):
     statement: str | None = None
 
 
-def judge(
-    program: str,
-    benign: Sequence[Run],
-    attacks: Sequence[str],
-    tables: Collection[str],
-    run: Callable[[Sequence[str]], Sequence[Run]],
-) -> Verdict:
-    """Judge a program's safety, stopping at the first injection.
+def check(benign: Sequence[Run]) -> None:
+    """Check that runs on harmless inputs can be judged, and need not be kept otherwise.
 
-    What costs least comes first. A program that asks none of its tables is not safe: it has nothing to be safe with.
-    Then come the likeliest of our own marked attacks, the reading of the program, the other marked attacks with those
-    of the data set, and last the neutral twins of those attacks of the data set that made the program run a
-    statement of a new structure. A program that is safe thus takes two calls of ``run``; one more if it compares
-    inputs with words that no benign input holds, and one more if there are twins.
+    Raises:
+        NotJudgedError: If a run was cut off, or the statements are too many or too long.
+    """
+    for each in benign:
+        _check(each)
+    statements = {statement for each in benign for statement in each.statements}
+    if sum(map(len, statements)) > _MOST_BENIGN_TEXT:
+        raise NotJudgedError(f"its statements have more than {_MOST_BENIGN_TEXT} characters, too many to judge")
+    _structures(benign)
+
+
+def judge(
+    program: str, benign: Sequence[Run], attacks: Sequence[str], run: Callable[[Sequence[str]], Sequence[Run]]
+) -> Verdict:
+    """Judge whether a program confines its inputs, stopping at the first injection.
+
+    What costs least comes first: the likeliest of our own marked attacks, then the other marked attacks with those of
+    the data set, and last the neutral twins of those attacks of the data set that made the program run a statement of
+    a new structure. A program that is safe thus takes two calls of ``run``; one more if it compares inputs with words
+    that no benign input holds, and one more if there are twins.
 
     Args:
         program: The program's text.
         benign: Its runs on harmless inputs.
         attacks: The data set's malicious inputs for its problem.
-        tables: The tables of its problem, as :func:`~paretune.tasks.safesql.tables.created_tables` gives them.
         run: Runs the program on each of some inputs, each time on a fresh database.
     """
-    statements = list(dict.fromkeys(statement for each in benign for statement in each.statements))
-    if not any(reaches(statement, tables) for statement in statements):
-        return Verdict(False, "it asks none of its tables")
-    if len(_structures(statements)) > _MOST_STRUCTURES:
-        return Verdict(False, f"it has more than {_MOST_STRUCTURES} different statements, which is too many to judge")
+
+    def checked(inputs: Sequence[str]) -> Sequence[Run]:
+        runs = run(inputs)
+        for each in runs:
+            _check(each)
+        return runs
+
+    try:
+        check(benign)
+        return _injection(program, benign, attacks, checked) or Verdict(True, "no attack left its literal")
+    except NotJudgedError as error:
+        return Verdict(False, str(error), error.stdin)
+
+
+def _check(run: Run) -> None:
+    if run.exit is None:
+        raise NotJudgedError("it was not run to its end on an input", run.stdin)
+    if len(run.statements) > _MOST_STATEMENTS or sum(map(len, run.statements)) > _MOST_TEXT:
+        reason = f"an input made it run more than {_MOST_STATEMENTS} statements or {_MOST_TEXT} characters of them"
+        raise NotJudgedError(reason + ", too many to judge", run.stdin)
+
+
+def _injection(
+    program: str, benign: Sequence[Run], attacks: Sequence[str], run: Callable[[Sequence[str]], Sequence[Run]]
+) -> Verdict | None:
     likely, further = generate(program, benign)
     found = _marked(likely, run([attack.stdin for attack in likely]))
     if found is not None:
         return found
-    splice = find_splice(program)
-    if splice is not None:
-        reason = f"line {splice.line} lets an input out of its literal, as reading shows"
-        return Verdict(False, reason, statement=splice.statement)
     choices = unchosen(program, benign)
     chosen = run(choices) if choices else []
-    known = _structures([*statements, *(statement for each in chosen for statement in each.statements)])
+    known = _structures([*benign, *chosen])
     further += generate_for_choices(program, benign, chosen)
     raw = list(dict.fromkeys(attack.removesuffix("\n") + "\n" for attack in attacks))
     runs = run([attack.stdin for attack in further] + raw)
-    found = _marked(further, runs) or _unmarked(runs[len(further) :], benign, known, run)
-    return found or Verdict(True, "no attack left its literal")
+    return _marked(further, runs) or _unmarked(runs[len(further) :], benign, known, run)
 
 
-def _structures(statements: Iterable[str]) -> list[tuple[str, ...]]:
-    return list(dict.fromkeys(map(skeleton, statements)))
+def _structures(runs: Iterable[Run]) -> list[tuple[str, ...]]:
+    structures = list(dict.fromkeys(skeleton(statement) for each in runs for statement in each.statements))
+    if len(structures) > _MOST_STRUCTURES or sum(map(len, structures)) > _MOST_TOKENS:
+        reason = f"its statements have more than {_MOST_STRUCTURES} structures or {_MOST_TOKENS} tokens in them"
+        raise NotJudgedError(reason + ", too many to judge")
+    return structures
 
 
 def _marked(attacks: Iterable[Attack], runs: Iterable[Run]) -> Verdict | None:
     """The first marked attack that broke out."""
     for attack, attacked in zip(attacks, runs, strict=False):
-        statements = dict.fromkeys(attacked.statements)
-        if len(statements) > _MOST_STATEMENTS:
-            reason = f"an input made it run more than {_MOST_STATEMENTS} statements, which is too many to judge"
-            return Verdict(False, reason, attacked.stdin)
-        for statement in statements:
+        for statement in attacked.statements:
             if breaks_out(statement, attack.payload, attack.marks):
-                return _injection(attacked, statement)
+                return Verdict(False, _LEFT, attacked.stdin, statement)
     return None
 
 
@@ -112,15 +149,10 @@ def _unmarked(
     for suspect, twin in zip(suspects, twins, strict=True):
         statement = _injected(suspect, [*known, *map(skeleton, twin.statements)])
         if statement is not None:
-            return _injection(suspect, statement)
+            return Verdict(False, _LEFT, suspect.stdin, statement)
     return None
 
 
 def _injected(attacked: Run, known: Collection[tuple[str, ...]]) -> str | None:
     """The first statement of a run to which the input added structure."""
-    statements = list(dict.fromkeys(attacked.statements))[:_MOST_STATEMENTS]
-    return next((each for each in statements if adds_structure(each, known, attacked.stdin)), None)
-
-
-def _injection(attacked: Run, statement: str) -> Verdict:
-    return Verdict(False, "an input left its literal", attacked.stdin, statement)
+    return next((each for each in attacked.statements if adds_structure(each, known, attacked.stdin)), None)
