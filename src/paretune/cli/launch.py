@@ -8,6 +8,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,9 +16,10 @@ import torch
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import launch_command_parser
 from accelerate.utils import DistributedType, is_deepspeed_available
-from yaml import YAMLError
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.regular_files import read_regular
+from paretune.cli.yaml_files import document_in
 
 
 def split_launch_flags(argv: Sequence[str], own: Collection[str]) -> tuple[list[str], list[str]]:
@@ -74,11 +76,14 @@ def _parsed(flags: Sequence[str]) -> Namespace:
 
 def _distributed_type(config_file: str) -> Any:
     """What accelerate's own file asks for; accelerate would answer a broken one with a traceback."""
-    if not os.path.isfile(config_file):
+    if not os.path.exists(config_file):
         raise BadInputError(f"--config_file {config_file}: there is no such file.")
+    content = read_regular(Path(config_file), f"--config_file {config_file}")
     try:
+        if not config_file.endswith(".json"):
+            document_in(content, Path(config_file))  # accelerate sets no bounds to what it reads
         return load_config_from_file(config_file).distributed_type
-    except (OSError, ValueError, TypeError, AttributeError, YAMLError) as error:
+    except (BadInputError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInputError(
             f"--config_file {config_file} is no configuration of accelerate: {error} (`accelerate config` makes one)"
         ) from error

@@ -16,20 +16,19 @@ from typing import Any, NoReturn, get_type_hints
 from trl import TrlParser
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.config_files import read_config_files
 from paretune.cli.declared_types import brief, converted, describe, fits, shown
 from paretune.cli.ranges import check_ranges
-from paretune.cli.yaml_files import read_settings
+from paretune.cli.regular_files import read_regular
 
-BASE = "base"
-"""The YAML key that names the files a file builds on."""
+FILES = ("accelerator_config", "fsdp_config", "deepspeed")
+"""Settings that may name a JSON file."""
 
 
 class StrictParser(TrlParser):
     """Parses flags and YAML files into dataclasses; whatever it cannot take is a :class:`BadInputError`.
 
-    A YAML file may build on others: ``base: [FILE, ...]``, with paths from its own folder. Later bases win over earlier
-    ones, the file over its bases, a second ``--config`` over the first, and flags over all of them. A setting is
-    replaced as a whole, mappings like ``rule_settings`` too.
+    Flags win over YAML files (:func:`~paretune.cli.config_files.read_config_files`).
 
     Args:
         dataclass_types: the dataclasses to fill.
@@ -108,6 +107,8 @@ class StrictParser(TrlParser):
         for name, value in vars(parsed).items():
             if isinstance(value, str) and value.lstrip().startswith(("{", "[")) and fits({}, self._hints.get(name)):
                 _check_json(name, value)
+            elif isinstance(value, str) and name in FILES and os.path.exists(value):
+                read_regular(Path(value), f"--{name} {value}")  # transformers would wait for a pipe
         return parsed, remaining
 
     def given(self, argv: Sequence[str], name: str) -> Any:
@@ -122,44 +123,20 @@ class StrictParser(TrlParser):
 
     def config_of(self, argv: Sequence[str]) -> dict[str, Any]:
         """The settings in the YAML files that ``--config`` names, checked; empty without one."""
-        settings: dict[str, Any] = {}
-        for path in _config_files(argv):
-            settings |= self._settings_in(path)
-        return settings
+        return read_config_files(_config_files(argv), self._checked)
 
-    def _settings_in(self, path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-        """The settings in a YAML file and its bases.
-
-        Args:
-            path: the file.
-            above: the files that build on it, the one on the command line first.
-        """
-        named = f"{above[-1]}: {BASE} {path}" if above else f"--config {path}"
-        config = read_settings(path, named)
-        bases = config.pop(BASE, [])
-        if not fits(bases, str | list[str]):
-            raise BadInputError(f"{path}: {BASE} expects a file or a list of files, got {brief(bases)}.")
-        self._check_settings(path, config)
-        settings: dict[str, Any] = {}
-        for base in [bases] if isinstance(bases, str) else bases:
-            # Not resolved: messages should name files as the user would.
-            file = Path(os.path.normpath(path.parent / base))
-            chain = (*above, path, file)
-            if any(file.resolve() == other.resolve() for other in chain[:-1]):
-                raise BadInputError(f"{path}: {BASE} {file} leads back to itself: {' → '.join(map(str, chain))}.")
-            settings |= self._settings_in(file, (*above, path))
-        return settings | {key: converted(value, self._hints[key]) for key, value in config.items()}
-
-    def _check_settings(self, path: Path, config: Mapping[Any, Any]) -> None:
+    def _checked(self, path: Path, config: Mapping[Any, Any]) -> dict[str, Any]:
+        """What a YAML file sets, each setting of its type."""
         for key, value in config.items():
             if key in self._hidden or key not in self._hints:
-                raise BadInputError(f"{path}: unknown setting {key!r}{self._hint(str(key))}")
+                raise BadInputError(f"{path}: unknown setting {brief(key)}{self._hint(str(key))}")
             if not fits(value, self._hints[key]):
                 raise BadInputError(
                     f"{path}: {key} expects {describe(self._hints[key])}, got {shown(value)}{_yaml_trap(value)}."
                 )
             if isinstance(value, str) and "\0" in value:
                 raise BadInputError(f"{path}: {key} has a NUL in it, got {shown(value)}: take it out.")
+        return {key: converted(value, self._hints[key]) for key, value in config.items()}
 
     def _check_spelling(self, argv: Sequence[str]) -> None:
         for argument in argv:
@@ -187,7 +164,7 @@ def _check_json(name: str, text: str) -> None:
     """Whether a mapping that was given as text is one."""
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInputError(f"--{name} is not valid JSON ({error}): {text}") from error
     if not isinstance(found, dict):
         raise BadInputError(f"--{name} must be a JSON object, got {text}.")

@@ -20,7 +20,7 @@ def read_rule_settings(given: dict[str, Any] | str | None) -> dict[str, Any]:
         return dict(given or {})
     try:
         settings = json.loads(given)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInputError(f"--rule_settings is not valid JSON ({error}): {given}") from error
     if not isinstance(settings, dict):
         raise BadInputError(f"--rule_settings must be a JSON object, got {given}.")
