@@ -1,6 +1,7 @@
 """One's own rewards and data sets: what is wrong is said before the model is loaded, what is odd works."""
 
 import json
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -123,6 +124,33 @@ def test_chats(template: str, last: Any, expected: str, refused: Refused, place:
     rows = [{"prompt": [USER]}] * 8
     write(place / "data", train=[*rows, {"prompt": last}], test=rows)
     assert expected in refused(*command("chat"))
+
+
+ENDLESS: list[tuple[str, str]] = [
+    ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "takes more than 1 s for row 0"),
+    ("{% for i in range(99999) %}{% set _ = range(99999)|list %}{% endfor %}", "takes more than 1 s for row 0"),
+    ("{{ lipsum(n=1000000000) }}", "takes more than 1 s for row 0"),
+    ("{{ 7**(10**7) }}", "takes more than 1 s for row 0"),
+    ("{% for i in range(10**9) %}{% endfor %}", "Range too big"),
+    ("{{ 'x' * 10**10 }}", "MemoryError"),
+    ("{{ 'x'|center(10**10) }}", "MemoryError"),
+    ("{{ 'x' * 11000000 }}", "makes 11,000,000 characters of row 0"),
+    ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "maximum recursion depth exceeded"),
+]
+
+
+@pytest.mark.parametrize(("template", "expected"), ENDLESS, ids=[template for template, _ in ENDLESS])
+def test_a_template_that_computes_for_ever(
+    template: str, expected: str, refused: Refused, place: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretune.cli.prompts.TEMPLATE_SECONDS", 1.0)
+    shutil.copytree(tiny_model, place / "chat")
+    (place / "chat" / "chat_template.jinja").write_text(template)
+    write(place / "data", train=[{"prompt": [USER]}] * 8, test=[{"prompt": [USER]}] * 8)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    assert expected in refused(*command("chat"))
+    assert not (place / "run").exists()
+    assert resource.getrlimit(resource.RLIMIT_AS) == limits
 
 
 def test_a_chat_that_begins_the_answer_works(place: Path, tiny_model: str) -> None:

@@ -16,6 +16,7 @@ from paretune.choosing.check import Array, Check, Seen, costs, examine
 from paretune.choosing.check_findings import findings
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.check_tables import print_tables
+from paretune.cli.declared_types import brief
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, make_rule, parse
 from paretune.cli.train import make_trainer, quiet
@@ -33,6 +34,7 @@ from paretune.weighting import (
 
 PROG = "paretune check"
 BATCHES = 2
+MOST_BATCHES = 1000
 HELP = f"""
 Generates a few batches with the initial policy, leaves it as it is, and says what stands out: rewards that give no
 gradient, objectives that oppose each other, truncated completions, bounds, and what each rule's measurements cost.
@@ -170,9 +172,11 @@ def _batches(argv: Sequence[str]) -> tuple[int, list[str]]:
             others.append(argument)
             continue
         given = next(arguments, "")
-        if not given.isdecimal() or int(given) < 1:
-            raise BadInputError(f"--batches must be a whole number of 1 or more, got {given!r}.")
-        count = int(given)
+        if not given.isdecimal() or int(given[:20]) < 1:
+            raise BadInputError(f"--batches must be a whole number of 1 or more, got {brief(given)}.")
+        count = int(given[:20])  # Python reads no more than 4,300 digits
+        if count > MOST_BATCHES:
+            raise BadInputError(f"--batches must be at most {MOST_BATCHES:,}, got {brief(given)}.")
     return count, others
 
 

@@ -20,6 +20,7 @@ from paretune.cli.failure import FailedError
 from paretune.cli.list import ALGORITHMS
 from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
+from paretune.cli.ranges import FIRST_TUNING_SEED
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import RunArguments, Settings, load_task, make_rule
 from paretune.cli.train import quiet
@@ -50,7 +51,6 @@ from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveConfig
 
 PROG = "paretune compare"
-TUNING_SEED = 1000
 OF_RUNS = {
     "seed": "seeds", "rule": "rules", "algorithm": "algorithms", "weights": "rules", "preset": "rules",
     "rule_settings": "arms", "reward_weights": "rules", "advantage_estimator": "algorithms",
@@ -189,7 +189,7 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
     has_fixed = any(arm.is_fixed for arm in arms)
     moving = [arm.name for arm in arms if not arm.is_fixed and arm.control is None]
     tuned = any(arm.configurations for arm in arms)
-    tuning_seeds = [TUNING_SEED + i for i in range(own.tuning_seeds)] if tuned else []
+    tuning_seeds = [FIRST_TUNING_SEED + i for i in range(own.tuning_seeds)] if tuned else []
     settings = {**given}
     if "eval_steps" in settings:  # a checkpoint for every point
         settings.setdefault("save_steps", settings["eval_steps"])

@@ -24,8 +24,8 @@ def read_config_files(paths: Sequence[Path], check: Check) -> dict[str, Any]:
     """The settings of the files that ``--config`` names, in their order: later ones win.
 
     A file may build on others: ``base: [FILE, ...]``, with paths from its own folder. Later bases win over earlier
-    ones, the file over its bases. A setting is replaced as a whole, mappings like ``rule_settings`` too. Each file is read
-    once, however often it is named.
+    ones, the file over its bases. A setting is replaced as a whole, mappings like ``rule_settings`` too. Each file is
+    read once, however often it is named.
 
     Args:
         paths: the files.

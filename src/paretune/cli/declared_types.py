@@ -7,6 +7,9 @@ from enum import Enum
 from reprlib import Repr
 from typing import Any, Literal, Union, get_args, get_origin
 
+DEEPEST = 20
+"""Levels of lists and mappings within a setting."""
+
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
@@ -83,6 +86,19 @@ def finite(value: Any) -> bool:
     if isinstance(value, dict):
         return all(map(finite, value.values()))
     return all(map(finite, value)) if isinstance(value, list) else True
+
+
+def is_deeper_than(levels: int, value: Any) -> bool:
+    """Whether lists and mappings lie in each other over more than so many levels."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list | tuple)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(layer)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

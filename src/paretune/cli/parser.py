@@ -5,7 +5,6 @@ with a traceback or two hundred lines of usage. Here each of these is one line.
 """
 
 import dataclasses
-import json
 import os.path
 from argparse import SUPPRESS, Namespace
 from collections.abc import Collection, Mapping, Sequence
@@ -18,6 +17,7 @@ from trl import TrlParser
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.config_files import read_config_files
 from paretune.cli.declared_types import brief, converted, describe, fits, shown
+from paretune.cli.json_text import read_mapping
 from paretune.cli.ranges import check_ranges
 from paretune.cli.regular_files import read_regular
 
@@ -106,7 +106,7 @@ class StrictParser(TrlParser):
         check_ranges(vars(parsed), self._required)
         for name, value in vars(parsed).items():
             if isinstance(value, str) and value.lstrip().startswith(("{", "[")) and fits({}, self._hints.get(name)):
-                _check_json(name, value)
+                check_ranges({name: read_mapping(name, value)}, ())
             elif isinstance(value, str) and name in FILES and os.path.exists(value):
                 read_regular(Path(value), f"--{name} {value}")  # transformers would wait for a pipe
         return parsed, remaining
@@ -158,16 +158,6 @@ class StrictParser(TrlParser):
 def _has_value(field: "dataclasses.Field[Any]") -> bool:
     """Whether a setting's default is a value, not None: then it cannot do without one."""
     return field.default not in (None, dataclasses.MISSING)
-
-
-def _check_json(name: str, text: str) -> None:
-    """Whether a mapping that was given as text is one."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"--{name} is not valid JSON ({error}): {text}") from error
-    if not isinstance(found, dict):
-        raise BadInputError(f"--{name} must be a JSON object, got {text}.")
 
 
 def _config_files(argv: Sequence[str]) -> list[Path]:

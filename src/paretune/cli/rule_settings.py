@@ -1,12 +1,12 @@
 """Whether what a rule is told is what its constructor declares."""
 
 import inspect
-import json
 from difflib import get_close_matches
 from typing import Any, get_type_hints
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import converted, describe, finite, fits, shown
+from paretune.cli.json_text import read_mapping
 from paretune.weighting import WeightingRule
 
 
@@ -16,15 +16,7 @@ def read_rule_settings(given: dict[str, Any] | str | None) -> dict[str, Any]:
     Raises:
         BadInputError: if the text is no JSON, or no object.
     """
-    if not isinstance(given, str):
-        return dict(given or {})
-    try:
-        settings = json.loads(given)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"--rule_settings is not valid JSON ({error}): {given}") from error
-    if not isinstance(settings, dict):
-        raise BadInputError(f"--rule_settings must be a JSON object, got {given}.")
-    return settings
+    return read_mapping("rule_settings", given) if isinstance(given, str) else dict(given or {})
 
 
 def check_rule_settings(rule: type[WeightingRule], settings: dict[str, Any], *, weights: bool) -> dict[str, Any]:

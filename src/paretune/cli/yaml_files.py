@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.declared_types import DEEPEST, is_deeper_than
 
 MOST = 10_000
 """Values in a file, those counted again that an alias repeats."""
@@ -41,7 +42,10 @@ def document_in(content: bytes, path: Path) -> Any:
         BadInputError: if the file is not valid YAML, gives a key twice, or holds too much.
     """
     try:
-        return _load(content.decode("utf-8-sig"), path)
+        found = _load(content.decode("utf-8-sig"), path)
+        if is_deeper_than(DEEPEST, found):
+            raise RecursionError
+        return found
     except BadInputError:
         raise
     except RecursionError as error:
