@@ -245,6 +245,7 @@ MODULES: list[tuple[str, str, str]] = [
     ("torn", "def digits(:\n", "SyntaxError: invalid syntax"),
     ("raising", "raise RuntimeError('no')\n", "RuntimeError: no"),
     ("exiting", "import sys\nsys.exit(3)\n", "SystemExit: 3"),
+    ("exiting_well", "import sys\nsys.exit(0)\n", "SystemExit: 0"),
     ("importing", "import nobodys\n", "No module named 'nobodys'"),
 ]
 

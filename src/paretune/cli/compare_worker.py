@@ -18,7 +18,7 @@ import yaml
 
 from paretune.cli import evaluate, train
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.failure import FailedError
+from paretune.cli.main import DONE, exit_status
 from paretune.cli.settings import make_rule, parse
 from paretune.comparison.members import standing
 
@@ -30,21 +30,11 @@ def main() -> int:
     """Do what the first line of the standard input says; the exit status."""
     task = json.loads(sys.stdin.readline())
     threading.Thread(target=_watch_parent, daemon=True).start()
-    try:
-        work(Path(task["directory"]), task["settings"], task["evaluations"])
-    except BadInputError as error:
-        print(f"paretune: {error}", file=sys.stderr)
-        return 2
-    except FailedError as error:
-        print(f"paretune: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_status(lambda: work(Path(task["directory"]), task["settings"], task["evaluations"]))
 
 
-def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]) -> None:
-    """Train, unless that is done, and measure what is not measured yet.
+def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]) -> int:
+    """Train, unless that is done, and measure what is not measured yet; the exit status.
 
     A run that fails is measured all the same as far as it came: it counts with its last policies.
     """
@@ -59,6 +49,7 @@ def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]
             for split, decodings, prompts in evaluations:
                 if standing(directory).status in ("finished", "failed"):
                     _measure(directory, [*told, "--eval_samples", str(prompts)], split, decodings)
+    return DONE
 
 
 def _train(argv: list[str]) -> None:
