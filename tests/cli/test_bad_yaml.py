@@ -41,7 +41,16 @@ YAML: list[tuple[str, str | bytes, str]] = [
     ("nothing where one is needed", "max_completion_length:", "--max_completion_length needs a value of 1 or more"),
     ("list for text", "task: [arithmetic]", "task expects text, got ['arithmetic'] (list)"),
     ("text for a list", "reward_funcs: my.reward", "reward_funcs expects a list, got 'my.reward' (str)"),
-    ("weights as a list", "rule: fixed\nweights: [1, 0, 0]", "weights expects text, got [1, 0, 0] (list)"),
+    ("weights as a mapping", "rule: fixed\nweights: {a: 1}", "weights expects text or a list, got {'a': 1} (dict)"),
+    (
+        "weights as a list of lists",
+        "rule: fixed\nweights: [[1, 0, 0]]",
+        "expects text or a list, got [[1, 0, 0]]",
+    ),
+    ("weights as a list of words", "rule: fixed\nweights: [a, b, c]", "must be numbers with commas between them"),
+    ("weights as a list too short", "rule: fixed\nweights: [0.5, 0.5]", "2 values for 3 objectives"),
+    ("a checkpoint in a list", "resume_from_checkpoint: [a]", "expects true or false or text, got ['a'] (list)"),
+    ("a number of a checkpoint", "resume: 2", "resume expects true or false or text, got 2 (int)"),
     ("wrong choice", "combine: losses", "combine expects one of rewards, advantages, got 'losses'"),
     ("NaN", "learning_rate: .nan", "--learning_rate must be 0 or more, got nan"),
     ("infinity", "temperature: .inf", "--temperature must be above 0, got inf"),
@@ -151,7 +160,7 @@ def test_a_number_that_yaml_reads_as_text_is_one(tmp_path: Path) -> None:
 
 def test_aliases_and_merges_of_ordinary_size_work(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("rule_settings: &a {mu: 1.0}\nchat_template_kwargs: {<<: *a, mu: 2.0}")
-    found = make_parser("paretune train").config_of(["--config", str(tmp_path / "run.yaml")])
+    found = make_parser("paretune train").read(["--config", str(tmp_path / "run.yaml")])
     assert found == {"rule_settings": {"mu": 1.0}, "chat_template_kwargs": {"mu": 2.0}}
 
 
@@ -162,7 +171,8 @@ ARMS: list[tuple[str, str]] = [
     ("{mine: {speed: 1}}", "unexpected keyword argument 'speed'"),
     ("{mine: {rule: magic}}", "mine: unknown rule 'magic'"),
     ("{mine: {rule: [1]}}", "arm 'mine': rule expects text, got [1] (list)"),
-    ("{mine: {weights: [1, 0, 0]}}", "arm 'mine': weights expects text, got [1, 0, 0] (list)"),
+    ("{mine: {weights: [a, b, c]}}", "arm 'mine': weights expects text, got ['a', 'b', 'c'] (list)"),
+    ("{mine: {weights: [0.5, 0.5]}}", "mine: --rule fixed: `weights` has 2 values for 3 objectives"),
     ("{mine: {preset: balanced, seeds: many}}", "arm 'mine': seeds expects a whole number, got 'many' (str)"),
     ("{mine: {preset: balanced, algorithms: grpo}}", "arm 'mine': algorithms expects a list, got 'grpo' (str)"),
     ("{mine: {preset: balanced, algorithms: [ppo]}}", "Unknown algorithm 'ppo'"),

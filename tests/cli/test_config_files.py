@@ -22,7 +22,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def config_of(*argv: Any) -> dict[str, Any]:
-    return PARSER.config_of([str(a) for a in argv])
+    return PARSER.read([str(a) for a in argv])
 
 
 def test_a_file_wins_over_its_bases_and_later_bases_over_earlier_ones(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def check_prompts(
     looked_at: list[Any] = []
     for split in ("train", "validation", "test"):
         dataset = getattr(task, split)
-        if any(dataset is other for other in looked_at):
+        if dataset is None or any(dataset is other for other in looked_at):
             continue
         looked_at.append(dataset)
         orders: set[tuple[str, ...]] = set()

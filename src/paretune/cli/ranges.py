@@ -18,7 +18,7 @@ RANGES: dict[str, Range] = {
     "lora_dropout": DECAY,
     # Comparisons and divergence.
     **dict.fromkeys(("test_samples", "samples"), COUNT),
-    **dict.fromkeys(("jobs", "threads"), at_most(1024)),
+    **dict.fromkeys(("jobs", "threads"), at_most(65_536)),
     **dict.fromkeys(("seeds", "exploratory_seeds"), at_most(FIRST_TUNING_SEED)),  # others than those for tuning
     "tuning_seeds": at_most(FIRST_TUNING_SEED, NOT_NEGATIVE),
     "target": SHARE,
@@ -43,8 +43,6 @@ def check_ranges(settings: Mapping[str, Any], required: Collection[str]) -> None
             raise BadInputError(f"--{name} {wrong}")
         elif isinstance(value, dict | list) and (wrong := _complaint_within(value)):
             raise BadInputError(f"--{name}: {wrong}")
-        elif name == "output_dir" and not value.strip():
-            raise BadInputError("--output_dir is empty: give a folder.")
 
 
 def _complaint_within(value: Any) -> str | None:
