@@ -134,6 +134,14 @@ TRAIN: list[tuple[str, list[str], str]] = [
         "unexpected keyword argument 'speed'",
     ),
     ("settings of sampling", ["--generation_kwargs", '{"speed": 1}'], "generation_kwargs has no setting 'speed'"),
+    ("no task", ["--task", ""], "Unknown task ''"),
+    ("a step of 400 digits", ["--rule", "scheduled", "--rule_settings", f'{{"schedule": {{"{10**400}": [1, 0, 0]}}}}'],
+     "must be at most 2,147,483,647"),
+    *[
+        (f"{name} that are a word", [f"--{name}", "fast"], f"--{name} is not valid JSON")
+        for name in ("model_init_kwargs", "generation_kwargs", "chat_template_kwargs", "lr_scheduler_kwargs",
+                     "gradient_checkpointing_kwargs", "rule_settings")
+    ],
     ("half a mapping", ["--model_init_kwargs", "{"], "--model_init_kwargs is not valid JSON"),
     ("a list for a mapping", ["--chat_template_kwargs", "[1]"], "must be a JSON object, got [1]"),
     ("a file that is not there", ["--accelerator_config", "none.json"], "names a file that cannot be read"),

@@ -166,7 +166,8 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path: Path) -> None:
         (["--rule", "gradient"], "here it is spelled rules"),
         (["--task", "nonsense"], "nonsense"),
         (["--model_name_or_path", "no/such/model/here"], "no/such/model/here"),
-        (["--arms", "x"], "in YAML"),
+        (["--arms", "x"], "--arms is not valid JSON"),
+        (["--arms", '{"x": 1}'], "in YAML"),
         (["--max_steps", "many"], "many"),
     ],
 )

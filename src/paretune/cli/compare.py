@@ -184,8 +184,9 @@ def _check_launcher(launcher: str, threads: int) -> None:
 
 def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None) -> Plan:
     """The plan; what is not said is as it was before, where the comparison goes on."""
+    assert not isinstance(own.arms, str)  # it was JSON
     described = own.arms or {}
-    if not isinstance(described, dict) or not all(isinstance(arm, dict) for arm in described.values()):
+    if not all(isinstance(arm, dict) for arm in described.values()):
         raise PlanError("`arms` must map names to {rule, weights, preset, rule_settings, configurations}, in YAML.")
     described = {name: _joined(arm) for name, arm in described.items()}
     _check_arms(described)

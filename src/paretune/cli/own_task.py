@@ -42,8 +42,8 @@ def own_task(
     Raises:
         BadInputError: if one cannot be found, or they do not fit together.
     """
-    if data is None or model is None:
-        missing = "--dataset_name" if data is None else "--model_name_or_path"
+    if not data or not model:
+        missing = "--dataset_name" if not data else "--model_name_or_path"
         raise BadInputError(f"--reward_funcs needs {missing} too.")
     functions = {path: _import(path) for path in rewards}
     train, test = _splits(data, dataset_config, dataset_train_split, dataset_test_split)

@@ -167,9 +167,9 @@ class StrictParser(TrlParser):
         if "\0" in value:
             raise BadInputError(f"{where}: {name} has a NUL in it, got {shown(value)}: take it out.")
         if fits({}, self._hints[name]):
-            if value.lstrip().startswith(("{", "[")):
+            if name not in FILES or value.lstrip().startswith(("{", "[")):
                 return read_mapping(name, value)
-            if name in FILES and os.path.exists(value):
+            if os.path.exists(value):
                 read_regular(Path(value), f"--{name} {value}")  # transformers would wait for a pipe
         return value
 

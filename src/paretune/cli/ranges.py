@@ -47,7 +47,10 @@ def check_ranges(settings: Mapping[str, Any], required: Collection[str]) -> None
 
 def _complaint_within(value: Any) -> str | None:
     """What is wrong with a whole number in lists and mappings; NaN and infinity are for those who know their use."""
-    if isinstance(value, dict | list):
-        inner = value.values() if isinstance(value, dict) else value
-        return next((wrong for item in inner if (wrong := _complaint_within(item))), None)
+    if isinstance(value, dict):
+        # A schedule's steps are keys, which JSON and YAML's quotes make texts.
+        steps = [int(key[:20]) for key in value if isinstance(key, str) and key.isdecimal()]
+        return _complaint_within([*steps, *value.values()])
+    if isinstance(value, list):
+        return next((wrong for item in value if (wrong := _complaint_within(item))), None)
     return complaint("", value, {"": ANY}) if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,25 +1,16 @@
 """Whether what a rule is told is what its constructor declares."""
 
 import inspect
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, get_type_hints
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import converted, describe, finite, fits, shown
-from paretune.cli.json_text import read_mapping
 from paretune.weighting import WeightingRule
 
 
-def read_rule_settings(given: dict[str, Any] | str | None) -> dict[str, Any]:
-    """The settings: a mapping out of YAML, or JSON.
-
-    Raises:
-        BadInputError: if the text is no JSON, or no object.
-    """
-    return read_mapping("rule_settings", given) if isinstance(given, str) else dict(given or {})
-
-
-def check_rule_settings(rule: type[WeightingRule], settings: dict[str, Any], *, weights: bool) -> dict[str, Any]:
+def check_rule_settings(rule: type[WeightingRule], settings: Mapping[str, Any], *, weights: bool) -> dict[str, Any]:
     """The settings with every number as a number.
 
     Args:

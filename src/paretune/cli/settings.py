@@ -13,7 +13,7 @@ from paretune.cli.declared_types import COMMAS
 from paretune.cli.model import model_config, model_settings
 from paretune.cli.own_task import own_task
 from paretune.cli.parser import RESUME, StrictParser
-from paretune.cli.rule_settings import check_rule_settings, read_rule_settings
+from paretune.cli.rule_settings import check_rule_settings
 from paretune.objectives import Objective, completion_length
 from paretune.sandbox import SandboxError
 from paretune.tasks import Task
@@ -180,7 +180,7 @@ def load_task(given: Mapping[str, Any]) -> Task:
     if rewards is None:
         try:
             unsafe = bool(given.get("unsafe_no_sandbox"))
-            return tasks.load(name or "arithmetic", given.get("data"), unsafe_no_sandbox=unsafe)
+            return tasks.load("arithmetic" if name is None else name, given.get("data"), unsafe_no_sandbox=unsafe)
         except (ValueError, OSError, SandboxError) as error:
             raise BadInputError(error) from error
     if name is not None:
@@ -199,7 +199,6 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     """
     if own.rule not in RULES:
         raise BadInputError(f"unknown rule {own.rule!r}: choose one of {', '.join(RULES)}.")
-    settings = read_rule_settings(own.rule_settings)
     if own.weights is not None and own.preset is not None:
         raise BadInputError("give either --weights or --preset, not both.")
     weights = _weights(own)
@@ -207,7 +206,8 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
         raise BadInputError(f"--rule {own.rule} needs --weights (one for each objective) or --preset.")
     if weights is not None and own.rule not in TAKE_WEIGHTS:
         raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
-    settings = check_rule_settings(RULES[own.rule], settings, weights=own.rule in TAKE_WEIGHTS)
+    assert not isinstance(own.rule_settings, str)  # it was JSON
+    settings = check_rule_settings(RULES[own.rule], own.rule_settings or {}, weights=own.rule in TAKE_WEIGHTS)
     if own.rule == "gradient" and settings.get("method") != "realised":  # whose scale is another
         settings.setdefault("mu", task.mu)
     try:
