@@ -154,7 +154,7 @@ def tasks_are_loaded_once() -> Iterator[None]:
 
 def load(path: Path, data: Path, model: str, *argv: Any) -> tuple[Settings, WeightingRule]:
     """What the command line makes of a recipe, but for the model, which a test cannot fetch."""
-    task = PARSER.given(["--config", str(path)], "task")
+    task = PARSER.read(["--config", str(path)]).get("task")
     flags = ["--data", data / task, "--model_name_or_path", model, "--output_dir", "run"]
     if task == "safesql":  # the databases of `data` are made by harmless programs
         flags += ["--unsafe_no_sandbox", "true"]
@@ -182,7 +182,7 @@ def test_a_recipe_says_what_the_paper_ran(path: Path, data: Path, model: str) ->
     paper, (run, algorithm) = PAPER[path.parent.name], path.stem.rsplit("-", 1)
     settings, rule = load(path, data, model)
     config = settings.config
-    assert PARSER.given(["--config", str(path)], "model_name_or_path") == paper.model
+    assert PARSER.read(["--config", str(path)])["model_name_or_path"] == paper.model
     assert settings.task.name == path.parent.name.split("-")[0]
     assert {name: getattr(config, name) for name in COMMON} == COMMON
 
@@ -278,7 +278,7 @@ def test_the_polynomial_decay_is_the_released_one(data: Path, model: str) -> Non
 @pytest.mark.parametrize("algorithm", BETA)
 def test_the_gradient_of_the_kl_term(algorithm: str, model: str, tmp_path: Path) -> None:
     """k3's for GRPO, k2's for REINFORCE++, none for RLOO: d/d(log π) of TRL's loss with advantages of 0."""
-    base = PARSER.config_of(["--config", str(RECIPES / "bases" / f"{algorithm}.yaml")])
+    base = PARSER.read(["--config", str(RECIPES / "bases" / f"{algorithm}.yaml")])
     base["advantage_estimator"] = base.pop("algorithm")
     config = MultiObjectiveConfig(
         str(tmp_path), **base, loss_type="bnpo", learning_rate=1e-2, max_steps=1, per_device_train_batch_size=8,
@@ -311,11 +311,11 @@ def test_the_gradient_of_the_kl_term(algorithm: str, model: str, tmp_path: Path)
 @pytest.mark.parametrize("run", ["fixed-balanced", "hypervolume-accuracy", "gradient", "pama"])
 def test_an_algorithm_laid_over_a_recipe(run: str, algorithm: str) -> None:
     folder = RECIPES / "math500"
-    own = PARSER.config_of(["--config", str(folder / f"{run}-{algorithm}.yaml")])
+    own = PARSER.read(["--config", str(folder / f"{run}-{algorithm}.yaml")])
     over = ["--config", str(folder / f"{run}-grpo.yaml"), "--config", str(RECIPES / "bases" / f"{algorithm}.yaml")]
     # GRPO's, which make no difference here.
     idle = {"scale_rewards", "use_bias_correction_kl"} if algorithm == "rloo" else {"scale_rewards"}
-    assert {key: value for key, value in PARSER.config_of(over).items() if key not in idle} == own
+    assert {key: value for key, value in PARSER.read(over).items() if key not in idle} == own
 
 
 @pytest.mark.parametrize("path", [*FILES, RECIPES / "math500-smollm2.yaml"], ids=name_of)
@@ -323,7 +323,7 @@ def test_the_small_twin(path: Path, data: Path, model: str) -> None:
     settings, rule = load(path, data, model, "--config", SMALL)
     config = settings.config
     assert not config.use_vllm
-    assert PARSER.given(["--config", str(path), "--config", str(SMALL)], "model_name_or_path") == (
+    assert PARSER.read(["--config", str(path), "--config", str(SMALL)])["model_name_or_path"] == (
         "models/SmolLM2-135M-Instruct"
     )
     assert config.per_device_train_batch_size * config.steps_per_generation == 16  # on one process

@@ -1,6 +1,7 @@
 """One's own rewards and data sets: what is wrong is said before the model is loaded, what is odd works."""
 
 import json
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,10 @@ import pytest
 from paretune.cli import main
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import parse
+from paretune.cli.train import evaluates
 from paretune.record.run_directory import read_completions, read_evaluations, read_steps
+from paretune.trainer import MultiObjectiveConfig
+from paretune.weighting import FixedWeights, HypervolumeGuided
 
 Refused = Callable[..., str]
 Rows = Sequence[Mapping[str, Any]]
@@ -125,6 +129,33 @@ def test_chats(template: str, last: Any, expected: str, refused: Refused, place:
     assert expected in refused(*command("chat"))
 
 
+ENDLESS: list[tuple[str, str]] = [
+    ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "takes more than 1 s for row 0"),
+    ("{% for i in range(99999) %}{% set _ = range(99999)|list %}{% endfor %}", "takes more than 1 s for row 0"),
+    ("{{ lipsum(n=1000000000) }}", "takes more than 1 s for row 0"),
+    ("{{ 7**(10**7) }}", "takes more than 1 s for row 0"),
+    ("{% for i in range(10**9) %}{% endfor %}", "Range too big"),
+    ("{{ 'x' * 10**10 }}", "MemoryError"),
+    ("{{ 'x'|center(10**10) }}", "MemoryError"),
+    ("{{ 'x' * 11000000 }}", "makes 11,000,000 characters of row 0"),
+    ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "maximum recursion depth exceeded"),
+]
+
+
+@pytest.mark.parametrize(("template", "expected"), ENDLESS, ids=[template for template, _ in ENDLESS])
+def test_a_template_that_computes_for_ever(
+    template: str, expected: str, refused: Refused, place: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretune.cli.prompts.TEMPLATE_SECONDS", 1.0)
+    shutil.copytree(tiny_model, place / "chat")
+    (place / "chat" / "chat_template.jinja").write_text(template)
+    write(place / "data", train=[{"prompt": [USER]}] * 8, test=[{"prompt": [USER]}] * 8)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    assert expected in refused(*command("chat"))
+    assert not (place / "run").exists()
+    assert resource.getrlimit(resource.RLIMIT_AS) == limits
+
+
 def test_a_chat_that_begins_the_answer_works(place: Path, tiny_model: str) -> None:
     shutil.copytree(tiny_model, place / "chat")
     (place / "chat" / "chat_template.jinja").write_text(PLAIN)
@@ -138,6 +169,7 @@ def test_a_chat_that_begins_the_answer_works(place: Path, tiny_model: str) -> No
 Files = Mapping[str, str | bytes]
 GOOD = json.dumps(SUMS[0]) + "\n"
 LOADS = f"open({'ran'!r}, 'w')\nimport datasets\n"
+EVALUATED = ["--eval_strategy", "steps", "--eval_steps", "1"]
 FOLDERS: list[tuple[str, Files, list[str], str]] = [
     ("empty", {}, [], "cannot load the data set data"),
     ("with text alone", {"README.md": "Later."}, [], "it should be a folder of parquet, JSON or CSV files"),
@@ -145,7 +177,10 @@ FOLDERS: list[tuple[str, Files, list[str], str]] = [
     ("CSV, torn", {"train.csv": 'prompt,a\n"1+1=,2\n', "test.csv": "prompt,a\n1,2\n"}, [], "EOF inside string"),
     ("parquet, torn", {"train.parquet": b"PAR1" + b"x" * 50}, [], "magic bytes not found"),
     ("columns that differ", {"train.jsonl": GOOD, "test.jsonl": '{"prompt": "a", "b": 1}\n'}, [], "don't match"),
-    ("no split to evaluate on", {"train.jsonl": GOOD}, [], "has no split 'test'; it has train: give --dataset_train"),
+    ("no split to evaluate on", {"train.jsonl": GOOD}, EVALUATED, "has no split 'test', and something is evaluated"),
+    ("no split for the first look", {"train.jsonl": GOOD}, ["--eval_on_start"], "has no split 'test', and something"),
+    ("no such split there", {"train.jsonl": GOOD}, ["--dataset_test_split", "exam"], "no split 'exam'; it has train"),
+    ("no split to train on", {"test.jsonl": GOOD}, [], "has no split 'train'; it has test: give --dataset_train"),
     ("no such split", {"train.jsonl": GOOD, "test.jsonl": GOOD}, ["--dataset_test_split", "exam"], "no split 'exam'"),
     ("an empty split", {"train.jsonl": GOOD, "test.jsonl": ""}, [], "cannot load the data set data"),
     ("no such configuration", {"train.jsonl": GOOD}, ["--dataset_config", "mine"], "BuilderConfig 'mine' not found"),
@@ -168,6 +203,38 @@ def test_folders(files: Files, flags: list[str], expected: str, refused: Refused
 def test_no_folder(name: str, expected: str, refused: Refused, place: Path, tiny_model: str) -> None:
     del place
     assert expected in refused(*command(tiny_model, data=name))
+
+
+def test_a_train_split_is_enough_where_nothing_is_evaluated(
+    place: Path, tiny_model: str, refused_late: Refused
+) -> None:
+    write(place / "data", train=SUMS)
+    assert main(command(tiny_model, "--save_steps", "1")) == 0
+    assert [line["step"] for line in read_steps("run")] == [1]
+    assert read_evaluations("run") == []
+    no_split = "has no split 'test', and something is evaluated"
+    own = command(tiny_model)[1:7]  # the task, as every command names it
+    assert no_split in refused_late("check", *own)
+    assert no_split in refused_late("evaluate", "run/checkpoint-1", *own)
+    assert no_split in refused_late("evaluate", "run", *own)
+
+
+@pytest.mark.parametrize("setting", ["resume: run/checkpoint-1", "resume_from_checkpoint: true"])
+def test_a_configuration_says_where_to_go_on(setting: str, place: Path, tiny_model: str) -> None:
+    write(place / "data", train=SUMS)
+    assert main(command(tiny_model, "--save_steps", "1")) == 0
+    (place / "on.yaml").write_text(setting)
+    assert main(command(tiny_model, "--save_steps", "1", "--config", "on.yaml", "--max_steps", "2")) == 0
+    assert [line["step"] for line in read_steps("run")] == [1, 2]
+
+
+def test_what_is_evaluated(tmp_path: Path) -> None:
+    never, own = MultiObjectiveConfig(str(tmp_path)), FixedWeights([1.0])
+    assert not evaluates(never, own)
+    assert evaluates(never, HypervolumeGuided([1.0]))
+    assert not evaluates(never, HypervolumeGuided([1.0], evaluate_on="rollouts"))
+    assert evaluates(MultiObjectiveConfig(str(tmp_path), eval_strategy="steps", eval_steps=1), own)
+    assert evaluates(MultiObjectiveConfig(str(tmp_path), eval_on_start=True), own)
 
 
 Change = Mapping[str, Any]
@@ -217,6 +284,7 @@ MODULES: list[tuple[str, str, str]] = [
     ("torn", "def digits(:\n", "SyntaxError: invalid syntax"),
     ("raising", "raise RuntimeError('no')\n", "RuntimeError: no"),
     ("exiting", "import sys\nsys.exit(3)\n", "SystemExit: 3"),
+    ("exiting_well", "import sys\nsys.exit(0)\n", "SystemExit: 0"),
     ("importing", "import nobodys\n", "No module named 'nobodys'"),
 ]
 

@@ -1,5 +1,6 @@
 """YAML files that are wrong: one line that says what, and exit status 2."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,8 @@ import pytest
 import torch
 from accelerate.utils import is_deepspeed_available
 
+from paretune.cli.regular_files import LARGEST
 from paretune.cli.settings import make_parser, make_rule, parse
-from paretune.cli.yaml_files import LARGEST
 
 pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 
@@ -40,7 +41,16 @@ YAML: list[tuple[str, str | bytes, str]] = [
     ("nothing where one is needed", "max_completion_length:", "--max_completion_length needs a value of 1 or more"),
     ("list for text", "task: [arithmetic]", "task expects text, got ['arithmetic'] (list)"),
     ("text for a list", "reward_funcs: my.reward", "reward_funcs expects a list, got 'my.reward' (str)"),
-    ("weights as a list", "rule: fixed\nweights: [1, 0, 0]", "weights expects text, got [1, 0, 0] (list)"),
+    ("weights as a mapping", "rule: fixed\nweights: {a: 1}", "weights expects text or a list, got {'a': 1} (dict)"),
+    (
+        "weights as a list of lists",
+        "rule: fixed\nweights: [[1, 0, 0]]",
+        "expects text or a list, got [[1, 0, 0]]",
+    ),
+    ("weights as a list of words", "rule: fixed\nweights: [a, b, c]", "must be numbers with commas between them"),
+    ("weights as a list too short", "rule: fixed\nweights: [0.5, 0.5]", "2 values for 3 objectives"),
+    ("a checkpoint in a list", "resume_from_checkpoint: [a]", "expects true or false or text, got ['a'] (list)"),
+    ("a number of a checkpoint", "resume: 2", "resume expects true or false or text, got 2 (int)"),
     ("wrong choice", "combine: losses", "combine expects one of rewards, advantages, got 'losses'"),
     ("NaN", "learning_rate: .nan", "--learning_rate must be 0 or more, got nan"),
     ("infinity", "temperature: .inf", "--temperature must be above 0, got inf"),
@@ -69,6 +79,27 @@ YAML: list[tuple[str, str | bytes, str]] = [
     ("aliases that multiply", LAUGHS, "values with its aliases: settings take at most 10,000"),
     ("aliases that multiply by merging", "a: &a {b: 1}\nc: {<<: [" + ", ".join(["*a"] * 9999) + "]}", "at most 10,000"),
     ("lists within lists", "rule_settings: " + "[" * 5000 + "]" * 5000, "is nested too deeply"),
+    ("a great many values", "reward_funcs: [" + "a," * 400_000 + "a]", "holds more than 10,000 values"),
+    ("a number of 401 digits", f"max_steps: {10**400}", "the number in line 1 has 401 characters"),
+    ("a number of 5,000 digits", "max_steps: " + "9" * 5000, "the number in line 1 has 5,000 characters"),
+    ("a number of a million digits", "max_steps: 0x" + "f" * 900_000, "the number in line 1 has 900,002 characters"),
+    ("a number of 300,000 minutes", "max_steps: 1" + ":59" * 300_000, "the number in line 1 has 900,001 characters"),
+    (
+        "a number of hours and a half",
+        "learning_rate: 1" + ":59" * 300 + ".5",
+        "the number in line 1 has 903 characters",
+    ),
+    ("a number as key, too long", "1" * 500 + ": 1", "the number in line 1 has 500 characters"),
+    ("a truth value by its tag", "task: !!bool maybe", "is not valid YAML: KeyError: 'maybe'"),
+    ("an empty number by its tag", 'seed: !!int ""', "is not valid YAML: IndexError"),
+    ("a time by its tag", "task: !!timestamp now", "is not valid YAML: AttributeError"),
+    ("a time zone that is none", "task: 2020-01-01T00:00:00+99:99", "is not valid YAML: offset must be"),
+    ("a set", "reward_funcs: !!set {a}", "reward_funcs expects a list, got {'a'} (set)"),
+    ("bytes by their tag", "task: !!binary aGk=", "task expects text, got b'hi' (bytes)"),
+    ("a merge of a number", "<<: 3", "is not valid YAML: while constructing a mapping"),
+    ("a merge of itself", "rule_settings: &a\n  <<: *a", "an alias in line 1 contains itself"),
+    ("a base with a NUL", 'base: "a\\0b"', "embedded null byte"),
+    ("a base of bytes", "base: !!binary aGk=", "base expects a file or a list of files"),
 ]
 
 
@@ -83,10 +114,41 @@ def test_yaml(
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("name", "expected"), [(".", "Is a directory"), ("/dev/null", "must hold `setting: value`")])
-def test_no_file(name: str, expected: str, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+NO_FILES = {
+    ".": "Is a directory",
+    "/dev/null": "a pipe or a device",
+    "/dev/zero": "a pipe or a device",
+    "pipe": "a pipe or a device",
+    "a_link": "a pipe or a device",
+    "a_loop": "Too many levels of symbolic links",
+    "/proc/self/environ": "environ ",  # a regular file that says it is empty
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), NO_FILES.items())
+@pytest.mark.parametrize("flag", ["--config", "base", "--config_file"])
+def test_no_file(
+    flag: str, name: str, expected: str, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe without a writer would be waited for, a device would be read without end."""
     monkeypatch.chdir(tmp_path)
-    assert expected in refused("train", "--config", name)
+    os.mkfifo("pipe")
+    Path("a_link").symlink_to("pipe")
+    Path("a_loop").symlink_to("a_loop")
+    if flag == "base":
+        Path("run.yaml").write_text(f"base: {name}")
+    said = refused("train", *(["--config", "run.yaml"] if flag == "base" else [flag, name]))
+    assert expected in said or (flag, name) == ("--config_file", "a_loop")
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("setting", ["accelerator_config", "fsdp_config", "deepspeed"])
+def test_no_file_of_json(setting: str, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    assert f"--{setting} pipe: this is a pipe or a device" in refused("train", f"--{setting}", "pipe")
+    Path("run.yaml").write_text(f"{setting}: pipe")
+    assert f"--{setting} pipe: this is a pipe or a device" in refused("train", "--config", "run.yaml")
 
 
 def test_a_number_that_yaml_reads_as_text_is_one(tmp_path: Path) -> None:
@@ -98,7 +160,7 @@ def test_a_number_that_yaml_reads_as_text_is_one(tmp_path: Path) -> None:
 
 def test_aliases_and_merges_of_ordinary_size_work(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("rule_settings: &a {mu: 1.0}\nchat_template_kwargs: {<<: *a, mu: 2.0}")
-    found = make_parser("paretune train").config_of(["--config", str(tmp_path / "run.yaml")])
+    found = make_parser("paretune train").read(["--config", str(tmp_path / "run.yaml")])
     assert found == {"rule_settings": {"mu": 1.0}, "chat_template_kwargs": {"mu": 2.0}}
 
 
@@ -109,7 +171,8 @@ ARMS: list[tuple[str, str]] = [
     ("{mine: {speed: 1}}", "unexpected keyword argument 'speed'"),
     ("{mine: {rule: magic}}", "mine: unknown rule 'magic'"),
     ("{mine: {rule: [1]}}", "arm 'mine': rule expects text, got [1] (list)"),
-    ("{mine: {weights: [1, 0, 0]}}", "arm 'mine': weights expects text, got [1, 0, 0] (list)"),
+    ("{mine: {weights: [a, b, c]}}", "arm 'mine': weights expects text, got ['a', 'b', 'c'] (list)"),
+    ("{mine: {weights: [0.5, 0.5]}}", "mine: --rule fixed: `weights` has 2 values for 3 objectives"),
     ("{mine: {preset: balanced, seeds: many}}", "arm 'mine': seeds expects a whole number, got 'many' (str)"),
     ("{mine: {preset: balanced, algorithms: grpo}}", "arm 'mine': algorithms expects a list, got 'grpo' (str)"),
     ("{mine: {preset: balanced, algorithms: [ppo]}}", "Unknown algorithm 'ppo'"),
@@ -132,10 +195,12 @@ def test_arms_of_a_comparison(arms: str, expected: str, refused: Refused, tmp_pa
 
 
 LAUNCH: list[Any] = [
-    ("torn", "foo: [", "is no configuration of accelerate: while parsing a flow node"),
+    ("torn", "foo: [", "is not valid YAML: while parsing a flow node"),
     ("empty", "", "is no configuration of accelerate: 'NoneType' object"),
     ("a list", "- FSDP", "is no configuration of accelerate: 'list' object"),
     ("nothing said", "num_processes: 8", "A `distributed_type` must be specified in the config file"),
+    ("aliases that multiply", LAUGHS + "\ndistributed_type: *a19", "values with its aliases: settings take at most"),
+    ("lists within lists", "[" * 5000 + "]" * 5000, "is nested too deeply"),
     ("unknown kind", "distributed_type: MAGIC", "is not a valid DistributedType"),
     ("unknown key", "distributed_type: 'NO'\nspeed: 1", "had unknown keys (['speed'])"),
     pytest.param(

@@ -12,14 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
-from trl import ModelConfig
 
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.compare import OF_RUNS, PROG, CompareArguments, check, parse, plan_of, run
-from paretune.cli.parser import StrictParser
-from paretune.cli.settings import load_task
+from paretune.cli.compare import check, make_parser, plan_of, resolve, run, shared
 from paretune.record.run_directory import read_evaluations, read_steps
-from paretune.trainer import MultiObjectiveConfig
 
 SMALL = ["--max_steps", "1", "--eval_samples", "16", "--test_samples", "16", "--per_device_train_batch_size", "16"]
 
@@ -170,7 +166,8 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path: Path) -> None:
         (["--rule", "gradient"], "here it is spelled rules"),
         (["--task", "nonsense"], "nonsense"),
         (["--model_name_or_path", "no/such/model/here"], "no/such/model/here"),
-        (["--arms", "x"], "in YAML"),
+        (["--arms", "x"], "--arms is not valid JSON"),
+        (["--arms", '{"x": 1}'], "in YAML"),
         (["--max_steps", "many"], "many"),
     ],
 )
@@ -192,11 +189,11 @@ def test_it_wants_a_folder_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe", sorted((Path(__file__).parents[2] / "recipes/comparisons").glob("*.yaml")), ids=str)
 def test_the_recipes_are_plans_that_could_be_run(recipe: Path, tmp_path: Path) -> None:
-    parser = StrictParser([CompareArguments, MultiObjectiveConfig, ModelConfig], prog=PROG, hidden=OF_RUNS)
-    argv = ["--config", str(recipe), "--output_dir", str(tmp_path)]
-    task = load_task(parser, argv)
-    plan = plan_of(*parse(parser, argv, task), None)
-    check(plan, task)
+    parser = make_parser()
+    given = parser.read(["--config", str(recipe), "--output_dir", str(tmp_path)])
+    own, settings = resolve(parser, given)
+    plan = plan_of(own, shared(settings, given), None)
+    check(plan, settings.task)
     assert plan.task == "arithmetic"
     assert plan.threads == 1
     assert {len(arm.configurations) for arm in plan.arms} <= {0, 10}

@@ -1,5 +1,6 @@
 """YAML files that build on others, and several of them on one command line."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def config_of(*argv: Any) -> dict[str, Any]:
-    return PARSER.config_of([str(a) for a in argv])
+    return PARSER.read([str(a) for a in argv])
 
 
 def test_a_file_wins_over_its_bases_and_later_bases_over_earlier_ones(tmp_path: Path) -> None:
@@ -54,6 +55,49 @@ def test_a_second_config_wins_over_the_first_and_flags_over_both(tmp_path: Path)
 def test_two_files_may_share_a_base(tmp_path: Path) -> None:
     write(tmp_path, root="seed: 1", a="base: root.yaml", b="base: root.yaml", run="base: [a.yaml, b.yaml]")
     assert config_of("--config", tmp_path / "run.yaml") == {"seed": 1}
+
+
+def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 15 levels that name the next twice, the lowest would be read 16,384 times."""
+    levels = {f"f{i}": f"base: [f{i + 1}.yaml, ./f{i + 1}.yaml]" for i in range(15)}
+    write(tmp_path, **levels, f15="seed: 7")
+    opened: list[str] = []
+    open_it = os.open
+    monkeypatch.setattr(os, "open", lambda path, *flags: (opened.append(Path(path).name), open_it(path, *flags))[1])
+    assert config_of("--config", tmp_path / "f0.yaml", "--config", tmp_path / "f3.yaml") == {"seed": 7}
+    assert sorted(opened) == sorted(f"f{i}.yaml" for i in range(16))
+
+
+def test_links_multiply_no_work(tmp_path: Path) -> None:
+    write(tmp_path, **{f"f{i}": f"base: [a/f{i + 1}.yaml, b/f{i + 1}.yaml]" for i in range(15)}, f15="seed: 7")
+    for name in ("a", "b"):
+        (tmp_path / name).symlink_to(tmp_path)
+    with pytest.raises(BadInputError, match="builds on more than 100 files: merge some of them"):
+        config_of("--config", tmp_path / "f0.yaml")
+
+
+def test_a_base_is_looked_for_beside_the_link(tmp_path: Path) -> None:
+    write(tmp_path, here__base="seed: 1", there__base="seed: 2", there__run="base: base.yaml")
+    (tmp_path / "here" / "run.yaml").symlink_to(tmp_path / "there" / "run.yaml")
+    assert config_of("--config", tmp_path / "here" / "run.yaml") == {"seed": 1}
+    assert config_of("--config", tmp_path / "there" / "run.yaml") == {"seed": 2}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({f"f{i}": f"base: f{i + 1}.yaml" for i in range(300)}, "f0.yaml builds on more than 20 files in a row"),
+        ({"f0": f"base: {[f'f{i}.yaml' for i in range(1, 200)]}", **{f"f{i}": "seed: 1" for i in range(1, 200)}},
+         "builds on more than 100 files"),
+        ({"f0": "base: [f1.yaml, f2.yaml]", **{f"f{i}": "seed: 1 # " + "x" * 600_000 for i in (1, 2)}},
+         "the files have more than 1,000,000 bytes together"),
+    ],
+    ids=["deep", "wide", "large"],
+)  # fmt: skip
+def test_there_is_an_end_to_building(files: dict[str, str], expected: str, tmp_path: Path) -> None:
+    write(tmp_path, **files)
+    with pytest.raises(BadInputError, match=expected):
+        config_of("--config", tmp_path / "f0.yaml")
 
 
 REFUSED: list[tuple[str, dict[str, str], str]] = [

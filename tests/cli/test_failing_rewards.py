@@ -12,6 +12,7 @@ REWARDS = """
 import atexit
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def killed(completions, **_):
         os.kill(os.getpid(), signal.SIGKILL)
     return [0.5] * len(completions)
 
+def leaving(completions, **_):
+    sys.exit(0)
+
+async def leaving_later(completions, **_):
+    sys.exit(0)
+
 def broken(completions, **_):
     return [float("inf"), *([0.5] * (len(completions) - 1))]
 """
@@ -58,6 +65,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("reward", "flags", "line"),
     [
         ("raising", [], "raised OSError: the judge is down"),
+        ("leaving", [], "called sys.exit(0): let it return its values, or raise an error."),
+        ("leaving_later", [], "called sys.exit(0): let it return its values, or raise an error."),
         ("hanging", ["--reward_timeout", "0.5"], "took longer than 0.5 s: mend it, or allow it more by"),
     ],
 )
@@ -70,6 +79,20 @@ def test_it_ends_with_one_line(
     assert said.startswith(f"paretune: The reward function '{reward}' of objective '{reward}' {line}")
     assert read_run(Path("run"))["status"] == "failed"
     assert not list(read_steps(Path("run")))
+
+
+def test_code_that_ends_the_command_is_no_good_end(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model's own code, for one, is run where nobody guards it."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "code.py").write_text("import sys\nsys.exit(0)\n")
+    (tmp_path / "own" / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "code.Own"}}')
+    command[-1] += ".fine"
+    assert main([*command, "--model_name_or_path", "own", "--trust_remote_code", "true"]) == 1
+    [said] = capsys.readouterr().err.strip().splitlines()
+    assert "called sys.exit(0); let it raise an error instead." in said
+    assert not Path("run").exists()
 
 
 @pytest.mark.slow

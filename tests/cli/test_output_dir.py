@@ -11,6 +11,7 @@ from fronts import run as finished_run
 from lives import live, save
 from paretune.cli import main
 from paretune.cli import train as train_command
+from paretune.cli.settings import parse
 from paretune.record.record import RunRecord
 from paretune.record.run_directory import read_run, read_steps
 
@@ -206,3 +207,44 @@ def test_a_finished_run_is_shown_and_not_trained_on_unless_more_is_asked_for(
     assert (directory / "run.json").read_bytes() == before
     assert read_run(directory)["status"] == "finished"
     goes_on("--resume", "--output_dir", directory, "--max_steps", "31")
+
+
+# --- a checkpoint that is named -----------------------------------------------------------------------------
+
+
+def test_a_checkpoint_may_be_named(refused: Callable[..., str], lived: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(lived, run)
+    before = files_of(tmp_path)
+    for told in (["--resume", run / "checkpoint-4"], ["--resume_from_checkpoint", run / "checkpoint-4"]):
+        goes_on(*told)  # its run is the one that it lies in
+        goes_on(*told, "--output_dir", run)
+    assert "holds no checkpoint and no run" in refused("--resume", run / "checkpoint-4", "--output_dir", tmp_path / "b")
+    assert "is a run, not a checkpoint: give --resume --output_dir" in refused("--resume", run)
+    assert "holds later checkpoints than that of step 2 (checkpoint-4)" in refused("--resume", run / "checkpoint-2")
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "yaml", "expected"),
+    [
+        ([], "", False),
+        (["--resume"], "", True),
+        (["--resume", "true"], "", True),
+        (["--resume", "--seed", "1"], "", True),
+        (["--resume=runs/r/checkpoint-2"], "", "runs/r/checkpoint-2"),
+        (["--resume_from_checkpoint", "runs/r/checkpoint-2"], "", "runs/r/checkpoint-2"),
+        ([], "resume: true", True),
+        ([], "resume_from_checkpoint: true", True),
+        ([], "resume_from_checkpoint: runs/r/checkpoint-2", "runs/r/checkpoint-2"),
+        ([], "resume_from_checkpoint: false", False),
+        ([], "resume_from_checkpoint:", False),
+        (["--resume", "false"], "resume: true", False),
+        (["--resume", "b"], "resume_from_checkpoint: a", "b"),
+    ],
+)
+def test_what_a_run_goes_on_from(flags: list[str], yaml: str, expected: str | bool, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(f"output_dir: run\n{yaml}")
+    settings = parse(["--config", str(tmp_path / "run.yaml"), *flags], prog="paretune train", defaults={})
+    assert settings.resume == expected
+    assert settings.config.resume_from_checkpoint is None  # no setting of the policy's: run.json does not hold it

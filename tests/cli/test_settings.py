@@ -1,12 +1,32 @@
 """From a command line to the objects of a run."""
 
 import json
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from paretune.cli import compare
+from paretune.cli.main import main
+from paretune.cli.parser import StrictParser
 from paretune.cli.settings import Settings, make_rule, parse
+
+
+class Audit:
+    """Python keeps an audit hook until it ends, so this one does nothing most of the time."""
+
+    hook: Callable[[str, tuple[Any, ...]], None] | None = None
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.hook is not None:
+            self.hook(event, arguments)
+
+
+AUDIT = Audit()
+sys.addaudithook(AUDIT)
 
 
 def settings(tmp_path: Path, *argv: str) -> Settings:
@@ -93,3 +113,88 @@ def test_the_last_of_a_repeated_flag_counts(tmp_path: Path) -> None:
     given = settings(tmp_path, "--task", "math500", "--task=math_algebra", "--task", "arithmetic")
     assert (given.run.task, given.task.name) == ("arithmetic", "arithmetic")
     assert settings(tmp_path, "--task", "math500", "--task=arithmetic").task.name == "arithmetic"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "flags", "expected"),
+    [
+        ("weights: [0.5, 0.25, 0.25]", [], [0.5, 0.25, 0.25]),
+        ("weights: [1, 0, 0]", [], [1.0, 0.0, 0.0]),
+        ("weights: 0.5,0.25,0.25", [], [0.5, 0.25, 0.25]),
+        ("weights: [1, 0, 0]", ["--weights", "0.5,0.25,0.25"], [0.5, 0.25, 0.25]),
+        ("", ["--weights", "0.5", "0.25", "0.25"], [0.5, 0.25, 0.25]),
+    ],
+)
+def test_weights_are_a_list(yaml: str, flags: list[str], expected: list[float], tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(f"rule: fixed\n{yaml}")
+    made = settings(tmp_path, "--config", str(tmp_path / "run.yaml"), *flags)
+    assert make_rule(made.run, made.task).settings["weights"] == expected
+
+
+@pytest.mark.parametrize(
+    ("yaml", "flags", "expected"),
+    [
+        ("", ["--report_to", "tensorboard", "trackio"], ["tensorboard", "trackio"]),
+        ("report_to: [tensorboard, trackio]", [], ["tensorboard", "trackio"]),
+        ("", ["--report_to", "tensorboard"], ["tensorboard"]),
+        ("report_to: [tensorboard]", [], ["tensorboard"]),
+        ("report_to: [tensorboard, trackio]", ["--report_to", "none"], []),
+    ],
+)
+def test_loggers_are_a_list(yaml: str, flags: list[str], expected: list[str], tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(f"seed: 1\n{yaml}")
+    assert settings(tmp_path, "--config", str(tmp_path / "run.yaml"), *flags).config.report_to == expected
+
+
+def test_what_a_comparison_compares_is_a_list(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(
+        "rules: [balanced, fixed:0.6:0.3:0.1, mine]\nalgorithms: [grpo, rloo]\n"
+        "arms: {mine: {configurations: [{weights: [0.5, 0.5, 0]}, {weights: '1,0,0'}]}}"
+    )
+    given = compare.make_parser().read(["--config", str(tmp_path / "run.yaml")])
+    own, made = compare.resolve(compare.make_parser(), given)
+    plan = compare.plan_of(own, compare.shared(made, given), None)
+    compare.check(plan, made.task)
+    assert [arm.name for arm in plan.arms] == ["balanced", "fixed-0.6-0.3-0.1", "mine"]
+    assert [c["weights"] for c in plan.arms[2].configurations] == ["0.5,0.5,0", "1,0,0"]
+    assert plan.algorithms == ["grpo", "rloo"]
+    flags = compare.make_parser().read(["--rules", "balanced", "gradient", "--algorithms", "grpo,rloo"])
+    assert (flags["rules"], flags["algorithms"]) == ("balanced,gradient", "grpo,rloo")
+
+
+class ModelWasLoadedError(Exception):
+    """Raised in place of loading a model."""
+
+
+def test_a_command_reads_what_it_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each YAML file is opened once, and one parser is made."""
+    opened: list[str] = []
+    made: list[StrictParser] = []
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and str(arguments[0]).endswith(".yaml"):
+            opened.append(os.path.realpath(arguments[0]))
+
+    make = StrictParser.__init__
+
+    def noted(parser: StrictParser, *args: Any, **keywords: Any) -> None:
+        made.append(parser)
+        make(parser, *args, **keywords)
+
+    def load(*_: Any, **__: Any) -> None:
+        raise ModelWasLoadedError
+
+    monkeypatch.setattr(StrictParser, "__init__", noted)
+    monkeypatch.setattr("paretune.cli.train.MultiObjectiveTrainer", load)
+    files = {
+        "run": "base: [algorithm.yaml, size.yaml]\nrule: fixed", "algorithm": "base: root.yaml\nalgorithm: rloo",
+        "size": "base: root.yaml\nnum_generations: 4", "root": "task: arithmetic", "weights": "weights: [1, 0, 0]",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    told = [part for name in ("run", "weights", "run") for part in ("--config", str(tmp_path / f"{name}.yaml"))]
+    monkeypatch.setattr(AUDIT, "hook", note)
+    with pytest.raises(ModelWasLoadedError):
+        main(["train", *told, "--output_dir", str(tmp_path / "run")])
+    assert sorted(opened) == sorted(os.path.realpath(tmp_path / f"{name}.yaml") for name in files)
+    assert len(made) == 1

@@ -233,22 +233,48 @@ def test_a_limit_is_a_time(value: float, tmp_path: Path) -> None:
         MultiObjectiveConfig(str(tmp_path), reward_timeout=value)
 
 
-# --- what passes through ------------------------------------------------------------------------------------
+# --- ends that are asked for ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("is_async", [False, True])
-def test_an_exit_passes_through(kind: type[BaseException], is_async: bool, model: str, tmp_path: Path) -> None:
+def test_an_interruption_passes_through(is_async: bool, model: str, tmp_path: Path) -> None:
     def leave(**_: Any) -> list[float]:
-        raise kind
+        raise KeyboardInterrupt
 
     async def leave_async(**_: Any) -> list[float]:
-        raise kind
+        raise KeyboardInterrupt
 
     trainer = trainer_of(model, tmp_path, [Objective("digits", leave_async if is_async else leave)])
-    with pytest.raises(kind):
+    with pytest.raises(KeyboardInterrupt):
         trainer.train()
-    assert read_run(tmp_path)["status"] != "finished"
+    assert read_run(tmp_path)["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("where", ["reward", "async reward", "metric", "observe", "within a limit"])
+def test_an_exit_is_a_fault(where: str, model: str, tmp_path: Path) -> None:
+    def leave(**_: Any) -> list[float]:
+        sys.exit(0)
+
+    async def leave_async(**_: Any) -> list[float]:
+        sys.exit(0)
+
+    class Watching:
+        __name__ = "watching"
+
+        def __call__(self, completions: list[str], **_: Any) -> list[float]:
+            return digits(completions)
+
+        def observe(self, lengths: list[int]) -> None:
+            sys.exit(0)
+
+    reward: Any = {"async reward": leave_async, "metric": digits, "observe": Watching()}.get(where, leave)
+    objective = Objective("digits", reward, metric=leave if where == "metric" else None)
+    options = {"eval_strategy": "steps", "eval_steps": 1} if where == "metric" else {}
+    limit = 60.0 if where == "within a limit" else None
+    trainer = trainer_of(model, tmp_path, [objective], reward_timeout=limit, **options)
+    with pytest.raises(RewardError, match=r"of objective 'digits' called sys\.exit\(0\): let it return its values"):
+        trainer.train()
+    assert read_run(tmp_path)["status"] == "failed"
 
 
 # --- the sample does not count --------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from paretune.choosing.check import Array, Check, Seen, costs, examine
 from paretune.choosing.check_findings import findings
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.check_tables import print_tables
+from paretune.cli.declared_types import brief
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, make_parser, make_rule, parse
+from paretune.cli.settings import Settings, make_parser, make_rule, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import Objective, RewardError
 from paretune.record.run_directory import read_steps
@@ -33,15 +34,16 @@ from paretune.weighting import (
 
 PROG = "paretune check"
 BATCHES = 2
+MOST_BATCHES = 1000
 HELP = f"""
 Generates a few batches with the initial policy, leaves it as it is, and says what stands out: rewards that give no
 gradient, objectives that oppose each other, truncated completions, bounds, and what each rule's measurements cost.
 Besides the settings of `paretune train`:
   --batches N           batches with each kind of influence (default: {BATCHES})"""
 STILL = {
-    "learning_rate": "0", "save_strategy": "no", "eval_strategy": "no", "eval_on_start": "false",
-    "load_best_model_at_end": "false", "push_to_hub": "false", "report_to": "none", "logging_strategy": "steps",
-    "logging_steps": "1", "log_completions": "false",
+    "learning_rate": 0.0, "save_strategy": "no", "eval_strategy": "no", "eval_on_start": False,
+    "load_best_model_at_end": False, "push_to_hub": False, "report_to": "none", "logging_strategy": "steps",
+    "logging_steps": 1, "log_completions": False,
 }  # fmt: skip
 """Settings under which training leaves the policy as it is, and nothing outside its folder."""
 
@@ -148,12 +150,12 @@ def run(argv: list[str]) -> int:
     quiet()
     console = Console()
     with TemporaryDirectory() as scratch:
-        flags = [part for name, value in STILL.items() for part in (f"--{name}", value)]
-        settings = parse([*argv, *flags, "--output_dir", scratch], prog=PROG, defaults={"disable_tqdm": True})
+        given = {**parser.read(argv), **STILL, "output_dir": scratch}
+        settings = resolve(parser, given, {"disable_tqdm": True})
+        rows = len(settings.rows("validation"))
         rule = make_rule(settings.run, settings.task)
         check_ready(settings)
         check = _measure(settings, rule, batches, scratch, console)
-    rows = len(settings.task.validation)
     print_tables(check, min(settings.config.eval_samples or rows, rows), console)
     console.print()
     for line in findings(check):
@@ -170,9 +172,11 @@ def _batches(argv: Sequence[str]) -> tuple[int, list[str]]:
             others.append(argument)
             continue
         given = next(arguments, "")
-        if not given.isdecimal() or int(given) < 1:
-            raise BadInputError(f"--batches must be a whole number of 1 or more, got {given!r}.")
-        count = int(given)
+        if not given.isdecimal() or int(given[:20]) < 1:
+            raise BadInputError(f"--batches must be a whole number of 1 or more, got {brief(given)}.")
+        count = int(given[:20])  # Python reads no more than 4,300 digits
+        if count > MOST_BATCHES:
+            raise BadInputError(f"--batches must be at most {MOST_BATCHES:,}, got {brief(given)}.")
     return count, others
 
 

@@ -1,13 +1,13 @@
 """``paretune compare``: rules × algorithms × seeds, judged by one protocol."""
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -15,11 +15,12 @@ from trl import ModelConfig
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.compare_table import CompareTable, print_result
-from paretune.cli.declared_types import describe, fits, shown
+from paretune.cli.declared_types import COMMAS, describe, fits, shown
 from paretune.cli.failure import FailedError
 from paretune.cli.list import ALGORITHMS
 from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
+from paretune.cli.ranges import FIRST_TUNING_SEED
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import RunArguments, Settings, load_task, make_rule
 from paretune.cli.train import quiet
@@ -50,10 +51,10 @@ from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveConfig
 
 PROG = "paretune compare"
-TUNING_SEED = 1000
 OF_RUNS = {
     "seed": "seeds", "rule": "rules", "algorithm": "algorithms", "weights": "rules", "preset": "rules",
     "rule_settings": "arms", "reward_weights": "rules", "advantage_estimator": "algorithms",
+    "resume_from_checkpoint": "output_dir (run the same command again)",
 }  # fmt: skip
 """Settings of single runs, and what a comparison has in their place."""
 
@@ -71,7 +72,7 @@ class CompareArguments:
         default=False,
         metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
     )
-    rules: str = field(
+    rules: Annotated[str, COMMAS] = field(
         default="balanced,gradient",
         metadata={
             "help": "what is compared: accuracy, balanced, efficiency (fixed weights), fixed:0.6:0.3:0.1, gradient, "
@@ -83,7 +84,7 @@ class CompareArguments:
         default=None,
         metadata={"help": "in YAML: rules of your own by name {rule, weights, preset, rule_settings, configurations}"},
     )
-    algorithms: str = field(default="grpo", metadata={"help": "grpo,rloo,reinforce++"})
+    algorithms: Annotated[str, COMMAS] = field(default="grpo", metadata={"help": "grpo,rloo,reinforce++"})
     seeds: int = field(default=5, metadata={"help": "runs of each rule under each algorithm: seeds 0 to N - 1"})
     tuning_seeds: int = field(default=2, metadata={"help": "runs of each configuration, where an arm has any"})
     exploratory_seeds: int | None = field(
@@ -106,29 +107,29 @@ class CompareArguments:
 
 def run(argv: list[str]) -> int:
     """Compare; the exit status."""
-    parser = StrictParser([CompareArguments, MultiObjectiveConfig, ModelConfig], prog=PROG, hidden=OF_RUNS)
+    parser = make_parser()
     if "-h" in argv or "--help" in argv:
         parser.print_help()
         return 0
     quiet()
-    directory = parser.given(argv, "output_dir")
+    given = parser.read(argv)
+    directory = given.get("output_dir")
     if not directory:
         raise BadInputError("where to? --output_dir DIR; run again with it, a comparison keeps its finished runs.")
     root = Path(directory)
-    task = load_task(parser, argv)
-    own, config, model = _parsed(parser, argv, task)
-    _, settings = parse(parser, argv, task)
+    own, settings = resolve(parser, given)
+    task = settings.task
     console = Console()
     try:
-        plan = plan_of(own, settings, read_plan(root) if (root / PLAN).exists() else None)
+        plan = plan_of(own, shared(settings, given), read_plan(root) if (root / PLAN).exists() else None)
         check(plan, task)
         _check_launcher(own.launcher, plan.threads)
         check_folder(root)
-        check_ready(Settings(RunArguments(), config, model, task))
+        check_ready(settings)
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".lock", timeout=0):
             plan = write_plan(root, plan)
-            failed = _run_all(root, plan, task, own, console)
+            failed = _run_all(root, plan, settings, own, console)
             summary = summarise(root, plan, own.jobs)
             write_json(root / "summary.json", summary)
             report = write_report(root)
@@ -142,17 +143,31 @@ def run(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
-def parse(parser: StrictParser, argv: Sequence[str], task: Task) -> tuple[CompareArguments, dict[str, Any]]:
-    """The command's own arguments, and the settings of training that were given."""
-    own, config, model = _parsed(parser, argv, task)
-    named = {a[2:].split("=", 1)[0] for a in argv if a.startswith("--")} | set(parser.config_of(argv))
-    settings: dict[str, Any] = {}
-    for part in (config, model):
+def make_parser() -> StrictParser:
+    """The parser of the command."""
+    return StrictParser([CompareArguments, MultiObjectiveConfig, ModelConfig], prog=PROG, hidden=OF_RUNS)
+
+
+def resolve(parser: StrictParser, given: Mapping[str, Any]) -> tuple[CompareArguments, Settings]:
+    """What is compared, and the settings that all runs share; of a run's own arguments these have the defaults.
+
+    Raises:
+        BadInputError: if what was given does not fit together.
+    """
+    task = load_task(given)
+    own, config, model = parser.make({**task.settings, "model_name_or_path": task.model, **given})
+    return own, Settings(RunArguments(), config, model, task)
+
+
+def shared(settings: Settings, given: Collection[str]) -> dict[str, Any]:
+    """The settings of training that were given, by name, as plain values."""
+    found: dict[str, Any] = {}
+    for part in (settings.config, settings.model):
         for setting in fields(part):
-            if setting.name in named and setting.name != "output_dir":
+            if setting.name in given and setting.name != "output_dir":
                 value = getattr(part, setting.name)
-                settings[setting.name] = value.value if isinstance(value, Enum) else value
-    return own, settings
+                found[setting.name] = value.value if isinstance(value, Enum) else value
+    return found
 
 
 def _check_launcher(launcher: str, threads: int) -> None:
@@ -167,18 +182,13 @@ def _check_launcher(launcher: str, threads: int) -> None:
                             "or give fewer threads.")  # fmt: skip
 
 
-def _parsed(
-    parser: StrictParser, argv: Sequence[str], task: Task
-) -> tuple[CompareArguments, MultiObjectiveConfig, ModelConfig]:
-    own, config, model = parser.parse(argv, {**task.settings, "model_name_or_path": task.model})
-    return own, config, model
-
-
 def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None) -> Plan:
     """The plan; what is not said is as it was before, where the comparison goes on."""
+    assert not isinstance(own.arms, str)  # it was JSON
     described = own.arms or {}
-    if not isinstance(described, dict) or not all(isinstance(arm, dict) for arm in described.values()):
+    if not all(isinstance(arm, dict) for arm in described.values()):
         raise PlanError("`arms` must map names to {rule, weights, preset, rule_settings, configurations}, in YAML.")
+    described = {name: _joined(arm) for name, arm in described.items()}
     _check_arms(described)
     arms = [arm_of(name.strip(), described) for name in own.rules.split(",") if name.strip()]
     if before is not None:
@@ -189,7 +199,7 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
     has_fixed = any(arm.is_fixed for arm in arms)
     moving = [arm.name for arm in arms if not arm.is_fixed and arm.control is None]
     tuned = any(arm.configurations for arm in arms)
-    tuning_seeds = [TUNING_SEED + i for i in range(own.tuning_seeds)] if tuned else []
+    tuning_seeds = [FIRST_TUNING_SEED + i for i in range(own.tuning_seeds)] if tuned else []
     settings = {**given}
     if "eval_steps" in settings:  # a checkpoint for every point
         settings.setdefault("save_steps", settings["eval_steps"])
@@ -212,6 +222,16 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
         target=own.target or (before.target if before else None),
         exploratory_seeds=own.exploratory_seeds or (before.exploratory_seeds if before else None),
     )
+
+
+def _joined(arm: Mapping[Any, Any]) -> dict[Any, Any]:
+    """An arm, or a configuration of it, with weights that are a list as the text that a rule is told."""
+    told = dict(arm)
+    if fits(told.get("weights"), list[float]):
+        told["weights"] = ",".join(map(str, told["weights"]))
+    if fits(told.get("configurations"), list[dict[str, Any]]):
+        told["configurations"] = [_joined(configuration) for configuration in told["configurations"]]
+    return told
 
 
 def _check_arms(described: Mapping[Any, Mapping[Any, Any]]) -> None:
@@ -263,9 +283,10 @@ def check(plan: Plan, task: Task) -> None:
         raise BadInputError("A comparison evaluates its runs: set --eval_strategy steps and --eval_steps.")
 
 
-def _run_all(root: Path, plan: Plan, task: Task, own: CompareArguments, console: Console) -> list[str]:
+def _run_all(root: Path, plan: Plan, settings: Settings, own: CompareArguments, console: Console) -> list[str]:
     """Make what is missing of tuning, comparison and controls, in this order; the names of runs that failed."""
-    prompts = {"validation": len(task.validation), "test": min(plan.test_samples or len(task.test), len(task.test))}
+    available = len(settings.rows("test"))
+    prompts = {"validation": len(settings.rows("validation")), "test": min(plan.test_samples or available, available)}
     tuning, members = tuning_members(plan), comparison_members(plan)
     failed: list[str] = []
     with CompareTable(root, plan, console) as table:

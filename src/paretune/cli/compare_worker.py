@@ -11,15 +11,13 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-import yaml
 
 from paretune.cli import evaluate, train
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.failure import FailedError
-from paretune.cli.settings import make_rule, parse
+from paretune.cli.main import DONE, exit_status
+from paretune.cli.parser import StrictParser
+from paretune.cli.settings import Settings, make_parser, make_rule, resolve
 from paretune.comparison.members import standing
 
 GRACE = 15.0
@@ -30,47 +28,35 @@ def main() -> int:
     """Do what the first line of the standard input says; the exit status."""
     task = json.loads(sys.stdin.readline())
     threading.Thread(target=_watch_parent, daemon=True).start()
-    try:
-        work(Path(task["directory"]), task["settings"], task["evaluations"])
-    except BadInputError as error:
-        print(f"paretune: {error}", file=sys.stderr)
-        return 2
-    except FailedError as error:
-        print(f"paretune: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_status(lambda: work(Path(task["directory"]), task["settings"], task["evaluations"]))
 
 
-def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]) -> None:
-    """Train, unless that is done, and measure what is not measured yet.
+def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]) -> int:
+    """Train, unless that is done, and measure what is not measured yet; the exit status.
 
     A run that fails is measured all the same as far as it came: it counts with its last policies.
     """
-    with TemporaryDirectory() as scratch:
-        recipe = Path(scratch) / "run.yaml"
-        recipe.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        told = ["--config", str(recipe)]
-        try:
-            if standing(directory).status != "finished":
-                _train([*told, "--output_dir", str(directory)])
-        finally:
-            for split, decodings, prompts in evaluations:
-                if standing(directory).status in ("finished", "failed"):
-                    _measure(directory, [*told, "--eval_samples", str(prompts)], split, decodings)
+    parser = make_parser("paretune compare")
+    given = parser.take(settings, "the plan")
+    try:
+        if standing(directory).status != "finished":
+            _train(resolve(parser, {**given, "output_dir": str(directory)}, train.DEFAULTS))
+    finally:
+        for split, decodings, prompts in evaluations:
+            if standing(directory).status in ("finished", "failed"):
+                _measure(directory, parser, {**given, "eval_samples": prompts}, split, decodings)
+    return DONE
 
 
-def _train(argv: list[str]) -> None:
+def _train(settings: Settings) -> None:
     train.quiet()
-    settings = parse(argv, prog="paretune compare", defaults={"save_strategy": "steps", "disable_tqdm": True})
     train.check_output_dir(settings.config.output_dir, resume=False)
     train.train(train.make_trainer(settings, make_rule(settings.run, settings.task)))
 
 
-def _measure(directory: Path, told: list[str], split: str, decodings: list[str]) -> None:
+def _measure(directory: Path, parser: StrictParser, given: dict[str, Any], split: str, decodings: list[str]) -> None:
     try:
-        evaluate.evaluate_run(directory, told, split=split, decodings=decodings)
+        evaluate.evaluate_run(directory, parser, given, split=split, decodings=decodings)
     except BadInputError as error:  # it failed before its first checkpoint
         if standing(directory).status == "finished":
             raise

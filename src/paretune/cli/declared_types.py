@@ -5,7 +5,13 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from reprlib import Repr
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+DEEPEST = 20
+"""Levels of lists and mappings within a setting."""
+
+COMMAS = "a list, or a text with commas"
+"""Annotates a text that is a list with commas between its items, so that a list is taken as well."""
 
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
@@ -85,7 +91,27 @@ def finite(value: Any) -> bool:
     return all(map(finite, value)) if isinstance(value, list) else True
 
 
+def is_deeper_than(levels: int, value: Any) -> bool:
+    """Whether lists and mappings lie in each other over more than so many levels."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list | tuple)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(layer)
+
+
+def has_commas(hint: Any) -> bool:
+    """Whether a hint is annotated with :data:`COMMAS`."""
+    return get_origin(hint) is Annotated and COMMAS in hint.__metadata__
+
+
 def _members(hint: Any) -> tuple[Any, ...]:
+    if has_commas(hint):
+        return (*_members(get_args(hint)[0]), list[float | str])
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 

@@ -1,6 +1,6 @@
 """``paretune evaluate``: measure a policy's objectives, or those of a run's front, on one split of a task."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, make_parser, parse
+from paretune.cli.settings import Settings, make_parser, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import RewardError
 from paretune.record.final_evaluations import (
@@ -47,22 +48,26 @@ def run(argv: list[str]) -> int:
         raise BadInputError(f"there is no checkpoint folder {directory}.")
     split, argv = _split(argv)
     quiet()
+    given = parser.read(argv)
     if (directory / "run.json").is_file():
-        evaluate_run(directory, argv, split=split, decodings=DECODINGS)
+        evaluate_run(directory, parser, given, split=split, decodings=DECODINGS)
         _print_run(directory, split)
     else:
-        _evaluate_checkpoint(directory, argv, split)
+        _evaluate_checkpoint(directory, parser, given, split)
     return 0
 
 
-def evaluate_run(directory: Path, argv: Sequence[str], *, split: str, decodings: Sequence[str]) -> None:
+def evaluate_run(
+    directory: Path, parser: StrictParser, given: Mapping[str, Any], *, split: str, decodings: Sequence[str]
+) -> None:
     """Measure the policies of a run's front and its last one, with fresh samples; what is known is not repeated.
 
     Each evaluation is appended to the run's ``final_evaluations.jsonl``.
 
     Args:
         directory: the run's.
-        argv: settings as for ``paretune train``.
+        parser: makes the settings' objects.
+        given: what is told, as for ``paretune train``.
         split: train, validation or test.
         decodings: sampled (at the evaluations' temperature, or training's where they are greedy), greedy.
 
@@ -78,7 +83,8 @@ def evaluate_run(directory: Path, argv: Sequence[str], *, split: str, decodings:
     if not policies:
         raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
     seed = FRESH + int(header.get("seed") or 0)
-    with _settings(argv, policies[0].checkpoint, header.get("task")) as settings:
+    own = {} if "reward_funcs" in given else {"task": header.get("task")}
+    with _settings(parser, {**own, **given}, policies[0].checkpoint) as settings:
         prompts = _prompts(settings, split)
         settings.config.seed = seed
         sampled_at = settings.config.eval_temperature or settings.config.temperature
@@ -97,17 +103,11 @@ def _which(policy: ChosenPolicy) -> dict[str, Any]:
 
 
 @contextmanager
-def _settings(argv: Sequence[str], checkpoint: Path, task: str | None = None) -> Iterator[Settings]:
+def _settings(parser: StrictParser, given: Mapping[str, Any], checkpoint: Path) -> Iterator[Settings]:
     """The settings of an evaluation, whose trainer writes nowhere that stays."""
-    flags = list(argv)
-    if task is not None and make_parser(PROG).given(flags, "task") is None:
-        flags += ["--task", task]
     with TemporaryDirectory() as scratch:
-        settings = parse(
-            [*flags, "--model_name_or_path", str(checkpoint), "--output_dir", scratch],
-            prog=PROG,
-            defaults={"disable_tqdm": True},
-        )
+        told = {**given, "model_name_or_path": str(checkpoint), "output_dir": scratch}
+        settings = resolve(parser, told, {"disable_tqdm": True})
         check_ready(settings, trains=False)
         yield settings
 
@@ -126,7 +126,7 @@ def _trainer_of(settings: Settings, checkpoint: Path) -> MultiObjectiveTrainer:
 
 def _measure(trainer: MultiObjectiveTrainer, settings: Settings, split: str) -> dict[str, Any]:
     try:
-        metrics = trainer.evaluate(getattr(settings.task, split), metric_key_prefix=split)
+        metrics = trainer.evaluate(settings.rows(split), metric_key_prefix=split)
     except RewardError as error:
         raise BadInputError(error) from error
     names = [objective.name for objective in settings.task.objectives]
@@ -138,12 +138,12 @@ def _measure(trainer: MultiObjectiveTrainer, settings: Settings, split: str) -> 
 
 
 def _prompts(settings: Settings, split: str) -> int:
-    available = len(getattr(settings.task, split))
+    available = len(settings.rows(split))
     return min(available, settings.config.eval_samples or available)
 
 
-def _evaluate_checkpoint(checkpoint: Path, argv: Sequence[str], split: str) -> None:
-    with _settings(argv, checkpoint) as settings:
+def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[str, Any], split: str) -> None:
+    with _settings(parser, given, checkpoint) as settings:
         found = _measure(_trainer_of(settings, checkpoint), settings, split)
     table = Table(title=f"{checkpoint} on {found['samples']} {split} completions", title_justify="left")
     for column in ("objective", "metric", "standard error"):

@@ -8,6 +8,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,9 +16,19 @@ import torch
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import launch_command_parser
 from accelerate.utils import DistributedType, is_deepspeed_available
-from yaml import YAMLError
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.regular_files import read_regular
+from paretune.cli.yaml_files import document_in
+from paretune.setting_ranges import NOT_NEGATIVE, PORT, at_most, complaint
+
+MOST_ON_CPUS = 256
+RANGES = {
+    **dict.fromkeys(("num_processes", "num_machines"), at_most(100_000)),
+    "num_cpu_threads_per_process": at_most(1024, NOT_NEGATIVE),
+    "main_process_port": PORT,
+}
+"""Those of accelerate's own flags."""
 
 
 def split_launch_flags(argv: Sequence[str], own: Collection[str]) -> tuple[list[str], list[str]]:
@@ -61,9 +72,9 @@ def _parsed(flags: Sequence[str]) -> Namespace:
     parser: ArgumentParser = launch_command_parser()
     parser.error = refuse  # type: ignore[method-assign]
     told = parser.parse_args([*flags, "script"])
-    for name in ("num_processes", "num_machines"):
-        if (count := getattr(told, name)) is not None and count < 1:
-            raise BadInputError(f"--{name} must be 1 or more, got {count}.")
+    for name, value in vars(told).items():
+        if name in RANGES and value is not None and (wrong := complaint(name, value, RANGES)):
+            raise BadInputError(f"--{name} {wrong}")
     kind = _distributed_type(told.config_file) if told.config_file is not None else None
     if (told.use_fsdp or kind == DistributedType.FSDP) and not torch.accelerator.is_available():
         raise BadInputError("FSDP shards over accelerators, and there is none here: leave it out.")
@@ -74,11 +85,14 @@ def _parsed(flags: Sequence[str]) -> Namespace:
 
 def _distributed_type(config_file: str) -> Any:
     """What accelerate's own file asks for; accelerate would answer a broken one with a traceback."""
-    if not os.path.isfile(config_file):
+    if not os.path.exists(config_file):
         raise BadInputError(f"--config_file {config_file}: there is no such file.")
+    content = read_regular(Path(config_file), f"--config_file {config_file}")
     try:
+        if not config_file.endswith(".json"):
+            document_in(content, Path(config_file))  # accelerate sets no bounds to what it reads
         return load_config_from_file(config_file).distributed_type
-    except (OSError, ValueError, TypeError, AttributeError, YAMLError) as error:
+    except (BadInputError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInputError(
             f"--config_file {config_file} is no configuration of accelerate: {error} (`accelerate config` makes one)"
         ) from error
@@ -132,6 +146,8 @@ def _launcher(flags: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     told = _parsed(flags)
     on_cpus = told.cpu or not torch.accelerator.is_available()
     if on_cpus and (told.num_processes or 1) > 1 and not told.mpirun_hostfile:
+        if told.num_processes > MOST_ON_CPUS:
+            raise BadInputError(f"--num_processes must be at most {MOST_ON_CPUS} on CPUs, got {told.num_processes}.")
         if (told.num_machines or 1) > 1:
             raise BadInputError("--num_machines: several machines without accelerators need --mpirun_hostfile.")
         count = str(told.num_processes)

@@ -33,14 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Nothing about a user's run goes to anyone, unless they ask for it.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    return exit_status(lambda: _run(arguments))
+
+
+def exit_status(work: Callable[[], int]) -> int:
+    """Do the work of a command; its exit status, with one line where it does not come to a good end."""
     try:
-        if not arguments or arguments[0] in ("-h", "--help"):
-            print(_usage())
-            return DONE
-        if arguments[0] == "--version":
-            print(__version__)
-            return DONE
-        return _command(arguments[0])(arguments[1:])
+        return work()
     except BadInputError as error:
         print(f"paretune: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -50,6 +49,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("paretune: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except SystemExit as error:  # no work of ours ends so
+        print(
+            f"paretune: the command was cut short: a callback, an environment or a model's own code called "
+            f"sys.exit({error.code!r}); let it raise an error instead.",
+            file=sys.stderr,
+        )
+        return FAILED
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return DONE
+    if arguments[0] == "--version":
+        print(__version__)
+        return DONE
+    return _command(arguments[0])(arguments[1:])
 
 
 def _command(name: str) -> Callable[[list[str]], int]:

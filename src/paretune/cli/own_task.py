@@ -25,9 +25,9 @@ def own_task(
     data: str | None,
     model: str | None,
     *,
-    config: str | None = None,
-    train_split: str = "train",
-    test_split: str = "test",
+    dataset_config: str | None = None,
+    dataset_train_split: str = "train",
+    dataset_test_split: str | None = None,
 ) -> Task:
     """A task of the user's own rewards and data set.
 
@@ -35,18 +35,18 @@ def own_task(
         rewards: dotted paths of the reward functions.
         data: the data set: a local folder, or a name on the Hub.
         model: the model to train.
-        config: the data set's configuration.
-        train_split: its split to train on.
-        test_split: its split to evaluate on.
+        dataset_config: the data set's configuration.
+        dataset_train_split: its split to train on.
+        dataset_test_split: its split to evaluate on; by default ``test``, where there is one.
 
     Raises:
         BadInputError: if one cannot be found, or they do not fit together.
     """
-    if data is None or model is None:
-        missing = "--dataset_name" if data is None else "--model_name_or_path"
+    if not data or not model:
+        missing = "--dataset_name" if not data else "--model_name_or_path"
         raise BadInputError(f"--reward_funcs needs {missing} too.")
     functions = {path: _import(path) for path in rewards}
-    train, test = _splits(data, config, (train_split, test_split))
+    train, test = _splits(data, dataset_config, dataset_train_split, dataset_test_split)
     try:
         task = Task(
             name=data,
@@ -61,14 +61,15 @@ def own_task(
         )
     except ValueError as error:
         raise BadInputError(error) from error
-    for split in (train, test):
+    for split in (train,) if test is None else (train, test):
         _check_columns(data, split.column_names)
         for path, function in functions.items():
             _check_call(path, function, split.column_names)
     return task
 
 
-def _splits(name: str, config: str | None, wanted: tuple[str, str]) -> list[Any]:
+def _splits(name: str, config: str | None, train: str, test: str | None) -> tuple[Any, Any]:
+    """The split to train on and the one to evaluate on, None where there is none and none was asked for."""
     looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1
     if Path(name).is_file() or (looks_local and not Path(name).is_dir()):
         what = "is a file" if Path(name).is_file() else "is no folder here"
@@ -84,13 +85,13 @@ def _splits(name: str, config: str | None, wanted: tuple[str, str]) -> list[Any]
             f"cannot load the data set {name}: {reason or type(error).__name__} (it should be a folder of parquet, "
             "JSON or CSV files, or a Hub name)"
         ) from error
-    missing = [split for split in wanted if split not in data]
+    missing = [split for split in (train, test) if split is not None and split not in data]
     if missing:
         raise BadInputError(
             f"the data set {name} has no split {missing[0]!r}; it has {', '.join(data)}: "
             "give --dataset_train_split and --dataset_test_split."
         )
-    return [data[split] for split in wanted]
+    return data[train], data.get(test or "test")
 
 
 def _import(path: str) -> Any:

@@ -5,7 +5,6 @@ with a traceback or two hundred lines of usage. Here each of these is one line.
 """
 
 import dataclasses
-import json
 import os.path
 from argparse import SUPPRESS, Namespace
 from collections.abc import Collection, Mapping, Sequence
@@ -16,20 +15,24 @@ from typing import Any, NoReturn, get_type_hints
 from trl import TrlParser
 
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.declared_types import brief, converted, describe, fits, shown
+from paretune.cli.config_files import read_config_files
+from paretune.cli.declared_types import brief, converted, describe, fits, has_commas, shown
+from paretune.cli.json_text import read_mapping
 from paretune.cli.ranges import check_ranges
-from paretune.cli.yaml_files import read_settings
+from paretune.cli.regular_files import read_regular
 
-BASE = "base"
-"""The YAML key that names the files a file builds on."""
+FILES = ("accelerator_config", "fsdp_config", "deepspeed")
+"""Settings that may name a JSON file."""
+RESUME = "resume_from_checkpoint"
+ALSO = {"resume": RESUME}
+"""Shorter spellings of settings."""
+_ABSENT = object()
 
 
 class StrictParser(TrlParser):
-    """Parses flags and YAML files into dataclasses; whatever it cannot take is a :class:`BadInputError`.
+    """Reads flags and YAML files, and makes dataclasses of them; what it cannot take is a :class:`BadInputError`.
 
-    A YAML file may build on others: ``base: [FILE, ...]``, with paths from its own folder. Later bases win over earlier
-    ones, the file over its bases, a second ``--config`` over the first, and flags over all of them. A setting is
-    replaced as a whole, mappings like ``rule_settings`` too.
+    Flags win over YAML files (:func:`~paretune.cli.config_files.read_config_files`).
 
     Args:
         dataclass_types: the dataclasses to fill.
@@ -41,24 +44,21 @@ class StrictParser(TrlParser):
         usage = f"{prog} [--config FILE]... [--SETTING VALUE ...]"
         super().__init__(dataclass_types, prog=prog, usage=usage, allow_abbrev=False)
         self._hidden = dict(hidden)
-        self._hints = {
-            field.name: hints[field.name]
-            for dataclass, hints in [(d, get_type_hints(d)) for d in dataclass_types]
-            for field in dataclasses.fields(dataclass)
-            if field.init
-        }
-        self._required = {
-            field.name for d in dataclass_types for field in dataclasses.fields(d) if field.init and _has_value(field)
-        }
+        self._fields = {f.name: f for d in dataclass_types for f in dataclasses.fields(d) if f.init}
+        declared = [get_type_hints(dataclass, include_extras=True) for dataclass in dataclass_types]
+        self._hints = {name: hint for hints in declared for name, hint in hints.items() if name in self._fields}
+        self._joined = {name for name, hint in self._hints.items() if has_commas(hint)}
+        if RESUME in self._hints:
+            self._hints[RESUME] = bool | str | None
         self.add_argument(
             "--config",
             metavar="FILE",
             help="a YAML file of these settings; flags override it, and so does a further --config FILE",
         )
-        self._keep_one_spelling()
+        self._adapt_actions()
 
-    def _keep_one_spelling(self) -> None:
-        """Drop TRL's spellings with hyphens, and the flags that have another name here."""
+    def _adapt_actions(self) -> None:
+        """Drop TRL's spellings with hyphens, and flags that have another name here; let lists be lists."""
         for action in self._actions:
             if action.dest in self._hidden:
                 action.help = SUPPRESS
@@ -68,6 +68,13 @@ class StrictParser(TrlParser):
                 action.option_strings = [o for o in action.option_strings if o not in dropped]
             for option in dropped:
                 del self._option_string_actions[option]
+            if action.nargs is None and fits([""], self._hints.get(action.dest)):
+                action.nargs = "+"
+            if action.dest == RESUME and RESUME not in self._hidden:
+                action.nargs, action.const = "?", "true"
+                action.help = "go on from this checkpoint, or without a value from the newest one in `output_dir`"
+                action.option_strings += [f"--{name}" for name in ALSO]
+                self._option_string_actions.update(dict.fromkeys(action.option_strings, action))
 
     @property
     def flags(self) -> Collection[str]:
@@ -84,82 +91,92 @@ class StrictParser(TrlParser):
         Raises:
             BadInputError: for anything that does not fit.
         """
+        return self.make({**defaults, **self.read(argv)})
+
+    def read(self, argv: Sequence[str]) -> dict[str, Any]:
+        """The settings that YAML files and flags give, by name, each of its type and in its range.
+
+        What a command is told is read once, here; all its parts go by what this returns.
+
+        Raises:
+            BadInputError: for anything that does not fit.
+        """
         self._check_spelling(argv)
-        self.set_defaults(**defaults)
-        self.set_defaults(**self.config_of(argv))
+        given = read_config_files(_config_files(argv), lambda path, config: self.typed(config, str(path)))
+        flags, remaining = self.parse_known_args(list(argv), Namespace(**dict.fromkeys(self._hints, _ABSENT)))
+        if remaining:
+            raise BadInputError(f"unknown argument {remaining[0]!r}{self._hint(remaining[0])}")
+        for name in self._fields:
+            if (value := getattr(flags, name)) is not _ABSENT:
+                given[name] = self._plain(name, value, "the command line")
+        return self._checked(given)
+
+    def take(self, settings: Mapping[Any, Any], where: str) -> dict[str, Any]:
+        """The same of settings that come by another way than a command line.
+
+        Args:
+            settings: by name, as in a YAML file.
+            where: what a message calls their source.
+
+        Raises:
+            BadInputError: for anything that does not fit.
+        """
+        return self._checked(self.typed(settings, where))
+
+    def make(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The dataclasses with these settings, and their own defaults for all others.
+
+        Raises:
+            BadInputError: if a dataclass refuses them.
+        """
         try:
-            *parsed, _namespace, remaining = self.parse_args_into_dataclasses(
-                list(argv), return_remaining_strings=True, look_for_args_file=False
+            return tuple(
+                dataclass(**{f.name: settings[f.name] for f in dataclasses.fields(dataclass) if f.name in settings})
+                for dataclass in self.dataclass_types
             )
-        except BadInputError:
-            raise
         except OSError as error:
             raise BadInputError(f"a setting names a file that cannot be read: {error}") from error
         except Exception as error:  # the settings' own checks raise whatever a wrong value runs into
             raise BadInputError(str(error) or type(error).__name__) from error
-        if remaining:
-            raise BadInputError(f"unknown argument {remaining[0]!r}{self._hint(remaining[0])}")
-        return tuple(parsed)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Namespace, list[str]]:  # type: ignore[override]
-        """Argparse's, with every number in its range: further checks, and TRL's, need not ask what 0 would do."""
-        parsed, remaining = super().parse_known_args(args, namespace)
-        check_ranges(vars(parsed), self._required)
-        for name, value in vars(parsed).items():
-            if isinstance(value, str) and value.lstrip().startswith(("{", "[")) and fits({}, self._hints.get(name)):
-                _check_json(name, value)
-        return parsed, remaining
+    def typed(self, config: Mapping[Any, Any], where: str) -> dict[str, Any]:
+        """Settings out of a YAML file, each of its type.
 
-    def given(self, argv: Sequence[str], name: str) -> Any:
-        """The value of one setting in flags or YAML files, or None; its check is left to :meth:`parse`."""
-        flag = f"--{name}"
-        for i, argument in reversed(list(enumerate(argv))):  # the last one counts, as in parsing
-            if argument == flag and i + 1 < len(argv):
-                return argv[i + 1]
-            if argument.startswith(f"{flag}="):
-                return argument.split("=", 1)[1]
-        return self.config_of(argv).get(name)
-
-    def config_of(self, argv: Sequence[str]) -> dict[str, Any]:
-        """The settings in the YAML files that ``--config`` names, checked; empty without one."""
-        settings: dict[str, Any] = {}
-        for path in _config_files(argv):
-            settings |= self._settings_in(path)
+        Raises:
+            BadInputError: for one that is not known, or of another type.
+        """
+        settings = {}
+        for key, value in config.items():
+            name = ALSO.get(key, key) if isinstance(key, str) else key
+            if name in self._hidden or name not in self._hints:
+                raise BadInputError(f"{where}: unknown setting {brief(key)}{self._hint(str(key))}")
+            hint = self._hints[name]
+            if not fits(value, hint):
+                raise BadInputError(f"{where}: {key} expects {describe(hint)}, got {shown(value)}{_yaml_trap(value)}.")
+            settings[name] = self._plain(name, converted(value, hint), where)
         return settings
 
-    def _settings_in(self, path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-        """The settings in a YAML file and its bases.
+    def _plain(self, name: str, value: Any, where: str) -> Any:
+        """A value in the one form that all parts of a command know."""
+        if isinstance(value, list) and name in self._joined:
+            value = ",".join(map(str, value))
+        elif isinstance(value, list) and len(value) == 1 and fits(value[0], self._hints[name]):
+            value = value[0]
+        if not isinstance(value, str):
+            return value
+        if "\0" in value:
+            raise BadInputError(f"{where}: {name} has a NUL in it, got {shown(value)}: take it out.")
+        if fits({}, self._hints[name]):
+            if name not in FILES or value.lstrip().startswith(("{", "[")):
+                return read_mapping(name, value)
+            if os.path.exists(value):
+                read_regular(Path(value), f"--{name} {value}")  # transformers would wait for a pipe
+        return value
 
-        Args:
-            path: the file.
-            above: the files that build on it, the one on the command line first.
-        """
-        named = f"{above[-1]}: {BASE} {path}" if above else f"--config {path}"
-        config = read_settings(path, named)
-        bases = config.pop(BASE, [])
-        if not fits(bases, str | list[str]):
-            raise BadInputError(f"{path}: {BASE} expects a file or a list of files, got {brief(bases)}.")
-        self._check_settings(path, config)
-        settings: dict[str, Any] = {}
-        for base in [bases] if isinstance(bases, str) else bases:
-            # Not resolved: messages should name files as the user would.
-            file = Path(os.path.normpath(path.parent / base))
-            chain = (*above, path, file)
-            if any(file.resolve() == other.resolve() for other in chain[:-1]):
-                raise BadInputError(f"{path}: {BASE} {file} leads back to itself: {' → '.join(map(str, chain))}.")
-            settings |= self._settings_in(file, (*above, path))
-        return settings | {key: converted(value, self._hints[key]) for key, value in config.items()}
-
-    def _check_settings(self, path: Path, config: Mapping[Any, Any]) -> None:
-        for key, value in config.items():
-            if key in self._hidden or key not in self._hints:
-                raise BadInputError(f"{path}: unknown setting {key!r}{self._hint(str(key))}")
-            if not fits(value, self._hints[key]):
-                raise BadInputError(
-                    f"{path}: {key} expects {describe(self._hints[key])}, got {shown(value)}{_yaml_trap(value)}."
-                )
-            if isinstance(value, str) and "\0" in value:
-                raise BadInputError(f"{path}: {key} has a NUL in it, got {shown(value)}: take it out.")
+    def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The settings, every number in its range: further checks, and TRL's, need not ask what 0 would do."""
+        check_ranges(given, {name for name, field in self._fields.items() if _has_value(field)})
+        return given
 
     def _check_spelling(self, argv: Sequence[str]) -> None:
         for argument in argv:
@@ -181,16 +198,6 @@ class StrictParser(TrlParser):
 def _has_value(field: "dataclasses.Field[Any]") -> bool:
     """Whether a setting's default is a value, not None: then it cannot do without one."""
     return field.default not in (None, dataclasses.MISSING)
-
-
-def _check_json(name: str, text: str) -> None:
-    """Whether a mapping that was given as text is one."""
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise BadInputError(f"--{name} is not valid JSON ({error}): {text}") from error
-    if not isinstance(found, dict):
-        raise BadInputError(f"--{name} must be a JSON object, got {text}.")
 
 
 def _config_files(argv: Sequence[str]) -> list[Path]:

@@ -1,6 +1,9 @@
 """Whether every prompt of a task can be put to its model: found out before the model is loaded."""
 
+import resource
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -8,7 +11,12 @@ from transformers import PreTrainedConfig
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import shown
 from paretune.tasks import Task
+from paretune.trainer.time_limit import TimeLimitError, call_within, can_be_limited
 
+TEMPLATE_SECONDS = 10.0
+TEMPLATE_BYTES = 2**30
+TEMPLATE_CHARACTERS = 10_000_000
+"""What one chat may take of a template, which is a program: Jinja's sandbox bounds neither loops in loops nor texts."""
 BATCH = 1000
 """Rows read at once."""
 TEMPLATE = 2000
@@ -33,7 +41,7 @@ def check_prompts(
     looked_at: list[Any] = []
     for split in ("train", "validation", "test"):
         dataset = getattr(task, split)
-        if any(dataset is other for other in looked_at):
+        if dataset is None or any(dataset is other for other in looked_at):
             continue
         looked_at.append(dataset)
         orders: set[tuple[str, ...]] = set()
@@ -118,12 +126,42 @@ def _rendered(prompt: Any, processor: Any, where: str, settings: dict[str, Any])
     if hasattr(processor, "tokenizer"):  # it writes images, too, which are not at hand here
         return "\n".join(_texts(prompt))
     messages = [{key: value for key, value in message.items() if value is not None} for message in prompt]
-    try:
+
+    def render() -> str:
         text: str = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, **settings)
+        return text
+
+    try:
+        with memory_for(TEMPLATE_BYTES):
+            text = call_within(TEMPLATE_SECONDS if can_be_limited() else None, render)
+    except TimeLimitError as error:
+        raise BadInputError(
+            f"the chat template of the model takes more than {TEMPLATE_SECONDS:g} s for {where}: mend it, or take "
+            "another model."
+        ) from error
     except Exception as error:  # whatever the template runs into
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadInputError(f"the chat template of the model refuses {where}: {reason}") from error
+    if len(text) > TEMPLATE_CHARACTERS:
+        raise BadInputError(f"the chat template of the model makes {len(text):,} characters of {where}: mend it.")
     return text
+
+
+@contextmanager
+def memory_for(extra: int) -> Iterator[None]:
+    """Inside, an allocation of more than `extra` bytes in all raises MemoryError, where the system can tell."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(statm.read_text().split()[0]) * resource.getpagesize()
+    limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([used + extra, *limits]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _tokens(text: str, processor: Any) -> int:

@@ -5,17 +5,22 @@ from typing import Any
 
 from paretune import setting_ranges
 from paretune.cli.bad_input import BadInputError
-from paretune.setting_ranges import COUNT, DECAY, NOT_NEGATIVE, SHARE, Range, complaint
+from paretune.setting_ranges import ANY, COUNT, DECAY, NOT_NEGATIVE, SHARE, Range, at_most, complaint
 
 __all__ = ["RANGES", "check_ranges"]
 
+FIRST_TUNING_SEED = 1000
+"""Configurations are chosen on this seed and those after it."""
+
 RANGES: dict[str, Range] = {
     **setting_ranges.RANGES,
-    "lora_r": COUNT,
+    "lora_r": at_most(65536),  # a model's own widths are asked in addition
     "lora_dropout": DECAY,
     # Comparisons and divergence.
-    **dict.fromkeys(("seeds", "jobs", "threads", "test_samples", "exploratory_seeds", "samples"), COUNT),
-    "tuning_seeds": NOT_NEGATIVE,
+    **dict.fromkeys(("test_samples", "samples"), COUNT),
+    **dict.fromkeys(("jobs", "threads"), at_most(65_536)),
+    **dict.fromkeys(("seeds", "exploratory_seeds"), at_most(FIRST_TUNING_SEED)),  # others than those for tuning
+    "tuning_seeds": at_most(FIRST_TUNING_SEED, NOT_NEGATIVE),
     "target": SHARE,
 }
 
@@ -36,5 +41,16 @@ def check_ranges(settings: Mapping[str, Any], required: Collection[str]) -> None
                 raise BadInputError(f"--{name} needs a value of {RANGES[name].words}: leave it out for its default.")
         elif wrong := complaint(name, value, RANGES):
             raise BadInputError(f"--{name} {wrong}")
-        elif name == "output_dir" and not value.strip():
-            raise BadInputError("--output_dir is empty: give a folder.")
+        elif isinstance(value, dict | list) and (wrong := _complaint_within(value)):
+            raise BadInputError(f"--{name}: {wrong}")
+
+
+def _complaint_within(value: Any) -> str | None:
+    """What is wrong with a whole number in lists and mappings; NaN and infinity are for those who know their use."""
+    if isinstance(value, dict):
+        # A schedule's steps are keys, which JSON and YAML's quotes make texts.
+        steps = [int(key[:20]) for key in value if isinstance(key, str) and key.isdecimal()]
+        return _complaint_within([*steps, *value.values()])
+    if isinstance(value, list):
+        return next((wrong for item in value if (wrong := _complaint_within(item))), None)
+    return complaint("", value, {"": ANY}) if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,7 +1,7 @@
 """Whether what a rule is told is what its constructor declares."""
 
 import inspect
-import json
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, get_type_hints
 
@@ -10,24 +10,7 @@ from paretune.cli.declared_types import converted, describe, finite, fits, shown
 from paretune.weighting import WeightingRule
 
 
-def read_rule_settings(given: dict[str, Any] | str | None) -> dict[str, Any]:
-    """The settings: a mapping out of YAML, or JSON.
-
-    Raises:
-        BadInputError: if the text is no JSON, or no object.
-    """
-    if not isinstance(given, str):
-        return dict(given or {})
-    try:
-        settings = json.loads(given)
-    except ValueError as error:
-        raise BadInputError(f"--rule_settings is not valid JSON ({error}): {given}") from error
-    if not isinstance(settings, dict):
-        raise BadInputError(f"--rule_settings must be a JSON object, got {given}.")
-    return settings
-
-
-def check_rule_settings(rule: type[WeightingRule], settings: dict[str, Any], *, weights: bool) -> dict[str, Any]:
+def check_rule_settings(rule: type[WeightingRule], settings: Mapping[str, Any], *, weights: bool) -> dict[str, Any]:
     """The settings with every number as a number.
 
     Args:

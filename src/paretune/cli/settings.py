@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from datasets import Dataset
 from trl import ModelConfig
 
 from paretune import tasks
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.declared_types import COMMAS
 from paretune.cli.model import model_config, model_settings
 from paretune.cli.own_task import own_task
-from paretune.cli.parser import StrictParser
-from paretune.cli.rule_settings import check_rule_settings, read_rule_settings
+from paretune.cli.parser import RESUME, StrictParser
+from paretune.cli.rule_settings import check_rule_settings
 from paretune.objectives import Objective, completion_length
 from paretune.sandbox import SandboxError
 from paretune.tasks import Task
@@ -26,7 +28,6 @@ SCALE_OF_MU = {"clip_norm": None, "layers": "all", "include_kl": False}
 HIDDEN = {
     "advantage_estimator": "algorithm",
     "reward_weights": "weights",
-    "resume_from_checkpoint": "resume",
 }
 
 
@@ -44,7 +45,9 @@ class RunArguments:
         metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
     )
     rule: str = field(default="gradient", metadata={"help": "the weighting rule: " + ", ".join(RULES)})
-    weights: str | None = field(default=None, metadata={"help": "one weight for each objective: 0.5,0.25,0.25"})
+    weights: Annotated[str | None, COMMAS] = field(
+        default=None, metadata={"help": "one weight for each objective: 0.5,0.25,0.25"}
+    )
     preset: str | None = field(default=None, metadata={"help": "weights of the paper: accuracy, balanced, efficiency"})
     rule_settings: dict[str, Any] | str | None = field(
         default=None,
@@ -60,34 +63,88 @@ class RunArguments:
     dataset_config: str | None = field(default=None, metadata={"help": "its configuration"})
     dataset_train_split: str = field(default="train", metadata={"help": "its split to train on"})
     dataset_test_split: str = field(default="test", metadata={"help": "its split to evaluate on"})
-    resume: bool = field(default=False, metadata={"help": "go on from the newest checkpoint in `output_dir`"})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked command line: everything that needs no model, and nothing of this machine."""
+    """A command line, read once and checked: everything that needs no model, and nothing of this machine.
+
+    Attributes:
+        run: what to train for.
+        config: the trainer's settings.
+        model: the model, and how it is loaded.
+        task: prompts and objectives.
+        resume: the checkpoint to go on from; True: the newest one in the output directory; False: a new run.
+    """
 
     run: RunArguments
     config: MultiObjectiveConfig
     model: ModelConfig
     task: Task
+    resume: str | bool = False
+
+    def rows(self, split: str) -> Dataset:
+        """The rows of a split of the task.
+
+        Raises:
+            BadInputError: if the user's own data set has no such split.
+        """
+        rows: Dataset | None = getattr(self.task, split)
+        if rows is None:
+            raise BadInputError(
+                f"the data set {self.task.name} has no split {self.run.dataset_test_split!r}, and something is "
+                "evaluated: give --dataset_train_split and --dataset_test_split, or leave out what evaluates."
+            )
+        return rows
 
 
 def parse(argv: Sequence[str], *, prog: str, defaults: Mapping[str, Any]) -> Settings:
-    """Parse and check a command line; the task's own settings stand in for what it leaves out.
+    """Read and check a command line.
 
     Raises:
         BadInputError: for anything that does not fit.
     """
     parser = make_parser(prog)
-    task = load_task(parser, argv)
-    estimator = parser.given(argv, "algorithm") or "grpo"
-    own, config, model = parser.parse(
-        argv,
-        {**task.settings, "model_name_or_path": task.model, "advantage_estimator": estimator, **defaults},
-    )
+    return resolve(parser, parser.read(argv), defaults)
+
+
+def resolve(parser: StrictParser, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Settings:
+    """The settings of a command.
+
+    Args:
+        parser: of the command, to make the settings' objects.
+        given: what the command was told (:meth:`StrictParser.read`).
+        defaults: what stands in for what neither that nor the task says.
+
+    Raises:
+        BadInputError: if they do not fit together.
+    """
+    task = load_task(given)
+    told = {
+        **task.settings,
+        "model_name_or_path": task.model,
+        **defaults,
+        "advantage_estimator": given.get("algorithm", "grpo"),
+        **given,
+    }
+    resume = resumes(told.pop(RESUME, None))
+    own, config, model = parser.make(told)
     model_config(model.model_name_or_path, model_settings(model, config))
-    return Settings(own, config, model, _with_room(task, config.max_completion_length))
+    return Settings(own, config, model, _with_room(task, config.max_completion_length), resume)
+
+
+def resumes(given: str | bool | None) -> str | bool:
+    """A checkpoint to go on from, or whether to go on from the newest one.
+
+    Raises:
+        BadInputError: for an empty text.
+    """
+    if not isinstance(given, str):
+        return bool(given)
+    if not given.strip():
+        raise BadInputError("--resume names no checkpoint: give its folder, or leave out the value for the newest.")
+    words = {"true": True, "yes": True, "false": False, "no": False, "none": False}
+    return words.get(given.lower(), given)
 
 
 def _with_room(task: Task, longest: int) -> Task:
@@ -115,35 +172,25 @@ def make_parser(prog: str) -> StrictParser:
     return StrictParser([RunArguments, MultiObjectiveConfig, ModelConfig], prog=prog, hidden=HIDDEN)
 
 
-def load_task(parser: StrictParser, argv: Sequence[str]) -> Task:
-    """The task that the command line names, or one made of its rewards and data set.
+def load_task(given: Mapping[str, Any]) -> Task:
+    """The task that a command was told, or one made of the rewards and the data set that it was told.
 
     Raises:
         BadInputError: if there is no such task, reward or data.
     """
-    name, rewards = parser.given(argv, "task"), parser.given(argv, "reward_funcs")
+    name, rewards = given.get("task"), given.get("reward_funcs")
     if rewards is None:
         try:
-            unsafe = _is_on(parser.given([*argv, ""], "unsafe_no_sandbox"))
-            return tasks.load(name or "arithmetic", parser.given(argv, "data"), unsafe_no_sandbox=unsafe)
+            unsafe = bool(given.get("unsafe_no_sandbox"))
+            return tasks.load("arithmetic" if name is None else name, given.get("data"), unsafe_no_sandbox=unsafe)
         except (ValueError, OSError, SandboxError) as error:
             raise BadInputError(error) from error
     if name is not None:
         raise BadInputError(f"give either --task {name} or --reward_funcs, not both.")
-    own, _, model = parser.parse(argv, {})
-    return own_task(
-        own.reward_funcs or [],
-        own.dataset_name,
-        model.model_name_or_path,
-        config=own.dataset_config,
-        train_split=own.dataset_train_split,
-        test_split=own.dataset_test_split,
-    )
-
-
-def _is_on(given: Any) -> bool:
-    """Whether a switch is on, by what follows its flag (nothing, a value, the next flag) or stands in YAML."""
-    return given is True or (isinstance(given, str) and given.lower() not in ("false", "no", "f", "n", "0"))
+    splits = {
+        key: given[key] for key in ("dataset_config", "dataset_train_split", "dataset_test_split") if key in given
+    }
+    return own_task(rewards, given.get("dataset_name"), given.get("model_name_or_path"), **splits)
 
 
 def make_rule(own: RunArguments, task: Task) -> WeightingRule:
@@ -154,7 +201,6 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     """
     if own.rule not in RULES:
         raise BadInputError(f"unknown rule {own.rule!r}: choose one of {', '.join(RULES)}.")
-    settings = read_rule_settings(own.rule_settings)
     if own.weights is not None and own.preset is not None:
         raise BadInputError("give either --weights or --preset, not both.")
     weights = _weights(own)
@@ -162,7 +208,8 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
         raise BadInputError(f"--rule {own.rule} needs --weights (one for each objective) or --preset.")
     if weights is not None and own.rule not in TAKE_WEIGHTS:
         raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
-    settings = check_rule_settings(RULES[own.rule], settings, weights=own.rule in TAKE_WEIGHTS)
+    assert not isinstance(own.rule_settings, str)  # it was JSON
+    settings = check_rule_settings(RULES[own.rule], own.rule_settings or {}, weights=own.rule in TAKE_WEIGHTS)
     at_scale = settings.get("method") != "realised" and all(
         settings.get(key, at) == at for key, at in SCALE_OF_MU.items()
     )
@@ -171,7 +218,7 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     try:
         rule = _build(own.rule, weights, settings)
         rule.check(task.objectives)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise BadInputError(f"--rule {own.rule}: {error}") from error
     return rule
 

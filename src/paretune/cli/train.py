@@ -4,10 +4,11 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import datasets
 import transformers
@@ -18,9 +19,10 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.failure import FailedError
 from paretune.cli.launch import is_worker, launch, split_launch_flags
 from paretune.cli.model import model_settings
+from paretune.cli.parser import RESUME
 from paretune.cli.progress import Progress
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, make_parser, make_rule, parse
+from paretune.cli.settings import Settings, make_parser, make_rule, resolve, resumes
 from paretune.cli.summary import print_summary
 from paretune.objectives import RewardError
 from paretune.record.directory_lock import RunInUseError, is_in_use
@@ -28,12 +30,13 @@ from paretune.record.disk import check_writable
 from paretune.record.resumption import OtherRunError, check_resumable
 from paretune.record.run_directory import holds_run
 from paretune.report import write_report
-from paretune.trainer import MultiObjectiveTrainer
+from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer
 from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, checkpoints, resume_point
 from paretune.trainer.output_dir import is_complete
 from paretune.weighting import WeightingRule
 
 PROG = "paretune train"
+DEFAULTS = {"save_strategy": "steps", "disable_tqdm": True}
 
 
 def run(argv: list[str]) -> int:
@@ -44,30 +47,36 @@ def run(argv: list[str]) -> int:
         return 0
     quiet()
     launch_flags, argv = split_launch_flags(argv, parser.flags)
-    if parser.given(argv, "output_dir") is None:
-        argv = [*argv, "--output_dir", _new_folder(argv)]
-    settings = parse(argv, prog=PROG, defaults={"save_strategy": "steps", "disable_tqdm": True})
+    given = parser.read(argv)
+    if "output_dir" not in given:
+        given["output_dir"] = _folder(given)
+    if not given["output_dir"].strip():
+        raise BadInputError("--output_dir is empty: give a folder.")
+    settings = resolve(parser, given, DEFAULTS)
     rule = make_rule(settings.run, settings.task)
+    if evaluates(settings.config, rule):
+        settings.rows("validation")
     check_ready(settings)
     directory = settings.config.output_dir
-    start = check_output_dir(directory, resume=settings.run.resume, overwrite=settings.config.overwrite_output_dir)
+    overwrite = settings.config.overwrite_output_dir
+    start = check_output_dir(directory, resume=settings.resume, overwrite=overwrite)
     if start is not None and not is_worker() and is_complete(settings.config):
         print(f"the run in {directory} is finished after {start.step} steps: give it more --max_steps to train on.")
         _show(directory)
         return 0
     if launch_flags and not is_worker():
-        return launch(launch_flags, ["train", *argv])
+        return launch(launch_flags, ["train", *argv, "--output_dir", given["output_dir"]])
     trainer = make_trainer(settings, rule)
     if start is not None and start.checkpoint is None and trainer.is_world_process_zero():
         print(f"the run in {directory} has no whole checkpoint yet: it begins again.")
-    train(trainer, resume=settings.run.resume)
+    train(trainer, resume=settings.resume)
     if trainer.is_world_process_zero():
         _show(directory)
     return 0
 
 
-def train(trainer: MultiObjectiveTrainer, *, resume: bool = False) -> None:
-    """Train with the progress on the screen, from the start or where the run in the output directory stopped.
+def train(trainer: MultiObjectiveTrainer, *, resume: str | bool = False) -> None:
+    """Train with the progress on the screen, from the start or a checkpoint (:attr:`Settings.resume`).
 
     Raises:
         BadInputError: if the folder is taken, the checkpoint there is broken, or a reward function gives something else
@@ -127,7 +136,7 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
     return trainer
 
 
-def check_output_dir(directory: str | Path, *, resume: bool, overwrite: bool = False) -> ResumePoint | None:
+def check_output_dir(directory: str | Path, *, resume: str | bool, overwrite: bool = False) -> ResumePoint | None:
     """Where the run goes on, or None for a new one. Nothing is changed, and nothing left.
 
     Raises:
@@ -139,7 +148,7 @@ def check_output_dir(directory: str | Path, *, resume: bool, overwrite: bool = F
             raise BadInputError(f"--output_dir {directory} is a file: choose a folder.")
         check_writable(directory)
         if resume:
-            return _start(directory)
+            return _start(directory, resume)
         if holds_run(directory) and not overwrite:
             raise BadInputError(
                 f"--output_dir {directory} already holds a run: choose another folder, add --resume to go on with it, "
@@ -150,13 +159,17 @@ def check_output_dir(directory: str | Path, *, resume: bool, overwrite: bool = F
     return None
 
 
-def _start(directory: str | Path) -> ResumePoint:
+def _start(directory: str | Path, resume: str | bool) -> ResumePoint:
+    if isinstance(resume, str) and not Path(resume).is_dir():
+        raise BadInputError(f"--resume {resume} is no folder: give a checkpoint, or no value for the newest.")
+    if isinstance(resume, str) and holds_run(resume):
+        raise BadInputError(f"--resume {resume} is a run, not a checkpoint: give --resume --output_dir {resume}.")
     if not holds_run(directory):
         raise BadInputError(f"--resume: {directory} holds no checkpoint and no run; leave --resume out to start one.")
     # Started by a launcher, the first of the processes may be writing there by now.
     if not is_worker() and is_in_use(directory):
         raise BadInputError(f"--resume: the run in {directory} is still running; wait for its end, or end it.")
-    start = resume_point(directory)
+    start = resume_point(directory, resume)
     check_resumable(directory, start.step, start.lines)
     return start
 
@@ -166,10 +179,18 @@ def _show(directory: str | Path) -> None:
     print(f"report: {write_report(directory).path}")
 
 
-def _new_folder(argv: Sequence[str]) -> str:
-    parser = make_parser(PROG)
-    task, rule = parser.given(argv, "task") or "arithmetic", parser.given(argv, "rule") or "gradient"
+def _folder(given: Mapping[str, Any]) -> str:
+    """Where a run goes that was told no folder: where the checkpoint lies that it goes on from, else into a new one."""
+    checkpoint = resumes(given.get(RESUME))
+    if isinstance(checkpoint, str):
+        return str(Path(checkpoint).parent)
+    task, rule = given.get("task") or "arithmetic", given.get("rule") or "gradient"
     return str(Path("runs") / f"{task}-{rule}-{datetime.now():%Y%m%d-%H%M%S}")
+
+
+def evaluates(config: MultiObjectiveConfig, rule: WeightingRule) -> bool:
+    """Whether a training evaluates the policy: on its grid, before it, or where the rule asks for it."""
+    return config.eval_strategy != "no" or config.eval_on_start or rule.measurements().evaluation == "validation"
 
 
 def quiet() -> None:

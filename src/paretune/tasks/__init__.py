@@ -31,8 +31,8 @@ class Task:
         description: One line for listings.
         train: Prompts to train on. Each split has a column ``prompt`` (a string, or a list of chat
             messages); the other columns are handed to the rewards.
-        validation: Prompts on which the front is found.
-        test: Prompts kept for the final judgement.
+        validation: Prompts on which the front is found; None where nothing can be evaluated.
+        test: Prompts kept for the final judgement; None as above.
         objectives: What is rewarded and measured, in the order weights are given.
         model: The default policy: a folder or a name on the Hub.
         mu: The regularisation μ > 0 of the gradient rule at its defaults, on the scale of the exact and the directional
@@ -48,8 +48,8 @@ class Task:
     name: str
     description: str
     train: Dataset
-    validation: Dataset
-    test: Dataset
+    validation: Dataset | None
+    test: Dataset | None
     objectives: list[Objective]
     model: str
     mu: float | None
@@ -59,6 +59,8 @@ class Task:
     def __post_init__(self) -> None:
         for split in ("train", "validation", "test"):
             dataset = getattr(self, split)
+            if dataset is None and split != "train":
+                continue
             if len(dataset) == 0:
                 raise ValueError(f"The {split} split of task {self.name!r} is empty: it needs at least one prompt.")
             if "prompt" not in dataset.column_names:

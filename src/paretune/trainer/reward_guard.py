@@ -7,7 +7,7 @@
 - A reward that is infinite or beyond ±1e16 would make variances overflow: the completion does not count, for any
   objective. Its advantage is 0, its group's baseline is that of the others. At weight 0 only the reward does not count.
 - An infinite metric (in single precision) does not count in the mean.
-- KeyboardInterrupt and SystemExit pass through.
+- KeyboardInterrupt passes through. ``sys.exit()`` does not: a run that a reward function has ended is not done.
 
 Reward models are TRL's business, but for values that overflow.
 """
@@ -133,7 +133,7 @@ class RewardGuard:
             check_time_limits()
         try:
             return call_within(self._timeout, call)
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # math-verify's TimeoutException, for one, is no Exception
             self._note(subject, error)
@@ -156,7 +156,7 @@ class RewardGuard:
                 outcome = error
             if isinstance(outcome, list):
                 return outcome
-            if isinstance(outcome, KeyboardInterrupt | SystemExit):
+            if isinstance(outcome, KeyboardInterrupt):
                 self._exit = outcome
             else:
                 self._note(subject, outcome)
@@ -169,6 +169,8 @@ class RewardGuard:
             line, cause = f"{subject} {error}", None
         elif isinstance(error, TimeLimitError):
             line = f"{subject} took longer than {self._timeout:g} s: mend it, or allow it more by `reward_timeout`."
+        elif isinstance(error, SystemExit):
+            line = f"{subject} called sys.exit({error.code!r}): let it return its values, or raise an error."
         else:
             message = " ".join(str(error).split())
             shown = f": {message[:LONGEST]}{'…' if len(message) > LONGEST else ''}" if message else ""

@@ -21,6 +21,12 @@ class TimeLimitError(BaseException):
     """The time is up. No ``Exception``, so that a function that catches those does not carry on."""
 
 
+def can_be_limited() -> bool:
+    """Whether a function that is called here can be interrupted (:func:`check_time_limits`)."""
+    known = hasattr(signal, "SIGVTALRM") and hasattr(signal, "pthread_kill")
+    return known and threading.current_thread() is threading.main_thread()
+
+
 def check_time_limits() -> None:
     """Check that a function can be interrupted here.
 

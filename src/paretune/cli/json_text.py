@@ -1,0 +1,28 @@
+"""Mappings that a flag gives as JSON."""
+
+import json
+from typing import Any
+
+from paretune.cli.bad_input import BadInputError
+from paretune.cli.declared_types import DEEPEST, is_deeper_than
+
+
+def read_mapping(name: str, text: str) -> dict[str, Any]:
+    """The mapping that the text of a setting holds.
+
+    Args:
+        name: the setting.
+        text: its JSON.
+
+    Raises:
+        BadInputError: if the text is no JSON, holds something else than an object, or is nested too deeply.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"--{name} is not valid JSON ({error}): {text}") from error
+    if not isinstance(found, dict):
+        raise BadInputError(f"--{name} must be a JSON object, got {text}.")
+    if is_deeper_than(DEEPEST, found):
+        raise BadInputError(f"--{name} is nested too deeply: settings take at most {DEEPEST} levels, got {text}.")
+    return found
