@@ -44,7 +44,7 @@ TRAIN: list[tuple[str, list[str], str]] = [
     ("negative preference", ["--rule", "hypervolume", "--weights", "1.5,-0.25,-0.25"], "must not be negative"),
     ("preferences beyond 1", ["--rule", "hypervolume", "--weights", "0.5,0.5,0.5"], "must sum to 1"),
     ("weights that are no numbers", ["--rule", "fixed", "--weights", "a,b,c"], "must be numbers with commas"),
-    ("weights that are NaN", ["--rule", "fixed", "--weights", "nan,0.5,0.5"], "--rule fixed: `weights`"),
+    ("weights that are NaN", ["--rule", "fixed", "--weights", "nan,0.5,0.5"], "--rule fixed: weights must be finite"),
     ("no weight at all", ["--rule", "fixed", "--weights", ""], "must be numbers with commas"),
     ("weights and preset", ["--rule", "fixed", "--weights", "1,0,0", "--preset", "balanced"], "not both"),
     ("no weights", ["--rule", "fixed"], "needs --weights"),
@@ -76,7 +76,7 @@ TRAIN: list[tuple[str, list[str], str]] = [
     ("a setting in other words", ["--rule_settings", '{"layer": 1}'], "no setting 'layer': did you mean layers?"),
     ("setting out of range", ["--rule_settings", '{"mu": -1}'], "`mu` must be positive and finite, got -1"),
     ("text for a number", ["--rule_settings", '{"mu": "big"}'], "mu expects a number, got 'big' (str)"),
-    ("NaN", ["--rule_settings", '{"mu": NaN}'], "mu expects a number, got nan (float)"),
+    ("NaN", ["--rule_settings", '{"mu": NaN}'], "mu must be finite, got nan (float)"),
     ("half a batch", ["--rule_settings", '{"every": 1.5}'], "every expects a whole number, got 1.5 (float)"),
     ("unknown method", ["--rule_settings", '{"method": "guess"}'], "expects one of directional, realised, exact, got"),
     ("a floor too high", ["--rule_settings", '{"floor": 0.5}'], "`floor` must be below 1/K = 0.333"),
@@ -90,7 +90,7 @@ TRAIN: list[tuple[str, list[str], str]] = [
     (
         "weights twice",
         ["--rule", "hypervolume", "--preset", "balanced", "--rule_settings", '{"weights": [1, 0, 0]}'],
-        "--rule hypervolume has no setting 'weights'",
+        "the weights stand in --rule_settings and beside it",
     ),
     (
         "a reference for two",

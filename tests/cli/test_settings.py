@@ -40,11 +40,11 @@ def settings(tmp_path: Path, *argv: str) -> Settings:
         (["--rule", "fixed", "--weights", "0.5,0.25,0.25"], "FixedWeights(weights=[0.5, 0.25, 0.25])"),
         (
             ["--rule", "scheduled", "--rule_settings", '{"schedule": {"0": [1, 0, 0], "9": [0, 0, 1]}}'],
-            "ScheduledWeights(schedule={0: [1.0, 0.0, 0.0], 9: [0.0, 0.0, 1.0]})",
+            "ScheduledWeights(schedule={'0': [1, 0, 0], '9': [0, 0, 1]})",
         ),
         (
             ["--rule", "hypervolume", "--preset", "accuracy", "--rule_settings", '{"every": 5}'],
-            "HypervolumeGuided(weights=[0.5, 0.25, 0.25], apply_to='update', reference='worst', scale=None, "
+            "HypervolumeGuided(weights='accuracy', apply_to='update', reference='worst', scale=None, "
             "evaluate_on='validation', every=5)",
         ),
         (

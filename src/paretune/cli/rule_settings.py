@@ -10,31 +10,28 @@ from paretune.cli.declared_types import converted, describe, finite, fits, shown
 from paretune.weighting import WeightingRule
 
 
-def check_rule_settings(rule: type[WeightingRule], settings: Mapping[str, Any], *, weights: bool) -> dict[str, Any]:
+def check_rule_settings(rule: type[WeightingRule], settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with every number as a number.
 
     Args:
         rule: whose settings they are.
         settings: what was given.
-        weights: whether the rule is given its weights by a flag of their own.
 
     Raises:
         BadInputError: for a setting that the rule does not have, one that is missing, or a value of another type.
     """
     hints = get_type_hints(rule.__init__)
-    parameters = {
-        name: parameter
-        for name, parameter in inspect.signature(rule).parameters.items()
-        if not (weights and name == "weights")
-    }
+    parameters = inspect.signature(rule).parameters
     for name, value in settings.items():
         if name not in parameters:
             close = get_close_matches(str(name), parameters, n=1)
             known = ", ".join(parameters) or "no settings"
             hint = f"did you mean {close[0]}?" if close else f"it takes {known}."
             raise BadInputError(f"--rule {rule.name} has no setting {name!r}: {hint}")
-        if not fits(value, hints[name]) or not finite(converted(value, hints[name])):
+        if not fits(value, hints[name]):
             raise BadInputError(f"--rule {rule.name}: {name} expects {describe(hints[name])}, got {shown(value)}.")
+        if not finite(converted(value, hints[name])):
+            raise BadInputError(f"--rule {rule.name}: {name} must be finite, got {shown(value)}.")
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in settings:
             raise BadInputError(f"--rule {rule.name} needs {name}: give it in --rule_settings.")

@@ -1,6 +1,6 @@
 """What ``paretune train`` and ``paretune evaluate`` are told, and the objects that are made of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
@@ -18,12 +18,7 @@ from paretune.objectives import Objective, completion_length
 from paretune.sandbox import SandboxError
 from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveConfig
-from paretune.weighting import RULES, FixedWeights, HypervolumeGuided, WeightingRule
-
-TAKE_WEIGHTS = (FixedWeights.name, HypervolumeGuided.name)
-"""The rules that are given the weights; all others find their own."""
-SCALE_OF_MU = {"clip_norm": None, "layers": "all", "include_kl": False}
-"""A task's μ belongs to influence measured so, and not to the realised one."""
+from paretune.weighting import PRESETS, RULES, WeightingRule, rule_class
 
 HIDDEN = {
     "advantage_estimator": "algorithm",
@@ -44,11 +39,14 @@ class RunArguments:
         default=False,
         metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
     )
-    rule: str = field(default="gradient", metadata={"help": "the weighting rule: " + ", ".join(RULES)})
+    rule: str = field(
+        default="gradient",
+        metadata={"help": f"the weighting rule: {', '.join(RULES)}; or one of your own: my.module:Rule, rule.py:Rule"},
+    )
     weights: Annotated[str | None, COMMAS] = field(
         default=None, metadata={"help": "one weight for each objective: 0.5,0.25,0.25"}
     )
-    preset: str | None = field(default=None, metadata={"help": "weights of the paper: accuracy, balanced, efficiency"})
+    preset: str | None = field(default=None, metadata={"help": "weights of the paper: " + ", ".join(PRESETS)})
     rule_settings: dict[str, Any] | str | None = field(
         default=None,
         metadata={"help": """the rule's further settings as JSON, in YAML a mapping: '{"mu": 1e-5, "every": 2}'"""},
@@ -199,37 +197,31 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     Raises:
         BadInputError: if it does not fit.
     """
-    if own.rule not in RULES:
-        raise BadInputError(f"unknown rule {own.rule!r}: choose one of {', '.join(RULES)}.")
+    try:
+        make = rule_class(own.rule)
+    except ValueError as error:
+        raise BadInputError(f"--rule: {error}") from error
     if own.weights is not None and own.preset is not None:
         raise BadInputError("give either --weights or --preset, not both.")
-    weights = _weights(own)
-    if weights is None and own.rule in TAKE_WEIGHTS:
-        raise BadInputError(f"--rule {own.rule} needs --weights (one for each objective) or --preset.")
-    if weights is not None and own.rule not in TAKE_WEIGHTS:
-        raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
     assert not isinstance(own.rule_settings, str)  # it was JSON
-    settings = check_rule_settings(RULES[own.rule], own.rule_settings or {}, weights=own.rule in TAKE_WEIGHTS)
-    at_scale = settings.get("method") != "realised" and all(
-        settings.get(key, at) == at for key, at in SCALE_OF_MU.items()
-    )
-    if own.rule == "gradient" and at_scale:
-        settings.setdefault("mu", task.mu)
+    settings = dict(own.rule_settings or {})
+    weights = _weights(own)
+    if weights is not None and not make.takes_weights:
+        raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
+    if weights is not None and "weights" in settings:
+        raise BadInputError("the weights stand in --rule_settings and beside it: give them once.")
+    if weights is not None:
+        settings["weights"] = weights
+    elif make.takes_weights and "weights" not in settings:
+        raise BadInputError(f"--rule {own.rule} needs --weights (one for each objective) or --preset.")
+    settings = check_rule_settings(make, settings)
+    settings = {**make.task_settings(settings, mu=task.mu), **settings}
     try:
-        rule = _build(own.rule, weights, settings)
+        rule = make(**settings)
         rule.check(task.objectives)
     except (TypeError, ValueError, ArithmeticError) as error:
         raise BadInputError(f"--rule {own.rule}: {error}") from error
     return rule
-
-
-def _build(name: str, weights: Any, settings: dict[str, Any]) -> WeightingRule:
-    make: Callable[..., WeightingRule] = RULES[name]
-    if name not in TAKE_WEIGHTS:
-        return make(**settings)
-    if name != FixedWeights.name and isinstance(weights, str):  # only that rule knows the presets by name
-        weights = FixedWeights(weights).weights.tolist()
-    return make(weights, **settings)
 
 
 def _weights(own: RunArguments) -> list[float] | str | None:

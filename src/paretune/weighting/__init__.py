@@ -8,10 +8,11 @@ from paretune.weighting.base import (
     Scalarization,
     WeightingRule,
 )
-from paretune.weighting.fixed import PRESETS, FixedWeights
+from paretune.weighting.fixed import FixedWeights
 from paretune.weighting.gradient import GradientInfluence, mirror_descent
 from paretune.weighting.hypervolume import HypervolumeGuided, meta_reward
 from paretune.weighting.pama import PAMA
+from paretune.weighting.presets import PRESETS
 from paretune.weighting.registry import built_in_rules, rule_class
 from paretune.weighting.scheduled import ScheduledWeights
 

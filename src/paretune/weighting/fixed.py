@@ -7,13 +7,7 @@ from torch import Tensor
 
 from paretune.objectives import Objective
 from paretune.weighting.base import Batch, Scalarization, WeightingRule, check_count, check_weights
-
-PRESETS: dict[str, tuple[float, float, float]] = {
-    "accuracy": (0.5, 0.25, 0.25),
-    "balanced": (0.334, 0.333, 0.333),
-    "efficiency": (0.25, 0.375, 0.375),
-}
-"""The three baselines of Lu et al. (arXiv 2509.11452), for (accuracy, conciseness, clarity)."""
+from paretune.weighting.presets import weights_of
 
 
 class FixedWeights(WeightingRule):
@@ -21,7 +15,7 @@ class FixedWeights(WeightingRule):
 
     Args:
         weights: one for each objective, of any sum and sign as TRL's ``reward_weights``; or the name of a preset of the
-            paper (:data:`PRESETS`), for three objectives.
+            paper (:data:`~paretune.weighting.presets.PRESETS`), for three objectives.
 
     Raises:
         ValueError: for wrong weights or an unknown preset.
@@ -32,14 +26,8 @@ class FixedWeights(WeightingRule):
     takes_weights: ClassVar[bool] = True
 
     def __init__(self, weights: Sequence[float] | str) -> None:
-        if isinstance(weights, str):
-            if weights not in PRESETS:
-                raise ValueError(f"Unknown preset {weights!r}: choose one of {', '.join(PRESETS)}.")
-            self.preset: str | None = weights
-            self.weights = check_weights(PRESETS[weights])
-        else:
-            self.preset = None
-            self.weights = check_weights(weights)
+        self.preset = weights if isinstance(weights, str) else None
+        self.weights = check_weights(weights_of(weights))
 
     def check(self, objectives: Sequence[Objective]) -> None:
         """Raise ``ValueError`` unless there is one weight for each objective."""

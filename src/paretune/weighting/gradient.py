@@ -16,6 +16,8 @@ TYPICAL_MOVE = 0.05
 """How far a typical batch moves the log-weights when μ is left to be calibrated."""
 LONGEST_MOVE = 20 * TYPICAL_MOVE
 """How far any batch moves them then, however far out of proportion its influence is."""
+SCALE_OF_MU: dict[str, Any] = {"clip_norm": None, "layers": "all", "include_kl": False}
+"""A task's μ belongs to influence measured with these settings, and not to the realised one."""
 _FLOAT64 = torch.finfo(torch.float64)
 _FARTHEST = 1e300
 """No move of a log-weight is kept longer, so that the mean of several is finite."""
@@ -186,8 +188,9 @@ class GradientInfluence(WeightingRule):
 
     @classmethod
     def task_settings(cls, settings: Mapping[str, Any], *, mu: float | None) -> dict[str, Any]:
-        """The task's μ, which is on the scale of the exact and the directional influence."""
-        return {} if settings.get("method") == "realised" else {"mu": mu}
+        """The task's μ, where the influence is on the scale of the rule's defaults."""
+        at_scale = all(settings.get(name, default) == default for name, default in SCALE_OF_MU.items())
+        return {"mu": mu} if at_scale and settings.get("method") != "realised" else {}
 
     def check(self, objectives: Sequence[Any]) -> None:
         """Raise ``ValueError`` if the floor leaves no room for the weights to move."""

@@ -19,6 +19,7 @@ from paretune.weighting.base import (
     check_simplex,
     check_whole,
 )
+from paretune.weighting.presets import weights_of
 
 
 def meta_reward(contribution: float, scale: float = 1.0) -> float:
@@ -108,7 +109,7 @@ class HypervolumeGuided(WeightingRule):
 
     def __init__(
         self,
-        weights: Sequence[float],
+        weights: Sequence[float] | str,
         *,
         apply_to: Placement = "update",
         reference: Literal["worst", "initial"] | Sequence[float] = "worst",
@@ -116,7 +117,7 @@ class HypervolumeGuided(WeightingRule):
         evaluate_on: Literal["validation", "rollouts"] = "validation",
         every: int = 1,
     ) -> None:
-        self.weights = check_simplex(weights)
+        self.weights = check_simplex(weights_of(weights))
         if apply_to not in get_args(Placement):
             raise ValueError(f"`apply_to` must be one of {', '.join(get_args(Placement))}, got {apply_to!r}.")
         if isinstance(reference, str):

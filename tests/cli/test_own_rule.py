@@ -1,0 +1,77 @@
+"""A rule of one's own, in a file or a module outside of the package, on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from paretune.cli import main
+
+RULE = '''
+import torch
+
+from paretune.weighting import Scalarization, WeightingRule
+
+
+class Mine(WeightingRule):
+    """All weight on one objective."""
+
+    name = "mine"
+    description = "all weight on one objective"
+
+    def __init__(self, first: int = 0):
+        self.first = first
+
+    def check(self, objectives):
+        if not 0 <= self.first < len(objectives):
+            raise ValueError(f"first must be below {len(objectives)}, got {self.first}")
+
+    def update(self, batch):
+        weights = torch.zeros(len(batch.names), dtype=torch.float64)
+        weights[self.first] = 1.0
+        return Scalarization(weights)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "my_rule_file.py").write_text(RULE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("given", ["my_rule_file:Mine", "my_rule_file.py:Mine"])
+def test_it_trains(given: str, folder: Path) -> None:
+    short = [
+        "--max_steps",
+        "1",
+        "--eval_strategy",
+        "no",
+        "--per_device_train_batch_size",
+        "8",
+        "--max_completion_length",
+        "4",
+    ]
+    argv = ["train", "--rule", given, "--rule_settings", '{"first": 2}', "--output_dir", "run", *short]
+    assert main(argv) == 0
+    run = json.loads((folder / "run" / "run.json").read_text())
+    assert run["rule"]["settings"] == {"first": 2}
+    step = json.loads((folder / "run" / "steps.jsonl").read_text().splitlines()[0])
+    assert step["weights"] == {"accuracy": 0.0, "conciseness": 0.0, "clarity": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (["--rule_settings", '{"firts": 2}'], "--rule mine has no setting 'firts': did you mean first?"),
+        (["--rule_settings", '{"first": 3}'], "first must be below 3, got 3"),
+        (["--rule_settings", '{"first": "two"}'], "first expects"),
+        (["--weights", "1,0,0"], "finds its own weights"),
+    ],
+)
+def test_bad_settings_are_one_line(
+    more: list[str], expected: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--rule", "my_rule_file.py:Mine", "--output_dir", "run", *more]) == 2
+    assert expected in capsys.readouterr().err
+    assert not (folder / "run").exists()
