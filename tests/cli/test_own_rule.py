@@ -42,16 +42,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("given", ["my_rule_file:Mine", "my_rule_file.py:Mine"])
 def test_it_trains(given: str, folder: Path) -> None:
-    short = [
-        "--max_steps",
-        "1",
-        "--eval_strategy",
-        "no",
-        "--per_device_train_batch_size",
-        "8",
-        "--max_completion_length",
-        "4",
-    ]
+    short = ["--max_steps", "1", "--eval_strategy", "no", "--max_completion_length", "4"]
+    short += ["--per_device_train_batch_size", "8"]
     argv = ["train", "--rule", given, "--rule_settings", '{"first": 2}', "--output_dir", "run", *short]
     assert main(argv) == 0
     run = json.loads((folder / "run" / "run.json").read_text())
