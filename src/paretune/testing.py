@@ -138,7 +138,8 @@ def _measured(draw: _Draw) -> Batch:
     columns = [grpo(column, GENERATIONS).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0) for column in draw.rewards.T]
     absent = torch.isnan(draw.rewards).all(dim=0)
     gradients = draw.gradients.masked_fill(absent[:, None], 0.0)
-    metrics = torch.nanmean(draw.rewards.double(), dim=0).tolist()
+    metrics = draw.rewards.double().masked_fill(draw.rewards.isinf(), math.nan)
+    means = torch.nanmean(metrics, dim=0).tolist()
     return Batch(
         names=[f"o{k}" for k in range(count)],
         rewards=draw.rewards,
@@ -147,9 +148,13 @@ def _measured(draw: _Draw) -> Batch:
         num_generations=GENERATIONS,
         learning_rate=1e-3,
         step=draw.step,
-        evaluation=Evaluation(draw.step, metrics, [0.01] * count, len(draw.rewards)),
+        evaluation=Evaluation(draw.step, means, [0.01] * count, len(draw.rewards)),
         influence=gradients @ gradients.sum(dim=0),
         gramian=gradients @ gradients.T,
+        metrics=metrics,
+        bounds=[(0.0, 1.0)] * count,
+        maximize=[True] * count,
+        progress=min(draw.step / 100, 1.0),
     )
 
 
@@ -159,6 +164,7 @@ def _as_asked(rule: WeightingRule, batch: Batch) -> Batch:
     return replace(
         batch,
         evaluation=batch.evaluation if wanted.evaluation else None,
+        metrics=batch.metrics if wanted.evaluation == "rollouts" else None,
         influence=batch.influence if method else None,
         influence_method=method,
         gramian=batch.gramian if method == "exact" else None,
@@ -194,6 +200,11 @@ def _update(rule: WeightingRule, batch: Batch) -> Scalarization:
     if result.advantages is not None:
         fits = result.advantages.shape == (len(batch.rewards),) and bool(torch.isfinite(result.advantages).all())
         _expect(fits, "its advantages are finite, one for each completion", str(result.advantages))
+    if result.rewards is not None:
+        fits = result.rewards.shape == (len(batch.rewards),) and not bool(torch.isinf(result.rewards).any())
+        _expect(fits, "its rewards are finite or NaN, one for each completion", str(result.rewards))
+    for name, signal in result.signals.items():
+        _expect(tuple(signal.shape) == (count,), f"its signal {name!r} has one value for each objective", str(signal))
     for name, value in vars(before).items():
         now = getattr(batch, name)
         same = (

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from paretune.influence.base import Method
 from paretune.objectives import Objective
+from paretune.weighting.gains import gains_of
 
 Placement = Literal["update", "advantage", "reward"]
 
@@ -90,6 +91,10 @@ class Batch:
         influence_method: the estimator it comes from, which may be another than the one asked for: the realised
             influence has the learning rate in it, the others have not.
         gramian: ``[K, K]`` ⟨g_i, g_j⟩ where the estimator yields it, else None.
+        metrics: ``[N, K]`` each completion's metrics if an evaluation on the rollouts was asked for, else None.
+        bounds: (low, high) of each metric, declared or seen so far; None where there are none yet.
+        maximize: whether a larger metric is better, for each objective.
+        progress: share of training that is done, from 0 to 1.
     """
 
     names: Sequence[str]
@@ -103,6 +108,29 @@ class Batch:
     influence: Tensor | None = None
     influence_method: Method | None = None
     gramian: Tensor | None = None
+    metrics: Tensor | None = None
+    bounds: Sequence[tuple[float, float] | None] = ()
+    maximize: Sequence[bool] = ()
+    progress: float = 0.0
+
+    @property
+    def gains(self) -> Tensor:
+        """``[K]`` in [0, 1], each objective's place between its bounds by the latest evaluation; NaN if unknown."""
+        if self.evaluation is None:
+            return torch.full((len(self.names),), float("nan"), dtype=torch.float64)
+        return gains_of(torch.tensor(self.evaluation.metrics, dtype=torch.float64), self.bounds, self.maximize)
+
+    @property
+    def completion_gains(self) -> Tensor:
+        """``[N, K]`` in [0, 1], the same for each completion alone."""
+        if self.metrics is None:
+            return torch.full(self.rewards.shape, float("nan"), dtype=torch.float64)
+        return gains_of(self.metrics, self.bounds, self.maximize)
+
+    @property
+    def varies(self) -> Tensor:
+        """``[K]`` bools: whether the objective tells any two completions of a prompt apart in this batch."""
+        return self.advantages.nan_to_num().bool().any(dim=0)
 
 
 @dataclass(frozen=True)
@@ -113,6 +141,9 @@ class Scalarization:
         weights: ``[K]``, float64.
         scale: a positive factor on the whole batch (the hypervolume rule's meta-reward).
         advantages: ``[N]``, for a rule that is no weighted sum; they replace the weighted ones.
+        rewards: ``[N]``, for a rule that makes one reward in another way than by a weighted sum (NaN: not scored); the
+            estimator makes the advantages of it.
+        signals: what the rule went by, by name, ``[K]`` each; recorded and logged.
         apply_to: where the factor acts: on the size of the batch's ``"update"``, on its ``"advantage"`` or on its
             ``"reward"``.
     """
@@ -121,6 +152,8 @@ class Scalarization:
     scale: float = 1.0
     advantages: Tensor | None = field(default=None, repr=False)
     apply_to: Placement = "update"
+    rewards: Tensor | None = field(default=None, repr=False)
+    signals: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class WeightingRule(ABC):
