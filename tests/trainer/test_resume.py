@@ -13,13 +13,17 @@ from paretune import (
     FixedWeights,
     GradientInfluence,
     HypervolumeGuided,
+    Lagrangian,
     MultiObjectiveConfig,
     MultiObjectiveTrainer,
+    NashWelfare,
     Objective,
     ScheduledWeights,
+    Tchebycheff,
 )
 from paretune.objectives import Conciseness, completion_length
 from paretune.record.run_directory import read_completions, read_evaluations, read_front, read_steps
+from paretune.weighting import RULES as registered  # noqa: N811
 from paretune.weighting import WeightingRule
 from policies import StopAfter, digits, letters, prompts, saved_policy
 
@@ -35,9 +39,14 @@ RULES: dict[str, Callable[[], WeightingRule]] = {
     "realised": lambda: GradientInfluence(method="realised"),
     "exact": lambda: GradientInfluence(method="exact", floor=0.05),
     "pama": lambda: PAMA(),
+    "lagrangian": lambda: Lagrangian("digits", at_most={"conciseness": 4.0}),
+    "nash-validation": lambda: NashWelfare({"digits": 2.0}, source="validation"),
+    "tchebycheff-samples": lambda: Tchebycheff(of="samples"),
 }
+RULES |= {name: rule for name, rule in registered.items() if name not in {*RULES, "gradient"}}
 ESTIMATORS = ("grpo", "rloo", "reinforce++")
 QUICK = [("directional", "grpo"), ("realised", "rloo"), ("hypervolume", "reinforce++"), ("hypervolume-every", "grpo")]
+QUICK += [("tour", "grpo"), ("tchebycheff-samples", "rloo")]
 
 
 @pytest.fixture(scope="module")

@@ -41,9 +41,10 @@ class Rollouts:
     def decided(self, scalarization: Scalarization) -> None:
         """Let the completions count that only rewards at weight 0 would keep out.
 
-        The weights of a rule that hands over advantages say nothing of what acts: there nothing changes.
+        The weights of a rule that hands over advantages or rewards say nothing of what acts: there nothing changes.
         """
-        self._count(None if scalarization.advantages is not None else reward_weights(scalarization))
+        of_its_own = scalarization.advantages is not None or scalarization.rewards is not None
+        self._count(None if of_its_own else reward_weights(scalarization))
 
     def _count(self, weights: Tensor | None) -> None:
         self.rewards = countable(self.scored, weights)
@@ -70,7 +71,10 @@ class Rollouts:
         return replace(influence, values=influence.values.masked_fill(absent.to(influence.values.device), torch.nan))
 
     def combined(self, scalarization: Scalarization) -> Tensor:
-        """The weighted rewards ``[N]``, in TRL's float32; NaN where no objective applies."""
+        """The weighted rewards ``[N]``, or the rule's own, in TRL's float32; NaN where no objective applies."""
+        if scalarization.rewards is not None:
+            own = scalarization.rewards.to(self.rewards)
+            return own.masked_fill(self.rewards.isnan().all(dim=1), torch.nan)
         return sum_rewards(self.rewards, reward_weights(scalarization).to(self.rewards.device))
 
     def advantages(self, scalarization: Scalarization) -> Tensor:
@@ -78,10 +82,10 @@ class Rollouts:
         if scalarization.advantages is not None:
             advantages = scalarization.advantages.to(self.rewards)
             advantages = advantages.masked_fill(self.rewards.isnan().all(dim=1), 0.0)
-        elif self.config.combine == "advantages":
+        elif scalarization.rewards is None and self.config.combine == "advantages":
             alone = self.per_objective(_factor(scalarization, "reward"))
             advantages = alone @ scalarization.weights.to(alone)
-        elif self.config.multi_objective_aggregation == "normalize_then_sum":
+        elif scalarization.rewards is None and self.config.multi_objective_aggregation == "normalize_then_sum":
             weights = reward_weights(scalarization).to(self.rewards.device)
             advantages = normalize_then_sum(self.rewards, weights, self.config.num_generations)
         else:

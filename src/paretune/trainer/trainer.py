@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from trl import GRPOConfig
 
 from paretune.influence import Influence
 from paretune.objectives import Objective, Reward, as_objectives, check_objectives
+from paretune.objectives.seen_ranges import SeenRanges
 from paretune.trainer.arguments import by_name, check_rows
+from paretune.trainer.batch_record import batch_line, batch_metrics
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluating_trainer import EvaluatingTrainer
 from paretune.trainer.evaluation import MetricPool
@@ -104,6 +107,8 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         self._influence: Influence | None = None
         self._realised: Influence | None = None  # by the update of the batch before, measured in time for a checkpoint
         self._notes_passes = False
+        self._completion_metrics: Tensor | None = None  # of the rollouts, gathered, where the rule goes by them
+        self._ranges = SeenRanges(len(self.objectives))
         self._scalarization: Scalarization | None = None
         self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
         finite_updates = FiniteUpdates(self.accelerator)
@@ -140,6 +145,13 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         wanted = self.weighting.measurements()
         if wanted.evaluation == "validation" and self.eval_dataset is None:
             raise ValueError(f"{self.weighting!r} evaluates the policy: give an `eval_dataset`.")
+        without = [o.name for o in self.objectives if o.bounds is None]
+        if wanted.evaluation == "rollouts" and without:
+            warnings.warn(
+                f"{', '.join(without)} have no bounds: gains are measured on the range that training has seen so far. "
+                "Declare them with Objective(..., bounds=(low, high)).",
+                stacklevel=3,
+            )
         if wanted.influence is not None:
             self._meter = InfluenceMeter(self, wanted.influence)
         caution = self.weighting.caution(
@@ -218,12 +230,16 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         if not self.model.training:
             return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         rewards = self._scored(inputs, prompts, completions, completion_ids_list)
-        if self._wanted.evaluation == "rollouts" and not self._rule_knows_policy:
-            pool = MetricPool(self.num_generations)
-            own = range(len(rewards))[self._own_rows(len(rewards))]
+        self._completion_metrics = None
+        if self._wanted.evaluation == "rollouts":
             metrics = self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list)
-            pool.add([row // self.num_generations for row in own], metrics)
-            self._set_rule_evaluation(pool.evaluation(self.state.global_step))
+            self._completion_metrics = torch.cat(gather_object([metrics]))
+            self._ranges.observe(self._completion_metrics)
+            if not self._rule_knows_policy:
+                pool = MetricPool(self.num_generations)
+                own = range(len(rewards))[self._own_rows(len(rewards))]
+                pool.add([row // self.num_generations for row in own], metrics)
+                self._set_rule_evaluation(pool.evaluation(self.state.global_step))
         self._rollouts = Rollouts(self.args, rewards, self._lengths, loss_lengths=self._lengths)
         if self._decides_before_advantages:
             self._decide()
@@ -241,10 +257,14 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
                 num_generations=self.num_generations,
                 learning_rate=self._get_learning_rate(),
                 step=self.state.global_step,
-                evaluation=self._evaluation,
+                evaluation=self._evaluation or self._latest,
                 influence=None if self._influence is None else self._influence.values,
                 influence_method=None if self._influence is None else self._influence.method,
                 gramian=None if self._influence is None else self._influence.gramian,
+                metrics=self._completion_metrics,
+                bounds=[o.bounds or seen for o, seen in zip(self.objectives, self._ranges.ranges, strict=True)],
+                maximize=[o.maximize for o in self.objectives],
+                progress=min(self.state.global_step / max(self.state.max_steps, 1), 1.0),
             )
         )
         weights = scalarization.weights
@@ -257,11 +277,6 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         self.reward_weights = reward_weights(scalarization)
         rollouts.decided(scalarization)
 
-    @property
-    def _uncounted(self) -> int:
-        """Completions of the latest batch, on all processes, that do not count."""
-        return self._current().uncounted
-
     def _current(self) -> Rollouts:
         if self._rollouts is None:
             raise RuntimeError("TRL built a batch without calling `_calculate_rewards`.")
@@ -270,7 +285,8 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
     def _replace_advantages(self, scalarization: Scalarization) -> None:
         """Write the batch's advantages into TRL's buffers and logs, unless TRL's own stand already."""
         scaled = scalarization.apply_to == "advantage" and scalarization.scale != 1.0
-        if self._decides_before_advantages and scalarization.advantages is None and not scaled:
+        of_its_own = scalarization.advantages is not None or scalarization.rewards is not None
+        if self._decides_before_advantages and not of_its_own and not scaled:
             return
         rollouts = self._current()
         advantages = rollouts.advantages(scalarization)
@@ -285,35 +301,11 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
 
     def _note_batch(self, scalarization: Scalarization, seconds: dict[str, float], started: float) -> None:
         """Put the batch into TRL's log and the run's record."""
-        rollouts, names = self._current(), self.reward_func_names
-        influence = None
-        if self._influence is not None:
-            influence = dict(zip(names, self._influence.values.tolist(), strict=True))
-        metrics = self._metrics["train"]
-        for name, weight in self.weights.items():
-            metrics[f"weights/{name}"].append(weight)
-        for name, value in (influence or {}).items():
-            metrics[f"influence/{name}"].append(value)
-        if self._influence is not None and self._influence.check is not None:
-            metrics["influence/check"].append(self._influence.check)
-            metrics["influence/symmetric"].append(float(self._influence.difference == "symmetric"))
-        metrics["scale"].append(scalarization.scale)
-        metrics["combine_cosine"].append(rollouts.combine_cosine(scalarization))
-        means = torch.nanmean(rollouts.rewards.double(), dim=0).tolist()
-        self.run_log.begin_batch(
-            {
-                "batch": self._batch,
-                "weights": self.weights,
-                "scale": scalarization.scale,
-                "rewards": dict(zip(names, means, strict=True)),
-                "influence": influence,
-                "estimator": _estimator(self._influence),
-                "uncounted": self._uncounted,
-                "tokens": self._tokens,
-                "seconds": seconds,
-            },
-            started=started,
-        )
+        seen = (self.reward_func_names, self._current(), scalarization, self._influence)
+        for name, value in batch_metrics(*seen).items():
+            self._metrics["train"][name].append(value)
+        line = {"batch": self._batch, **batch_line(*seen), "tokens": self._tokens, "seconds": seconds}
+        self.run_log.begin_batch(line, started=started)
 
     # --- influence ----------------------------------------------------------------------------------------
 
@@ -378,20 +370,15 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
             **super()._state(),
             "rule": self.weighting.state_dict(),
             "realised": None if self._realised is None else self._realised.values.tolist(),
+            "ranges": self._ranges.state_dict(),
         }
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         super()._load_state(state)
         self.weighting.load_state_dict(state["rule"])
+        self._ranges.load_state_dict(state["ranges"])
         self._rollouts = self._scalarization = self._realised = None
         if state["realised"] is not None:
             known = [math.nan if value is None else value for value in state["realised"]]
             values = torch.tensor(known, dtype=torch.float64)
             self._realised = Influence(values=values, method="realised")
-
-
-def _estimator(influence: Influence | None) -> dict[str, Any] | None:
-    """How the influence of a batch was measured, for the record."""
-    if influence is None:
-        return None
-    return {"method": influence.method, "difference": influence.difference, "check": influence.check}

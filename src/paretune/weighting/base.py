@@ -115,7 +115,12 @@ class Batch:
 
     @property
     def gains(self) -> Tensor:
-        """``[K]`` in [0, 1], each objective's place between its bounds by the latest evaluation; NaN if unknown."""
+        """``[K]`` in [0, 1], each objective's place between its bounds; NaN if unknown.
+
+        By the batch's own rollouts where they were measured, else by the latest evaluation.
+        """
+        if self.metrics is not None:
+            return gains_of(self.metrics.double().nanmean(dim=0), self.bounds, self.maximize)
         if self.evaluation is None:
             return torch.full((len(self.names),), float("nan"), dtype=torch.float64)
         return gains_of(torch.tensor(self.evaluation.metrics, dtype=torch.float64), self.bounds, self.maximize)

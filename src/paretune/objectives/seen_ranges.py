@@ -1,0 +1,49 @@
+"""The ranges of metrics that nobody declared, as far as training has seen them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+TAIL = 0.02
+"""The share of a batch's completions at either end that do not count."""
+
+
+class SeenRanges:
+    """For each of K metrics the range between the batches' 2 % and 98 % quantiles.
+
+    The low end is the smallest 2 % quantile of any batch so far, the high end the largest 98 % quantile. A few outliers
+    in a batch move neither, and a range never shrinks, so that a gain does not change its meaning when the policy falls
+    back.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._low = torch.full((count,), torch.inf, dtype=torch.float64)
+        self._high = torch.full((count,), -torch.inf, dtype=torch.float64)
+
+    def observe(self, metrics: Tensor) -> None:
+        """Take in a batch's metrics ``[N, K]``; NaN, where a metric does not apply, does not count."""
+        finite = metrics.double().cpu().masked_fill(~metrics.cpu().isfinite(), torch.nan)
+        low, high = torch.nanquantile(finite, torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64), dim=0)
+        self._low = torch.fmin(self._low, low)
+        self._high = torch.fmax(self._high, high)
+
+    @property
+    def ranges(self) -> list[tuple[float, float] | None]:
+        """(low, high) of each metric, None while it has shown a single value or none."""
+        pairs = zip(self._low.tolist(), self._high.tolist(), strict=True)
+        return [(low, high) if low < high else None for low, high in pairs]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both ends, None where nothing was seen."""
+        return {
+            end: [None if abs(value) == torch.inf else value for value in values.tolist()]
+            for end, values in (("low", self._low), ("high", self._high))
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what :meth:`state_dict` gave."""
+        for end, unseen in (("low", torch.inf), ("high", -torch.inf)):
+            values = [unseen if value is None else float(value) for value in state[end]]
+            setattr(self, f"_{end}", torch.tensor(values, dtype=torch.float64))

@@ -1,0 +1,52 @@
+"""What a batch leaves in TRL's log and in the run's record."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from paretune.influence import Influence
+from paretune.trainer.rollouts import Rollouts
+from paretune.weighting import Scalarization
+
+
+def batch_metrics(
+    names: Sequence[str], rollouts: Rollouts, scalarization: Scalarization, influence: Influence | None
+) -> dict[str, float]:
+    """The figures of a batch for TRL's log, by name."""
+    found = {f"weights/{name}": weight for name, weight in zip(names, scalarization.weights.tolist(), strict=True)}
+    if influence is not None:
+        found |= {f"influence/{name}": value for name, value in zip(names, influence.values.tolist(), strict=True)}
+        if influence.check is not None:
+            found["influence/check"] = influence.check
+            found["influence/symmetric"] = float(influence.difference == "symmetric")
+    for signal, values in scalarization.signals.items():
+        found |= {f"{signal}/{name}": value for name, value in zip(names, values.tolist(), strict=True)}
+    return {**found, "scale": scalarization.scale, "combine_cosine": rollouts.combine_cosine(scalarization)}
+
+
+def batch_line(
+    names: Sequence[str], rollouts: Rollouts, scalarization: Scalarization, influence: Influence | None
+) -> dict[str, Any]:
+    """What the rule saw and decided, for the batch's line in steps.jsonl."""
+
+    def by_name(values: Any) -> dict[str, float]:
+        return dict(zip(names, values.tolist(), strict=True))
+
+    line = {
+        "weights": by_name(scalarization.weights),
+        "scale": scalarization.scale,
+        "rewards": by_name(torch.nanmean(rollouts.rewards.double(), dim=0)),
+        "influence": None if influence is None else by_name(influence.values),
+        "estimator": _estimator(influence),
+        "uncounted": rollouts.uncounted,
+    }
+    signals = {signal: by_name(values) for signal, values in scalarization.signals.items()}
+    return {**line, "signals": signals} if signals else line
+
+
+def _estimator(influence: Influence | None) -> dict[str, Any] | None:
+    """How the influence of a batch was measured."""
+    if influence is None:
+        return None
+    return {"method": influence.method, "difference": influence.difference, "check": influence.check}

@@ -1,0 +1,132 @@
+"""Rules that read gains, make rewards or hand over advantages, in real training."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from paretune import (
+    Decoupled,
+    FrontTour,
+    MultiObjectiveConfig,
+    MultiObjectiveTrainer,
+    NashWelfare,
+    Objective,
+    Product,
+)
+from paretune.objectives import completion_length
+from paretune.objectives.seen_ranges import SeenRanges
+from paretune.record.run_directory import read_steps
+from paretune.weighting import FixedWeights, WeightingRule
+from policies import brief, digits, letters, prompts, saved_policy
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return saved_policy(tmp_path_factory.mktemp("policy"))
+
+
+def trained(
+    model: str, directory: Path, rule: WeightingRule, *, bounded: bool = True, **options: Any
+) -> MultiObjectiveTrainer:
+    settings = {
+        "learning_rate": 1e-2, "max_steps": 4, "per_device_train_batch_size": 8, "num_generations": 4,
+        "max_completion_length": 8, "gradient_checkpointing": False, "report_to": [], "logging_steps": 1,
+        "save_strategy": "no", "disable_tqdm": True, **options,
+    }  # fmt: skip
+    objectives = [
+        Objective("digits", digits, bounds=(0, 1) if bounded else None),
+        Objective("conciseness", brief, metric=completion_length, maximize=False, bounds=(0, 8) if bounded else None),
+        Objective("letters", letters, bounds=(0, 8) if bounded else None),
+    ]
+    config = MultiObjectiveConfig(str(directory), **settings)
+    trainer = MultiObjectiveTrainer(model, objectives, config, prompts(), weighting=rule)
+    trainer.train()
+    return trainer
+
+
+def test_nash_weighs_by_the_gains_of_the_batch(model: str, tmp_path: Path) -> None:
+    trainer = trained(model, tmp_path, NashWelfare(smoothing=0.0))
+    lines = read_steps(tmp_path)
+    assert len(lines) == 4
+    for line in lines:
+        gains = line["signals"]["gain"]
+        assert gains["digits"] == pytest.approx(line["rewards"]["digits"])
+        assert gains["conciseness"] == pytest.approx(1 - (1 - line["rewards"]["conciseness"]) * 16 / 8)
+        assert gains["letters"] == pytest.approx(line["rewards"]["letters"] / 8)
+        scores = {name: 1 / (gain + 0.02) for name, gain in gains.items()}
+        expected = {name: score / sum(scores.values()) for name, score in scores.items()}
+        if 0 not in line["weights"].values():  # an objective that does not vary has no weight
+            assert line["weights"] == pytest.approx(expected, rel=1e-6)
+    logged = [entry for entry in trainer.state.log_history if "gain/digits" in entry]
+    assert [entry["gain/digits"] for entry in logged] == pytest.approx(
+        [line["signals"]["gain"]["digits"] for line in lines]
+    )
+
+
+def test_the_tour_knows_how_far_training_is(model: str, tmp_path: Path) -> None:
+    trained(model, tmp_path, FrontTour(amplitude=5.0, alpha=0.0))
+    weights = [line["weights"] for line in read_steps(tmp_path)]
+    firsts = [max(line, key=line.__getitem__) for line in weights]
+    assert firsts == ["digits", "letters", "letters", "conciseness"]  # at 0, 1/4, 1/2 and 3/4 of the way round
+
+
+def test_gdpo_trains_as_trls_normalize_then_sum(model: str, tmp_path: Path) -> None:
+    ours = trained(model, tmp_path / "rule", Decoupled())
+    theirs = trained(
+        model, tmp_path / "trl", FixedWeights([1 / 3] * 3), multi_objective_aggregation="normalize_then_sum"
+    )
+    for p, q in zip(ours.model.parameters(), theirs.model.parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("estimator", ["grpo", "rloo", "reinforce++"])
+def test_a_rules_own_reward_trains_as_that_reward_alone(model: str, tmp_path: Path, estimator: str) -> None:
+    def product(completions: list[str], completion_ids: list[list[int]], **_: Any) -> list[float]:
+        gains = zip(digits(completions), (1 - len(i) / 8 for i in completion_ids), letters(completions), strict=True)
+        return [max(a, 0.05) * max(b, 0.05) * max(c / 8, 0.05) for a, b, c in gains]
+
+    ours = trained(model, tmp_path / "rule", Product(), advantage_estimator=estimator)
+    options = {**json.loads(json.dumps({"max_steps": 4})), "advantage_estimator": estimator}
+    config = MultiObjectiveConfig(
+        str(tmp_path / "alone"), learning_rate=1e-2, per_device_train_batch_size=8, num_generations=4,
+        max_completion_length=8, gradient_checkpointing=False, report_to=[], save_strategy="no", disable_tqdm=True,
+        **options,
+    )  # fmt: skip
+    alone = MultiObjectiveTrainer(model, product, config, prompts(), weighting=FixedWeights([1.0]))
+    alone.train()
+    for p, q in zip(ours.model.parameters(), alone.model.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-5)
+
+
+def test_without_bounds_gains_lie_on_the_range_seen_so_far_and_a_line_says_so(model: str, tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trained(model, tmp_path, NashWelfare(), bounded=False)
+    said = [str(w.message) for w in caught if "range that training has seen" in str(w.message)]
+    assert len(said) == 1
+    assert said[0].startswith("digits, conciseness, letters have no bounds")
+    for line in read_steps(tmp_path):
+        gains = [gain for gain in line["signals"]["gain"].values() if gain is not None]
+        assert all(0 <= gain <= 1 for gain in gains)
+        assert sum(line["weights"].values()) == pytest.approx(1.0)
+
+
+def test_a_range_that_was_seen_is_not_owned_by_outliers() -> None:
+    ranges = SeenRanges(2)
+    assert ranges.ranges == [None, None]
+    metrics = torch.stack([torch.linspace(0, 1, 200), torch.full((200,), 3.0)], dim=1)
+    metrics[7, 0] = 1e9
+    ranges.observe(metrics)
+    (low, high), constant = ranges.ranges
+    assert 0 <= low <= 0.03
+    assert 0.97 <= high <= 1.0
+    assert constant is None
+    ranges.observe(torch.tensor([[0.4, float("nan")], [0.6, float("inf")]]))
+    assert ranges.ranges == [(low, high), None]
+    again = SeenRanges(2)
+    again.load_state_dict(json.loads(json.dumps(ranges.state_dict())))
+    assert again.ranges == ranges.ranges
