@@ -182,7 +182,7 @@ def test_every_rule_can_be_imported_from_the_package() -> None:
     ("given", "message"),
     [
         ("gradeint", "unknown rule 'gradeint': did you mean gradient?"),
-        ("nothing like it", "choose one of fixed, gradient"),
+        ("nothing like it", "choose one of ctwa, "),
         ("no_such_module:Rule", "No module named 'no_such_module'"),
         ("paretune.weighting:Rule", "has no attribute 'Rule'"),
         ("json:dumps", "is no rule: name a class derived from"),

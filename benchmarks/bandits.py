@@ -1,0 +1,220 @@
+"""Which rule finds the best compromise? Random contextual bandits whose optimum is known.
+
+    python benchmarks/bandits.py [--problems 10] [--objectives 2 3 5 8] [--rules nash tour ...]
+
+A problem has 4 contexts and 12 actions with K gains each; the policy is a softmax over actions in each context, trained
+by Adam on 100 batches of 16 groups of 8. Gradients are closed form, so the influence is exact. The rules are the
+package's own classes. Two figures for each rule, means over problems with standard errors:
+
+- last: the geometric mean of the last policy's expected gains, as a share of the best that any policy reaches;
+- front: the hypervolume of the expected gains at all batches of the run.
+
+"best of ten" runs ten fixed weights and keeps the best by that figure, so it costs ten runs.
+"""
+
+import argparse
+import json
+import platform
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+import torch
+from torch import Tensor
+
+from paretune.advantages import estimate, per_objective, sum_rewards
+from paretune.pareto.volumes import EXACT_UP_TO, union_volume
+from paretune.weighting import RULES, Batch, Evaluation, FixedWeights, Scalarization, WeightingRule
+
+CONTEXTS, ACTIONS, BATCHES, GROUPS, GENERATIONS = 4, 12, 100, 16, 8
+LEARNING_RATE = 0.05
+NEEDS_SETTINGS = ("fixed", "scheduled", "lagrangian", "hypervolume")
+POWERS = {"linear": 1.0, "concave": 0.5, "convex": 2.0}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Gains ``[contexts, actions, K]`` in [0, 1], and the best geometric mean that any policy reaches."""
+
+    gains: Tensor
+    best: float
+
+    @property
+    def count(self) -> int:
+        return self.gains.shape[2]
+
+    def value(self, logits: Tensor) -> Tensor:
+        """The expected gains ``[K]`` of a policy."""
+        return (torch.softmax(logits, dim=1)[:, :, None] * self.gains).sum(dim=1).mean(dim=0)
+
+
+def make_problem(count: int, shape: str, seed: int) -> Problem:
+    """Actions whose gains lie on Σ_k g_k^p = c, with c from 0.7 to 1 drawn for each action.
+
+    With p = 1 the front of each context is flat. With p = 2 it is convex: it bulges outward, and fixed weights reach
+    all of it. With p = 0.5 it is concave: it bends inward, and fixed weights drive a policy to its ends.
+    """
+    rng = np.random.default_rng([count, seed])
+    shares = rng.dirichlet(np.full(count, 0.7), (CONTEXTS, ACTIONS))
+    quality = rng.uniform(0.7, 1.0, (CONTEXTS, ACTIONS, 1))
+    gains = (shares * quality) ** (1 / POWERS[shape])
+    return Problem(torch.tensor(gains), _best_geometric_mean(gains))
+
+
+def _best_geometric_mean(gains: np.ndarray) -> float:
+    """Max over policies of the geometric mean of expected gains: a concave problem, by Frank-Wolfe with line search."""
+    policy = np.full(gains.shape[:2], 1 / gains.shape[1])
+    for _ in range(2_000):
+        value = (policy[:, :, None] * gains).sum(axis=1).mean(axis=0)
+        best = np.zeros_like(policy)
+        best[np.arange(len(policy)), (gains @ (1 / value)).argmax(axis=1)] = 1.0
+        corner = (best[:, :, None] * gains).sum(axis=1).mean(axis=0)
+        if ((corner - value) / value).sum() < 1e-7:
+            break
+        step = scipy.optimize.minimize_scalar(
+            lambda t, v=value, c=corner: -np.log(v + t * (c - v)).sum(), bounds=(0, 1), method="bounded"
+        ).x
+        policy += step * (best - policy)
+    return float(np.exp(np.log((policy[:, :, None] * gains).sum(axis=1).mean(axis=0)).mean()))
+
+
+def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> np.ndarray:
+    """Train one policy; returns its expected gains after each batch, ``[batches, K]``."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.zeros(CONTEXTS, ACTIONS, dtype=torch.float64)
+    first, second = torch.zeros_like(logits), torch.zeros_like(logits)
+    path = []
+    constant = rule.update(None) if isinstance(rule, FixedWeights) else None  # type: ignore[arg-type]
+    for t in range(BATCHES):
+        contexts = torch.randint(CONTEXTS, (GROUPS,), generator=generator).repeat_interleave(GENERATIONS)
+        policy = torch.softmax(logits, dim=1)
+        actions = torch.multinomial(policy[contexts], 1, generator=generator)[:, 0]
+        rewards = problem.gains[contexts, actions]
+        # d log π(a | x) / d logits, for each completion.
+        scores = torch.zeros(len(actions), CONTEXTS, ACTIONS, dtype=torch.float64)
+        scores[torch.arange(len(actions)), contexts] = -policy[contexts]
+        scores[torch.arange(len(actions)), contexts, actions] += 1.0
+        options: dict[str, Any] = {
+            "estimator": estimator,
+            "num_generations": GENERATIONS,
+            "lengths": torch.ones(len(actions)),
+            "scale": "group",
+        }
+        result = constant or rule.update(_batch(rule, rewards, scores, t, options))
+        advantages = _advantages(result, rewards, options)
+        gradient = torch.einsum("n,nca->ca", advantages, scores) / len(actions)
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient.square()
+        corrected = first / (1 - 0.9 ** (t + 1)) / ((second / (1 - 0.999 ** (t + 1))).sqrt() + 1e-8)
+        logits = logits + LEARNING_RATE * (result.scale if result.apply_to == "update" else 1.0) * corrected
+        path.append(problem.value(logits).numpy())
+    return np.array(path)
+
+
+def _batch(rule: WeightingRule, rewards: Tensor, scores: Tensor, t: int, options: dict[str, Any]) -> Batch:
+    wanted, count = rule.measurements(), rewards.shape[1]
+    alone = per_objective(rewards, **options)
+    influence = gramian = method = None
+    if wanted.influence is not None:
+        gradients = torch.einsum("nk,nca->kca", alone, scores).flatten(1) / len(rewards)
+        gramian, method = gradients @ gradients.T, "exact"
+        influence = gramian.sum(dim=1)
+    error = (rewards.std(dim=0) / len(rewards) ** 0.5).tolist()
+    return Batch(
+        names=[f"o{k}" for k in range(count)],
+        rewards=rewards,
+        advantages=alone,
+        lengths=options["lengths"],
+        num_generations=GENERATIONS,
+        learning_rate=LEARNING_RATE,
+        step=t,
+        evaluation=Evaluation(t, rewards.mean(dim=0).tolist(), error, len(rewards)) if wanted.evaluation else None,
+        influence=influence,
+        influence_method=method,
+        gramian=gramian,
+        metrics=rewards,
+        bounds=[(0.0, 1.0)] * count,
+        maximize=[True] * count,
+        progress=t / BATCHES,
+    )
+
+
+def _advantages(result: Scalarization, rewards: Tensor, options: dict[str, Any]) -> Tensor:
+    if result.advantages is not None:
+        return result.advantages.double()
+    reward = result.rewards if result.rewards is not None else sum_rewards(rewards, result.weights)
+    return estimate(reward, **options)
+
+
+def last_share(path: np.ndarray, problem: Problem) -> float:
+    """The geometric mean of the last gains over the best one."""
+    return float(np.exp(np.log(path[-1].clip(1e-12)).mean()) / problem.best)
+
+
+def front(path: np.ndarray) -> float:
+    """The hypervolume of all points of a run; NaN where it is not computed exactly."""
+    return union_volume(path) if path.shape[1] <= EXACT_UP_TO else float("nan")
+
+
+def fixed_paths(problem: Problem, estimator: str, seed: int, number: int = 10) -> list[np.ndarray]:
+    """Runs with equal weights and with others drawn evenly from the simplex."""
+    rng = np.random.default_rng(seed)
+    weights = [np.full(problem.count, 1 / problem.count), *rng.dirichlet(np.ones(problem.count), number - 1)]
+    return [train(problem, FixedWeights((w / w.sum()).tolist()), estimator, seed) for w in weights]
+
+
+def figures_of(setting: tuple[int, str, str], seed: int, rules: list[str]) -> dict[str, list[float]]:
+    """For each rule its figures (last, front) on one problem."""
+    count, shape, estimator = setting
+    torch.set_num_threads(1)
+    problem = make_problem(count, shape, seed)
+    fixed = fixed_paths(problem, estimator, seed)
+    paths = {"equal weights": fixed[0]}
+    paths |= {rule: train(problem, RULES[rule](), estimator, seed) for rule in rules}
+    figures = {name: [last_share(path, problem), front(path)] for name, path in paths.items()}
+    figures["best of ten"] = [max(last_share(path, problem) for path in fixed), max(front(path) for path in fixed)]
+    return figures
+
+
+def main() -> None:
+    """Measure, print the tables, and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--problems", type=int, default=10)
+    parser.add_argument("--objectives", type=int, nargs="+", default=[2, 3, 5, 8])
+    parser.add_argument("--shapes", nargs="+", default=list(POWERS), choices=POWERS)
+    parser.add_argument("--algorithms", nargs="+", default=["grpo", "rloo", "reinforce++"])
+    parser.add_argument("--rules", nargs="+", default=[name for name in RULES if name not in NEEDS_SETTINGS])
+    parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
+    parser.add_argument("--output", type=Path, default=None, help="a JSON file for the figures")
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    # All numbers of objectives on flat fronts under GRPO; the other shapes and estimators with three objectives.
+    settings = [(count, "linear", "grpo") for count in arguments.objectives]
+    settings += [(3, shape, "grpo") for shape in arguments.shapes if shape != "linear"]
+    settings += [(3, "linear", estimator) for estimator in arguments.algorithms if estimator != "grpo"]
+    result: dict[str, Any] = {}
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        waiting = {
+            setting: [pool.submit(figures_of, setting, seed, arguments.rules) for seed in range(arguments.problems)]
+            for setting in settings
+        }
+    for (count, shape, estimator), jobs in waiting.items():
+        rows_of = [job.result() for job in jobs]
+        figures = {rule: [rows[rule] for rows in rows_of] for rule in rows_of[0]}
+        name = f"K = {count}, {shape}, {estimator}"
+        print(f"\n{name}\n{'':24}{'last':>16}{'front':>18}")
+        for rule, rows in sorted(figures.items(), key=lambda item: -np.mean([row[0] for row in item[1]])):
+            means, errors = np.mean(rows, axis=0), np.std(rows, axis=0, ddof=1) / len(rows) ** 0.5
+            print(f"{rule:24}{means[0]:9.3f} ± {errors[0]:.3f}{means[1]:10.4f} ± {errors[1]:.4f}", flush=True)
+        result[name] = figures
+    print(f"\n{time.perf_counter() - started:.0f} s, {platform.machine()}, torch {torch.__version__}")
+    if arguments.output:
+        arguments.output.write_text(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main()
