@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paretune.record.final_evaluations import FILE as MEASURED_AGAIN
+from paretune.record.run_directory import FINAL as MEASURED_AGAIN
 from paretune.report.run_reading import read_run
 from paretune.report.runs import Evaluation, Objective, Run
 from report.records import ARMS, OBJECTIVES, write_run

@@ -22,6 +22,7 @@ from typing import Any
 from paretune.record.checkpoints import checkpoint_folders
 from paretune.record.json_files import read_json
 from paretune.record.json_lines import read_lines
+from paretune.record.parsing import RecordError
 
 SCHEMA = 1
 
@@ -47,14 +48,14 @@ def read_run(directory: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If ``run.json`` is broken or of another schema.
+        RecordError: If ``run.json`` is broken or of another schema.
     """
     path = Path(directory) / RUN
     if not path.is_file():
         raise FileNotFoundError(f"{str(directory)!r} is not the directory of a run: it has no {RUN}.")
     run = read_json(path)
     if run.get("schema") != SCHEMA:
-        raise ValueError(f"{str(path)!r} has the schema {run.get('schema')!r}: this version reads {SCHEMA}.")
+        raise RecordError(f"{str(path)!r} has the schema {run.get('schema')!r:.40}: this version reads {SCHEMA}.")
     return run
 
 
@@ -63,7 +64,7 @@ def read_steps(directory: str | Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / STEPS)
@@ -74,7 +75,7 @@ def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / EVALUATIONS)
@@ -85,7 +86,7 @@ def read_completions(directory: str | Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / COMPLETIONS)
@@ -96,7 +97,7 @@ def read_front(directory: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the directory holds no run, or its front has not been written yet.
-        ValueError: If ``pareto.json`` is broken.
+        RecordError: If ``pareto.json`` is broken.
     """
     read_run(directory)
     path = Path(directory) / FRONT
@@ -109,7 +110,7 @@ def step_of(line: Mapping[str, Any], where: str) -> int:
     """The optimiser step of a line of the record.
 
     Raises:
-        ValueError: If it is no whole number; the message begins with `where`.
+        RecordError: If it is no whole number; the message begins with `where`.
     """
     step = line.get("step")
     if not isinstance(step, int) or isinstance(step, bool):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paretune.pareto import ParetoArchive, dominates, worst_corner
-from paretune.record.final_evaluations import FILE as MEASURED_AGAIN
+from paretune.record.run_directory import FINAL as MEASURED_AGAIN
 from paretune.report.files import read_object, read_objects
 from paretune.report.runs import Batch, Completion, Evaluation, Objective, Run
 from paretune.report.values import count, mapping, number, numbers, sequence, text

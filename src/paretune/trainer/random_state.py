@@ -1,9 +1,11 @@
 """The random numbers that a forward pass draws."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -38,3 +40,15 @@ def own_random_state(device: torch.device, seed: int | None = None) -> Iterator[
         yield
     finally:
         outside.restore()
+
+
+@contextmanager
+def own_random_states(device: torch.device) -> Iterator[None]:
+    """The same for all random numbers: Python's and numpy's, too."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with own_random_state(device):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -15,6 +15,7 @@ from trl import GRPOConfig
 
 from paretune.influence import Influence
 from paretune.objectives import Objective, Reward, as_objectives, check_objectives
+from paretune.trainer.checkpoint_forms import check_like
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import MetricPool
 from paretune.trainer.finite_updates import FiniteUpdates
@@ -418,6 +419,7 @@ class MultiObjectiveTrainer(ResumableTrainer):
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         super()._load_state(state)
+        check_like(state["rule"], self.weighting.state_dict(), f"the state of the {self.weighting.name} rule")
         self.weighting.load_state_dict(state["rule"])
         self._batch = state["batch"]
         self._latest = None if state["latest"] is None else Evaluation(**state["latest"])
