@@ -24,6 +24,7 @@ from paretune.comparison.plan import Arm, Plan, PlanError, read_plan, write_plan
 from paretune.comparison.summary import configured_arms, summarise
 from paretune.record.json_files import write_json
 from paretune.record.parsing import RecordError
+from records import files_of
 
 RUN_FILES = ["run.json", "evaluations.jsonl", "pareto.json", "final_evaluations.jsonl"]
 QUIETLY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -224,3 +225,25 @@ def test_the_summary_on_the_screen(whole: Path, tmp_path: Path, data: st.DataObj
     except (RecordError, FileNotFoundError) as error:
         said = str(error)
     assert "\n" not in said
+
+
+def test_a_refused_resume_leaves_a_finished_run_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With nulls in the checkpoint the run used to be a failed one afterwards, with new settings and a new end."""
+    train = ["train", "--eval_strategy", "no", "--save_steps", "1", "--per_device_train_batch_size", "16",
+             "--max_completion_length", "8", "--output_dir", str(tmp_path)]  # fmt: skip
+    assert main([*train, "--max_steps", "1"]) == 0
+    state, trainer_state = (tmp_path / "checkpoint-1" / name for name in ("paretune.json", "trainer_state.json"))
+    whole = {file: file.read_text() for file in (state, trainer_state)}
+    for file, edit in (
+        (state, {"tokens": None}),
+        (state, {"rule": dict.fromkeys(json.loads(whole[state])["rule"])}),
+        (state, dict.fromkeys(json.loads(whole[state]))),
+        (trainer_state, {"stateful_callbacks": [1]}),
+        (trainer_state, {"total_flos": "x"}),
+    ):
+        file.write_text(json.dumps({**json.loads(whole[file]), **edit}))
+        before = files_of(tmp_path)
+        assert done_or_refused(capsys, *train, "--max_steps", "3", "--learning_rate", "0.1", "--resume") == 2
+        assert files_of(tmp_path) == before
+        file.write_text(whole[file])
+    assert done_or_refused(capsys, *train, "--max_steps", "2", "--resume") == 0

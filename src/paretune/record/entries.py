@@ -51,10 +51,13 @@ class Header:
         objectives: what is measured, in the run's order.
         task: its name, where it has one.
         rule: the weighting rule's name, or an empty text.
+        rule_settings: the rule's settings.
+        model: that it began with.
         algorithm: the advantage estimator's, or an empty text.
         seed: of the run.
         max_steps: optimiser steps that it is to make.
-        started: when, as a text.
+        started: when, as a text; likewise `ended`.
+        error: what ended a run that failed, where it says so.
         settings: those that are not at their defaults.
         generation: how training samples.
         evaluation: how it is evaluated.
@@ -65,10 +68,14 @@ class Header:
     objectives: Sequence[Objective]
     task: str | None
     rule: str
+    rule_settings: Mapping[str, Any]
+    model: str | None
     algorithm: str
     seed: int | None
     max_steps: int | None
     started: str | None
+    ended: str | None
+    error: str | None
     settings: Mapping[str, Any]
     generation: Mapping[str, Any]
     evaluation: Mapping[str, Any]
@@ -76,16 +83,21 @@ class Header:
     @classmethod
     def of(cls, fields: Fields) -> Header:
         """Read run.json."""
+        rule = fields.inside("rule")
         return cls(
             content=fields.content,
             status=fields.text("status") or "",
             objectives=objectives_of(fields),
             task=fields.text("task"),
-            rule=fields.inside("rule").text("name") or "",
+            rule=rule.text("name") or "",
+            rule_settings=rule.mapping("settings"),
+            model=fields.text("model"),
             algorithm=fields.text("algorithm") or "",
             seed=fields.count("seed"),
             max_steps=fields.count("max_steps"),
             started=fields.text("started"),
+            ended=fields.text("ended"),
+            error=fields.text("error"),
             settings=fields.mapping("settings"),
             generation=fields.mapping("generation"),
             evaluation=fields.mapping("evaluation"),

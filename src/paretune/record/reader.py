@@ -83,7 +83,8 @@ class RunReader:
             return None
         fields = read_object(path, self._notes)
         if "points" not in fields.content:
-            fields.refuse("it lacks 'points'")
+            if fields.content or self._notes is None:
+                fields.refuse("it lacks 'points'")
             return None
         points: list[FrontPoint] = []
         for entry in fields.each("points"):
