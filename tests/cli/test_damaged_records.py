@@ -246,4 +246,6 @@ def test_a_refused_resume_leaves_a_finished_run_as_it_was(tmp_path: Path, capsys
         assert done_or_refused(capsys, *train, "--max_steps", "3", "--learning_rate", "0.1", "--resume") == 2
         assert files_of(tmp_path) == before
         file.write_text(whole[file])
+    (tmp_path / "pareto.json").write_text('{"points": [7]}')
+    assert done_or_refused(capsys, *train, "--max_steps", "1", "--resume") == 2  # it is finished: its front is shown
     assert done_or_refused(capsys, *train, "--max_steps", "2", "--resume") == 0

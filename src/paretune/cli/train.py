@@ -160,7 +160,10 @@ def _is_done(directory: str | Path, step: int, max_steps: int) -> bool:
 
 
 def _show(directory: str | Path) -> None:
-    print_summary(directory)
+    try:
+        print_summary(directory)
+    except RecordError as error:  # of a run that was finished before, and edited
+        raise BadInputError(error) from error
     print(f"report: {write_report(directory).path}")
 
 
