@@ -1,5 +1,7 @@
 """Records of runs that were never trained, for tests."""
 
+from paretune.record.entries import Header
+from paretune.record.fields import Fields
 from paretune.record.record import RunRecord
 
 HEADER = {
@@ -42,3 +44,8 @@ def whole_checkpoint(directory, number):
     for name in ("model.safetensors", "trainer_state.json", "paretune.json"):
         (folder / name).write_text("{}")
     return folder
+
+
+def header_of(content):
+    """A run.json as it is read."""
+    return Header.of(Fields(content, "run.json"))

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from paretune.choosing.alerts import Alerts
+from paretune.record.entries import Batch, Evaluation, Objective
+from paretune.record.fields import Fields
 
 NAMES = ["accuracy", "conciseness", "clarity"]
 
 
 def alerts() -> Alerts:
-    return Alerts(NAMES, [True, False, True], [(0.0, 1.0), (0.0, 60.0), (0.0, 1.0)])
+    bounds = {"accuracy": (0.0, 1.0), "conciseness": (0.0, 60.0), "clarity": (0.0, 1.0)}
+    return Alerts([Objective(name, name != "conciseness", bounds[name]) for name in NAMES])
 
 
 def weights(step: int, **values: float) -> dict[str, Any]:
@@ -33,7 +36,10 @@ def evaluation(step: int, error: float = 0.01, **metrics: float | None) -> dict[
 
 
 def said(watch: Alerts, lines: list[dict[str, Any]]) -> list[list[str]]:
-    return [watch.evaluation(line) if "metrics" in line else watch.steps(line) for line in lines]
+    read = [Fields(line, "a line") for line in lines]
+    return [
+        watch.evaluation(Evaluation.of(one)) if "metrics" in one.content else watch.batch(Batch.of(one)) for one in read
+    ]
 
 
 # --- weights ----------------------------------------------------------------------------------------------
@@ -104,7 +110,7 @@ def test_one_evaluation_in_between_breaks_the_row() -> None:
 
 
 def test_without_bounds_nothing_saturates() -> None:
-    watch = Alerts(["accuracy"], [True], [None])
+    watch = Alerts([Objective("accuracy")])
     assert not any(said(watch, [evaluation(s, accuracy=1.0) for s in range(9)]))
 
 
@@ -173,12 +179,7 @@ def test_a_policy_that_does_not_change_is_left_alone(samples: int) -> None:
     assert alarms / runs <= (0.05 if samples > 8 else 0.15)
 
 
-def test_the_lengths_must_agree() -> None:
-    with pytest.raises(ValueError, match="of one length, got 2, 1 and 1"):
-        Alerts(["a", "b"], [True], [None])
-
-
 def test_lines_as_the_record_holds_them() -> None:
     line = json.loads(json.dumps(evaluation(0)))
     line["metrics"]["another"] = 3
-    assert alerts().evaluation(line) == []
+    assert said(alerts(), [line]) == [[]]

@@ -23,7 +23,8 @@ from paretune.choosing.divergence import (
     plan,
 )
 from paretune.choosing.token_kl import both_ways, completion_kl
-from paretune.record.json_lines import append_line, read_lines
+from paretune.record.json_lines import append_line
+from paretune.record.parsing import RecordError
 from policies import policy, saved_policy, tokenizer
 
 PROMPTS = [f"{i}+{i * i}=" for i in range(10)]
@@ -251,12 +252,14 @@ def test_a_run_given_twice(directories):
 def test_known_records(tmp_path, directories, records):
     for record in records:
         append_line(tmp_path / "out.jsonl", record)
-    lines = read_lines(tmp_path / "out.jsonl")
     a, b, c = directories
-    found = known(lines, SETTINGS)
+    found = known(tmp_path / "out.jsonl", SETTINGS)
     assert all(pair.key in found for pair in [*pairs_of(a, b, c), *pairs_of(c, b, a)])
-    assert known(lines, replace(SETTINGS, seed=1)) == {}
-    assert known([{"step": 3}], SETTINGS) == {}
+    assert known(tmp_path / "out.jsonl", replace(SETTINGS, seed=1)) == {}
+    assert known(tmp_path / "none.jsonl", SETTINGS) == {}
+    (tmp_path / "other.jsonl").write_text('{"step": 3}\n')
+    with pytest.raises(RecordError, match=r"Line 1 of '.*other\.jsonl'"):
+        known(tmp_path / "other.jsonl", SETTINGS)
     again = shutil.copytree(a, tmp_path / "a")  # a run trained anew in its place is another
     header = json.loads((again / "run.json").read_text())
     (again / "run.json").write_text(json.dumps({**header, "started": "later"}))

@@ -19,7 +19,6 @@ from paretune.choosing import model_folder
 from paretune.choosing.model_card import escape, model_card
 from paretune.choosing.model_folder import ExportError, export
 from paretune.choosing.pick import (
-    Axis,
     Condition,
     Fronts,
     PickError,
@@ -29,21 +28,22 @@ from paretune.choosing.pick import (
     choose,
     read_fronts,
 )
+from paretune.record.entries import Objective
 from policies import policy, saved_policy, tokenizer
 
-AXES = [Axis("accuracy", True, 0.0, 1.0), Axis("conciseness", False, 0.0, 60.0)]
+AXES = [Objective("accuracy", True, (0.0, 1.0)), Objective("conciseness", False, (0.0, 60.0))]
 
 
-def fronts(points: dict[int, tuple[float, ...]] | None = None, kept: Any = True, axes: list[Axis] = AXES) -> Fronts:
+def fronts(points: dict[int, tuple[float, ...]] | None = None, kept: Any = True) -> Fronts:
     """A run's front in memory; `kept` are the steps that have a checkpoint."""
     points = dict(POINTS) if points is None else points
-    names = [axis.name for axis in axes]
+    names = [axis.name for axis in AXES]
     return Fronts(
-        axes,
+        AXES,
         [
             Point(
                 run=Path("run"), step=step, metrics=dict(zip(names, values, strict=True)),
-                errors=dict.fromkeys(names), checkpoint=Path("c") if kept is True or step in kept else None, test={},
+                errors={}, checkpoint=Path("c") if kept is True or step in kept else None, test={},
             )
             for step, values in points.items()
         ],
@@ -124,8 +124,8 @@ def test_no_point_is_better_than_the_pick(points: list[tuple[float, float]], wei
     of = fronts(dict(enumerate(points)))
     wish = Wish(dict(zip(("accuracy", "conciseness"), weights, strict=True)) if any(weights) else {}, [])
     choice = choose(of, wish)
-    best = wish.score(of.axes, choice.point.metrics)
-    assert all(wish.score(of.axes, point.metrics) <= best + 1e-11 for point in of.points)
+    best = wish.score(of.objectives, choice.point.metrics)
+    assert all(wish.score(of.objectives, point.metrics) <= best + 1e-11 for point in of.points)
     assert 0 <= best <= 1
 
 
@@ -140,13 +140,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_run_as_it_stands_on_disk(model: str, tmp_path: Path) -> None:
     run(tmp_path, kept=[10, 30], model=model, tested={10: (0.45, 25.0)})
     found = read_fronts(tmp_path)
-    assert found.axes == AXES
+    assert found.objectives == AXES
     assert [point.step for point in found.points] == [0, 10, 20, 30]
     assert [point.checkpoint for point in found.points] == [
         None, tmp_path / "checkpoint-10", None, tmp_path / "checkpoint-30",
     ]  # fmt: skip
     assert found.points[1].errors == {"accuracy": 0.01, "conciseness": 0.01}
-    assert found.points[1].test["sampled"]["metrics"] == {"accuracy": 0.45, "conciseness": 25.0}
+    assert found.points[1].test["sampled"].metrics == {"accuracy": 0.45, "conciseness": 25.0}
     assert found.points[2].test == {}
 
 
@@ -184,12 +184,20 @@ def test_runs_of_different_objectives_are_not_mixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "fields", "expected"),
     [
-        ("pareto.json", {"points": [{"step": 1}]}, "it lacks 'metrics'"),
-        ("pareto.json", {"points": [{"step": 1, "metrics": {"accuracy": 1}}]}, "it lacks 'conciseness'"),
-        ("pareto.json", {"points": [{"step": "x", "metrics": {}}]}, "invalid literal"),
-        ("pareto.json", {"points": [7]}, "not subscriptable"),
+        ("pareto.json", {"points": [{"step": 1}]}, "points[0] lacks 'metrics'"),
+        ("pareto.json", {"points": [{"step": 1, "metrics": {"accuracy": 1}}]}, "points[0] lacks 'conciseness'"),
+        (
+            "pareto.json",
+            {"points": [{"step": "x", "metrics": {}}]},
+            "step should be a whole number",
+        ),
+        ("pareto.json", {"points": [7]}, "points[0] should be an object, found 7"),
         ("run.json", {"objectives": [{"name": "accuracy"}]}, "it lacks 'maximize'"),
-        ("run.json", {"objectives": [{**OBJECTIVES[0], "bounds": [1, 1]}]}, "the bounds of accuracy are 1 and 1"),
+        (
+            "run.json",
+            {"objectives": [{**OBJECTIVES[0], "bounds": [1, 1]}]},
+            "low below high, found [1, 1]",
+        ),
         ("run.json", {"schema": 9}, "schema 9"),
     ],
 )

@@ -11,6 +11,7 @@ from paretune.cli import main
 from paretune.cli.settings import make_rule, parse
 from paretune.report.again import run_settings
 from paretune.report.runs import Run
+from records import header_of
 from report.records import write_comparison, write_run
 
 
@@ -62,7 +63,7 @@ def test_its_settings_train_the_same_again(rule: str, tmp_path: Path) -> None:
         "task": "arithmetic", "model": model, "rule": {"name": rule, "settings": weighting.settings}, "seed": 7,
         "algorithm": "rloo", "max_steps": 9, "settings": first.config.changed(),
     }  # fmt: skip
-    (tmp_path / "again.yaml").write_text(run_settings(Run(tmp_path, json.loads(json.dumps(header)), [])))
+    (tmp_path / "again.yaml").write_text(run_settings(Run(tmp_path, header_of(json.loads(json.dumps(header))), [])))
     again = parse(
         ["--config", str(tmp_path / "again.yaml"), "--output_dir", str(tmp_path / "run")],
         prog="paretune train",

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from paretune.comparison.outcome import archive_of
+from paretune.record.entries import Objective, objectives_of
+from paretune.record.fields import Fields
 from paretune.record.final_evaluations import append_final_evaluation
 from paretune.record.record import RunRecord
 
@@ -17,6 +19,11 @@ OBJECTIVES: list[dict[str, Any]] = [
     {"name": "length", "maximize": False, "bounds": [0.0, 100.0]},
 ]
 TEST, GREEDY, VALIDATION = ("test", "sampled"), ("test", "greedy"), ("validation", "sampled")
+
+
+def as_objectives(objectives: Sequence[Mapping[str, Any]]) -> list[Objective]:
+    return objectives_of(Fields({"objectives": list(objectives)}, "run.json"))
+
 
 Gains = Sequence[float]
 Policies = Mapping[int, Gains]
@@ -75,7 +82,7 @@ def make_run(
     for line in [batch(step) for step in range(1, 21)] if steps is None else steps:
         record.append_step(line)
     bounded = all(objective["bounds"] for objective in objectives)
-    archive = archive_of(objectives) if bounded else None
+    archive = archive_of(as_objectives(objectives)) if bounded else None
     noise = {"accuracy": errors, "length": 100.0 * errors}
     points = {0: (0.2, 0.5), 10: (0.4, 0.5), 20: (0.5, 0.5)} if grid is None else grid
     for step, gains in points.items():

@@ -84,12 +84,12 @@ def test_no_run_is_waiting(tmp_path: Path) -> None:
 def test_how_far_a_run_is(tmp_path: Path, ended: str | None, status: str) -> None:
     lines = [batch(4), batch(8)]
     make_run(tmp_path, steps=lines, status=ended)
-    assert standing(tmp_path) == Standing(status, 8, 20, lines[-1])
+    assert standing(tmp_path) == Standing(status, 8, 20)
 
 
 def test_a_run_before_its_first_batch(tmp_path: Path) -> None:
     make_run(tmp_path, steps=[], status=None, max_steps=None)
-    assert standing(tmp_path) == Standing("running", 0, None, None)
+    assert standing(tmp_path) == Standing("running", 0, None)
 
 
 def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from comparison.runs import (
     OBJECTIVES,
     TEST,
     VALIDATION,
+    as_objectives,
     batch,
     estimator,
     make_run,
@@ -21,6 +22,8 @@ from comparison.runs import (
     tear,
 )
 from paretune.comparison.outcome import Cost, Outcome, Reached, archive_of, cost_of, judged, outcome_of
+from paretune.record.entries import Batch, Header
+from paretune.record.fields import Fields
 from paretune.record.final_evaluations import append_final_evaluation
 
 
@@ -90,7 +93,7 @@ def test_without_bounds_nothing_can_be_compared(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"length has no bounds: a comparison needs those of every objective\.$"):
         outcome_of(tmp_path)
     with pytest.raises(ValueError, match=r"accuracy, length has no bounds"):
-        archive_of([{**objective, "bounds": None} for objective in OBJECTIVES])
+        archive_of(as_objectives([{**objective, "bounds": None} for objective in OBJECTIVES]))
 
 
 # --- runs that came to no good end --------------------------------------------------------------------------
@@ -144,8 +147,8 @@ def test_why_there_is_nothing_to_judge(tmp_path: Path) -> None:
     assert isinstance(judged(tmp_path), Outcome)
     tear(tmp_path / "evaluations.jsonl")
     assert str(judged(tmp_path)).startswith("its files cannot be read: Line 1 of ")
-    (tmp_path / "evaluations.jsonl").write_text('{"step": 0}\n')
-    assert judged(tmp_path) == "its files cannot be read: 'purpose'"
+    (tmp_path / "evaluations.jsonl").write_text('{"step": 0, "metrics": [1]}\n')
+    assert str(judged(tmp_path)).endswith("metrics should be an object of finite numbers, found a list of 1.")
 
 
 # --- the paper's statistics ---------------------------------------------------------------------------------
@@ -221,7 +224,11 @@ def test_the_archive_does_not_reach_the_target_for_its_policies(tmp_path: Path) 
 
 # --- cost ---------------------------------------------------------------------------------------------------
 
-HEADER: dict[str, Any] = {"objectives": [{}, {}, {}]}
+
+def cost(settings: dict[str, Any], lines: list[dict[str, Any]]) -> Cost:
+    objectives = [{"name": name, "maximize": True, "bounds": None} for name in "abc"]
+    header = Header.of(Fields({"objectives": objectives, "settings": settings}, "run.json"))
+    return cost_of(header, [Batch.of(Fields(line, "a line")) for line in lines])
 
 
 @pytest.mark.parametrize(
@@ -248,19 +255,15 @@ def test_passes_over_a_generation_batch(
 ) -> None:
     lines = [batch(step, estimator=estimate, seconds={"total": 2.5}) for step in (1, 2, 3, 4)]
     expected = Cost(tokens=400, forward=4 * forward, backward=4 * backward, seconds=10.0)
-    assert cost_of({**HEADER, "settings": settings}, lines) == expected
+    assert cost(settings, lines) == expected
 
 
 def test_a_realised_influence_begins_with_the_second_batch() -> None:
     lines = [batch(1), batch(2, estimator=estimator("realised")), batch(3, estimator=estimator("realised"))]
-    assert cost_of(HEADER, lines) == Cost(tokens=300, forward=5, backward=3, seconds=3.0)
+    assert cost({}, lines) == Cost(tokens=300, forward=5, backward=3, seconds=3.0)
 
 
 def test_the_last_evaluation_s_tokens_count(tmp_path: Path) -> None:
-    lines = [{"tokens": 0}, {"tokens": 350}, {"step": 3}]  # the records of older versions lack them
-    assert cost_of(HEADER, [batch(1), batch(2), batch(3)], lines).tokens == 350
-    assert cost_of(HEADER, [batch(1), batch(2), batch(3)], lines[:1]).tokens == 300
-    assert cost_of(HEADER, [], lines).tokens == 350
     directory = make_run(tmp_path, steps=[batch(10), batch(20)], measured={TEST: {20: (0.5, 0.5)}})
     file = directory / "evaluations.jsonl"
     evaluations = [{**json.loads(line), "tokens": 10_000 + i} for i, line in enumerate(file.read_text().splitlines())]
@@ -270,8 +273,8 @@ def test_the_last_evaluation_s_tokens_count(tmp_path: Path) -> None:
 
 def test_an_influence_that_is_not_known_has_no_known_cost() -> None:
     lines = [batch(1, estimator=estimator("exact")), batch(2, estimator=estimator("guessed"))]
-    cost = cost_of(HEADER, lines)
-    assert (math.isnan(cost.forward), math.isnan(cost.backward), cost.tokens) == (True, True, 200)
+    found = cost({}, lines)
+    assert (math.isnan(found.forward), math.isnan(found.backward), found.tokens) == (True, True, 200)
 
 
 def test_a_run_without_batches_cost_its_evaluations(tmp_path: Path) -> None:

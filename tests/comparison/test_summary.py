@@ -281,7 +281,7 @@ def test_runs_that_are_missing_torn_or_at_work_are_named(tmp_path: Path) -> None
         "fixed-grpo-seed3: running, or killed.",
         "fixed-grpo-seed4: finished, but not measured.",
         "fixed-grpo-seed5: failed before its first evaluation.",
-        "fixed-grpo-seed6: its files cannot be read: 'objectives'",
+        "fixed-grpo-seed6: its files cannot be read: no objectives are named.",
     ]
     assert not any("\n" in line for line in lines)
     assert (summary["rules"]["fixed"]["seeds"], summary["rules"]["fixed"]["failed"]) == ([0], [])

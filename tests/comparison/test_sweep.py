@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comparison.runs import OBJECTIVES, TEST, VALIDATION, make_run
+from comparison.runs import OBJECTIVES, TEST, VALIDATION, as_objectives, make_run
 from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.sweep import standing_apart, sweep_of
 from paretune.comparison.tuning import Tried, tried
@@ -98,7 +98,7 @@ def test_the_last_policies_together_for_each_seed(tmp_path: Path) -> None:
         tmp_path,
         [{1000: (0.5, 0.6), 1001: (0.5, 0.5), 1002: (0.9, 0.9)}, {1000: (0.9, 0.2), 1001: (0.4, 0.4)}],
     )
-    volume = sweep_of(found, OBJECTIVES)["hypervolume"]
+    volume = sweep_of(found, as_objectives(OBJECTIVES))["hypervolume"]
     assert (volume["mean"], volume["n"]) == (pytest.approx((0.38 + 0.25) / 2), 2)
     assert volume["reason"] == "2 seeds: an interval needs 3"
 
@@ -110,12 +110,16 @@ def test_configurations_that_stand_apart(tmp_path: Path) -> None:
         return dict.fromkeys((1000, 1001), (accuracy, shortness))
 
     close, near, mid, far, worse = both(0.5, 0.5), both(0.515, 0.485), both(0.53, 0.47), both(0.6, 0.4), both(0.3, 0.3)
-    assert sweep_of(sweep(tmp_path / "a", [close, near, mid, far, worse]), OBJECTIVES)["apart"] == [0, 2, 3]
+    assert sweep_of(sweep(tmp_path / "a", [close, near, mid, far, worse]), as_objectives(OBJECTIVES))["apart"] == [
+        0,
+        2,
+        3,
+    ]
     noisy = {1000: (0.70, 0.30), 1001: (0.50, 0.50)}  # an error of 0.1
-    assert sweep_of(sweep(tmp_path / "b", [close, noisy, worse]), OBJECTIVES)["apart"] == [0]
-    assert sweep_of(sweep(tmp_path / "c", [close, far], errors=0.1), OBJECTIVES)["apart"] == [0]
+    assert sweep_of(sweep(tmp_path / "b", [close, noisy, worse]), as_objectives(OBJECTIVES))["apart"] == [0]
+    assert sweep_of(sweep(tmp_path / "c", [close, far], errors=0.1), as_objectives(OBJECTIVES))["apart"] == [0]
 
 
 def test_a_sweep_of_nothing() -> None:
-    found = sweep_of([], OBJECTIVES)
+    found = sweep_of([], as_objectives(OBJECTIVES))
     assert (found["apart"], found["hypervolume"]["mean"], found["hypervolume"]["n"]) == ([], None, 0)

@@ -10,8 +10,8 @@ from paretune.record.final_evaluations import (
     append_final_evaluation,
     chosen_policies,
     missing,
-    read_final_evaluations,
 )
+from paretune.record.reader import RunReader
 
 GRID = {0: (0.2, 0.9), 10: (0.4, 0.6), 20: (0.6, 0.4), 30: (0.3, 0.3)}
 """The front: all but the last."""
@@ -105,13 +105,13 @@ def test_a_line_that_was_torn_is_cut_off_and_measured_again(tmp_path: Path) -> N
         assert lacking(tmp_path, ("sampled",)) == {20: ["sampled"]}
         assert file.read_bytes() == whole[:first]
         append_final_evaluation(tmp_path, {"step": 20, "split": "test", "decoding": "sampled", "prompts": 64})
-        assert [line["step"] for line in read_final_evaluations(tmp_path)] == [10, 20]
+        assert [line.step for line in RunReader(tmp_path).measured_again] == [10, 20]
         assert lacking(tmp_path, ("sampled",)) == {}
 
 
 def test_nothing_measured(tmp_path: Path) -> None:
     trained(tmp_path, 20)
-    assert read_final_evaluations(tmp_path) == []
+    assert RunReader(tmp_path).measured_again == []
     assert lacking(tmp_path) == {20: ["sampled", "greedy"]}
     assert not (tmp_path / "final_evaluations.jsonl").exists()
 
@@ -119,7 +119,7 @@ def test_nothing_measured(tmp_path: Path) -> None:
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
     measure(trained(tmp_path, 20), "test", "sampled", {20: (0.5, 0.5)})
     tear(tmp_path / "final_evaluations.jsonl")
-    for attempt in (lambda: read_final_evaluations(tmp_path), lambda: lacking(tmp_path)):
+    for attempt in (lambda: RunReader(tmp_path).measured_again, lambda: lacking(tmp_path)):
         with pytest.raises(ValueError, match="Line 1 of") as raised:
             attempt()
         assert "final_evaluations.jsonl" in str(raised.value)

@@ -10,8 +10,8 @@ from typing import Any
 
 from paretune.comparison.statistics import estimate, paired
 from paretune.pareto import ParetoArchive, worst_corner
-from paretune.record.final_evaluations import FILE as MEASURED_AGAIN
 from paretune.record.json_lines import to_line
+from paretune.record.run_directory import FINAL as MEASURED_AGAIN
 
 OBJECTIVES: list[dict[str, Any]] = [
     {"name": "accuracy", "maximize": True, "bounds": [0.0, 1.0]},

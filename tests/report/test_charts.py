@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from paretune.comparison.statistics import estimate
 from paretune.pareto import dominates
+from paretune.record.entries import Objective
 from paretune.report import comparison_charts, run_charts
 from paretune.report.charts import (
     Chart,
@@ -25,7 +26,7 @@ from paretune.report.charts import (
 )
 from paretune.report.comparisons import Comparison, read_comparison
 from paretune.report.run_reading import read_run
-from paretune.report.runs import Objective, Run
+from paretune.report.runs import Run
 from report.records import ARMS, OBJECTIVES, write_comparison, write_run
 
 VALUES = st.integers(0, 6).map(float)

@@ -94,7 +94,7 @@ def test_without_a_summary_the_runs_are_shown_by_their_folders(copy: Path) -> No
     (copy / "summary.json").unlink()
     found = read(copy)
     assert [arm.label for arm in found.arms] == ["accuracy-grpo", "balanced-grpo", "gradient-grpo", "hypervolume-grpo"]
-    assert [run.seed for run in found.arms[0].runs] == [0, 1, 2, 3]
+    assert [run.header.seed for run in found.arms[0].runs] == [0, 1, 2, 3]
     assert "summary.json is missing: no statistics" in found.notes[0]
     assert comparison_page(found).answer == "No answer yet: there is no summary of this comparison."
 
@@ -107,7 +107,7 @@ def test_what_is_missing_is_named(copy: Path) -> None:
     shutil.rmtree(copy / "accuracy-grpo-seed3")
     (copy / "accuracy-grpo-seed3").mkdir()  # nothing of a run in it
     notes = "\n".join(read(copy).notes)
-    assert "comparison.json holds list where an object was expected" in notes
+    assert "comparison.json should hold a JSON object, found list" in notes
     assert "gradient: no records of gradient-grpo-seed2" in notes
     assert "accuracy: no records of accuracy-grpo-seed3" in notes
     assert "balanced-grpo-seed1/steps.jsonl is missing" in notes

@@ -2,42 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
+from damage import JUNK, places, replaced
 from paretune.report import NothingToReportError, comparison_page, read_records, run_page
 from paretune.report.comparisons import Comparison
 from paretune.report.page import render
 from report.records import ARMS, write_comparison, write_run
-
-JUNK: list[Any] = [
-    None, True, 0, -1, 3, 10**400, 1e308, -1e308, float("nan"), float("inf"), 1e-300, "", "x", "<b>", "a" * 300, "%{x}",
-    [], {}, [1], [[]], [None], {"a": 1}, {"name": None}, [{"a": [{}]}],
-]  # fmt: skip
-
-
-def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a JSON value."""
-    yield path
-    entries = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
-    for key, entry in entries:
-        yield from places(entry, (*path, key))
-
-
-def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """The value with another one in a place."""
-    if not path:
-        return value
-    inside = tree
-    for key in path[:-1]:
-        inside = inside[key]
-    inside[path[-1]] = value
-    return tree
 
 
 def damage(path: Path, random: Random) -> None:
@@ -46,7 +20,7 @@ def damage(path: Path, random: Random) -> None:
     lines = [json.loads(path.read_text())] if whole else [json.loads(line) for line in path.read_text().splitlines()]
     for _ in range(3):
         i = random.randrange(len(lines))
-        lines[i] = replaced(lines[i], random.choice(list(places(lines[i]))), deepcopy(random.choice(JUNK)))
+        lines[i] = replaced(lines[i], random.choice(list(places(lines[i]))), random.choice(JUNK))
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from paretune.record.final_evaluations import FILE as MEASURED_AGAIN
+from paretune.record.entries import Evaluation, Objective
+from paretune.record.run_directory import FINAL as MEASURED_AGAIN
 from paretune.report.run_reading import read_run
-from paretune.report.runs import Evaluation, Objective, Run
+from paretune.report.runs import Run
 from report.records import ARMS, OBJECTIVES, write_run
 
 
@@ -143,8 +144,13 @@ def test_lines_without_a_step_or_metrics(copy: Path) -> None:
     found = read(copy)
     assert [e.step for e in found.evaluations] == [0, 30, 40]
     assert len(found.batches) == 38
-    assert "run/steps.jsonl: 2 lines out of order or without a step: left out." in found.notes
-    assert "run/evaluations.jsonl: 2 of 5 lines have no step or no known metric: left out." in found.notes
+    assert found.notes == [
+        "run/steps.jsonl: a line (4) cannot be read and is left out: line 4 lacks 'step'.",
+        "run/evaluations.jsonl: a line (3) cannot be read and is left out: line 3: step should be a whole number, 0 or "
+        "more, found '20'.",
+        "run/evaluations.jsonl: 1 of 4 lines have no known metric: left out.",
+        "run/steps.jsonl: 1 lines out of order: left out.",
+    ]
 
 
 def test_a_run_that_failed(copy: Path) -> None:
@@ -162,7 +168,7 @@ def test_nothing_of_a_run(tmp_path: Path) -> None:
 
 def test_a_conversation_is_its_messages(copy: Path) -> None:
     messages = [{"role": "user", "content": "12+30?"}, {"content": "none"}]
-    edit(copy / "completions.jsonl", lambda lines: lines[0].update(prompt=messages, completion=3))
+    edit(copy / "completions.jsonl", lambda lines: lines[0].update(prompt=messages, completion=None))
     found = read(copy).completions[0]
     assert found.prompt == "user: 12+30?\n\nmessage: none"
     assert found.completion == ""

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from paretune.record.entries import Evaluation, Objective
+from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.again import as_yaml, run_settings
-from paretune.report.comparisons import Comparison, Contrast, Estimate, read_comparison
+from paretune.report.comparisons import Comparison, read_comparison
 from paretune.report.headlines import comparison_answer, comparison_detail, run_answer, run_detail
 from paretune.report.run_reading import read_run
-from paretune.report.runs import Evaluation, Objective, Run
+from paretune.report.runs import Run
 from paretune.report.samples import LONGEST, samples
 from paretune.report.wording import (
     compact,
@@ -27,6 +29,7 @@ from paretune.report.wording import (
     signed,
     with_error,
 )
+from records import header_of
 
 OBJECTIVES = [Objective("accuracy"), Objective("length", maximize=False), Objective("clarity")]
 
@@ -34,7 +37,10 @@ OBJECTIVES = [Objective("accuracy"), Objective("length", maximize=False), Object
 def a_run(first: Mapping[str, float], last: Mapping[str, float], error: float = 0.01) -> Run:
     errors = dict.fromkeys(first, error)
     return Run(
-        Path("run"), {}, OBJECTIVES, evaluations=[Evaluation(0, first, errors), Evaluation(60, last, errors, 192)]
+        Path("run"),
+        header_of({}),
+        OBJECTIVES,
+        evaluations=[Evaluation(0, first, errors), Evaluation(60, last, errors, 192)],
     )
 
 
@@ -63,9 +69,9 @@ def test_words() -> None:
     assert [duration(s) for s in (None, 76.4, 102, 7300)] == ["–", "76 s", "1 min 42 s", "2 h 01 min"]
     assert joined(["a", "b", "c"]) == "a, b and c"
     assert (p_value(0.0004), p_value(0.03)) == ("< 0.001", "0.030")
-    assert rule_name({"name": "fixed", "settings": {"weights": [0.5, 0.25, 0.25]}}) == "fixed weights 0.5, 0.25, 0.25"
-    assert rule_name({"name": "fixed", "settings": {"weights": "balanced"}}) == "fixed weights, balanced"
-    assert (rule_name({"name": "gradient"}), rule_name(None)) == ("gradient rule", "unknown rule")
+    assert rule_name("fixed", {"weights": [0.5, 0.25, 0.25]}) == "fixed weights 0.5, 0.25, 0.25"
+    assert rule_name("fixed", {"weights": "balanced"}) == "fixed weights, balanced"
+    assert (rule_name("gradient", {}), rule_name("", {})) == ("gradient rule", "unknown rule")
     assert compact({"mu": 5e-4, "clip_norm": None, "layers": [1, 2]}) == "mu 0.0005, layers [1, 2]"
 
 
@@ -143,20 +149,20 @@ def test_settings_to_run_it_again(run: Path) -> None:
 def test_settings_have_one_spelling() -> None:
     settings = {"reward_weights": [1.0], "advantage_estimator": "rloo", "output_dir": "x", "beta": 0.1}
     header = {"rule": {"name": "gradient", "settings": {"mu": 5e-4}}, "settings": settings, "seed": 3}
-    written = yaml.safe_load(run_settings(Run(Path("run"), header, [])))
+    written = yaml.safe_load(run_settings(Run(Path("run"), header_of(header), [])))
     assert written == {"rule": "gradient", "rule_settings": {"mu": 5e-4}, "seed": 3, "beta": 0.1}
 
 
 def test_the_policy_of_the_task_itself_has_no_path() -> None:
     header = {"task": "arithmetic", "model": "/anyone/site-packages/paretune/tasks/arithmetic/policy", "seed": 3}
-    assert model_name(header) is None
-    assert "model_name_or_path" not in yaml.safe_load(run_settings(Run(Path("run"), header, [])))
-    assert model_name({**header, "task": "math500"}) == header["model"]
-    assert model_name({"model": 7}) == ""
+    assert model_name(header["model"], "arithmetic") is None
+    assert "model_name_or_path" not in yaml.safe_load(run_settings(Run(Path("run"), header_of(header), [])))
+    assert model_name(header["model"], "math500") == header["model"]
+    assert model_name(None, None) == ""
 
 
 def test_settings_that_were_not_recorded() -> None:
-    assert "does not hold the trainer's other settings" in run_settings(Run(Path("run"), {"seed": 3}, []))
+    assert "does not hold the trainer's other settings" in run_settings(Run(Path("run"), header_of({"seed": 3}), []))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ HOOKS = {
     "training_step": ["self", "model", "inputs", "num_items_in_batch"],
     "get_eval_dataloader": ["self", "eval_dataset"],
     "_save_checkpoint": ["self", "model", "trial"],
+    "_load_from_checkpoint": ["self", "resume_from_checkpoint", "model"],
     "_load_optimizer_and_scheduler": ["self", "checkpoint"],
+    "_load_scaler": ["self", "checkpoint"],
+    "_load_rng_state": ["self", "checkpoint"],
 }
 
 

@@ -6,8 +6,10 @@ seen several times in a row.
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from paretune.record.entries import Batch, Evaluation, Objective
 
 __all__ = ["CORNERS", "Alerts"]
 
@@ -34,44 +36,27 @@ class Measured(NamedTuple):
 
 
 class Alerts:
-    """Takes a run's lines one by one, and says each thing once.
+    """Takes a run's batches and evaluations one by one, and says each thing once.
 
     Args:
-        names: the K objectives.
-        maximize: ``[K]``, whether more of the metric is better.
-        bounds: ``[K]``, (low, high) of each metric, or None where an objective has none.
-
-    Raises:
-        ValueError: if the lengths differ.
+        objectives: the K objectives.
     """
 
-    def __init__(
-        self, names: Sequence[str], maximize: Sequence[bool], bounds: Sequence[Sequence[float] | None]
-    ) -> None:
-        if not len(names) == len(maximize) == len(bounds):
-            raise ValueError(
-                f"`names`, `maximize` and `bounds` must be of one length, got {len(names)}, {len(maximize)} and "
-                f"{len(bounds)}."
-            )
-        self._names = list(names)
-        self._maximize = dict(zip(names, maximize, strict=True))
-        self._bounds = dict(zip(names, bounds, strict=True))
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self._objectives = {objective.name: objective for objective in objectives}
         self._weights: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._free: set[str] = set()  # objectives whose weight has stood between the corners
         self._metrics: dict[str, list[Measured]] = defaultdict(list)
         self._said: set[tuple[str, str]] = set()
 
-    def steps(self, line: Mapping[str, Any]) -> list[str]:
+    def batch(self, batch: Batch) -> list[str]:
         """Remarks on a batch's weights: one that has been cornered for some lines.
 
         A weight that has stood in the corner from the first line on was put there, and is passed over.
-
-        Args:
-            line: of steps.jsonl; step and weights are looked at.
         """
         remarks = []
-        for name in self._names:
-            weight = _finite((line.get("weights") or {}).get(name))
+        for name in self._objectives:
+            weight = batch.weights.get(name)
             if weight is None:
                 continue
             seen = self._weights[name]
@@ -81,38 +66,36 @@ class Alerts:
                 continue
             if seen and (seen[0][1] < CORNERS[0]) != (weight < CORNERS[0]):  # from one corner to the other
                 seen.clear()
-            seen.append((line["step"], weight))
+            seen.append((batch.step, weight))
             if name in self._free and len(seen) >= CORNERED_FOR:
                 side, corner = ("below", CORNERS[0]) if weight < CORNERS[0] else ("above", CORNERS[1])
                 text = f"the weight of {name} is cornered: {side} {corner} since step {seen[0][0]}, now {weight:.3g}"
                 remarks += self._once(f"cornered {side}", name, text)
         return remarks
 
-    def evaluation(self, line: Mapping[str, Any]) -> list[str]:
+    def evaluation(self, evaluation: Evaluation) -> list[str]:
         """Remarks on an evaluation: an objective that is saturated, or one that has paid for another's rise.
 
-        Args:
-            line: of evaluations.jsonl; step, purpose, metrics and standard_error are looked at. Evaluations that a rule
-                asked for are passed over.
+        Evaluations that a rule asked for are passed over.
         """
-        if line.get("purpose", "grid") != "grid":
+        if evaluation.purpose != "grid":
             return []
         measured = []
-        for name in self._names:
-            value = _finite((line.get("metrics") or {}).get(name))
-            error = _finite((line.get("standard_error") or {}).get(name))
+        for name in self._objectives:
+            value, error = evaluation.metrics.get(name), evaluation.errors.get(name)
             if value is not None and error is not None:
-                self._metrics[name].append(Measured(line["step"], value, error))
+                self._metrics[name].append(Measured(evaluation.step, value, error))
                 measured.append(name)
         return [remark for name in measured for remark in self._saturation(name)] + self._costs(measured)
 
     def _saturation(self, name: str) -> list[str]:
         """Whether the latest evaluations of an objective all lie at one end of its bounds, and no longer move."""
-        latest, bounds = self._metrics[name][-SATURATED_FOR:], self._bounds[name]
+        latest, objective = self._metrics[name][-SATURATED_FOR:], self._objectives[name]
+        bounds = objective.bounds
         if bounds is None or len(latest) < SATURATED_FOR:
             return []
         low, high = bounds
-        best, worst = (high, low) if self._maximize[name] else (low, high)
+        best, worst = (high, low) if objective.maximize else (low, high)
         at_best = all(_gap(m, best, worst) <= EDGE for m in latest)
         if at_best and (_touches(latest[-1], best, worst) or abs(_moved(latest[0], latest[-1])) <= FLAT):
             text = f"{name} is saturated: {_values(latest)} in the last {len(latest)} evaluations, {best:g} is its best"
@@ -127,7 +110,7 @@ class Alerts:
         """Objectives that have got worse since the first evaluation while others got better."""
         moves = {}
         for name in measured:
-            sign = 1 if self._maximize[name] else -1
+            sign = 1 if self._objectives[name].maximize else -1
             moves[name] = sign * _moved(self._metrics[name][0], self._metrics[name][-1])
         risen = [name for name in measured if moves[name] > MOVED]
         remarks = []
@@ -149,11 +132,6 @@ class Alerts:
             return []
         self._said.add((kind, name))
         return [text]
-
-
-def _finite(value: Any) -> float | None:
-    """A number of a record; None where there is none (records write NaN as null)."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _gap(measured: Measured, bound: float, other: float) -> float:

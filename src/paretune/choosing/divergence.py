@@ -22,10 +22,23 @@ from transformers.utils import is_peft_available
 
 from paretune.choosing.token_kl import Sample, both_ways, completion_kl
 from paretune.record.checkpoints import checkpoints
-from paretune.record.json_lines import plain
-from paretune.record.run_directory import read_run
+from paretune.record.entries import Header
+from paretune.record.fields import Fields
+from paretune.record.json_lines import numbered_lines, plain
+from paretune.record.reader import RunReader
 
-__all__ = ["DivergenceSettings", "Pair", "TrainedRun", "UnusableRunError", "known", "measure", "open_run", "plan"]
+__all__ = [
+    "Divergence",
+    "DivergenceSettings",
+    "Pair",
+    "TrainedRun",
+    "UnusableRunError",
+    "check_policies",
+    "known",
+    "measure",
+    "open_run",
+    "plan",
+]
 
 
 class UnusableRunError(ValueError):
@@ -70,11 +83,11 @@ class TrainedRun:
     """
 
     path: str
-    header: Mapping[str, Any]
+    header: Header
     checkpoints: Mapping[int, Path]
 
 
-Key = tuple[int, frozenset[tuple[str, Any]]]
+Key = tuple[int, frozenset[tuple[str, str | None]]]
 
 
 class Pair(NamedTuple):
@@ -87,7 +100,7 @@ class Pair(NamedTuple):
     @property
     def key(self) -> Key:
         """What tells the pair from others, whichever run comes first; a run trained anew is another."""
-        return self.step, frozenset((run.path, run.header.get("started")) for run in (self.a, self.b))
+        return self.step, frozenset((run.path, run.header.started) for run in (self.a, self.b))
 
 
 def open_run(directory: str | Path) -> TrainedRun:
@@ -95,10 +108,10 @@ def open_run(directory: str | Path) -> TrainedRun:
 
     Raises:
         FileNotFoundError: if the directory holds no run.
-        ValueError: if its run.json is broken.
+        RecordError: if its run.json is broken.
         UnusableRunError: if it has no checkpoint.
     """
-    run = TrainedRun(normpath(directory), read_run(directory), checkpoints(directory))
+    run = TrainedRun(normpath(directory), RunReader(directory).header, checkpoints(directory))
     if not run.checkpoints:
         raise UnusableRunError(f"the run {run.path} has no checkpoint: train it with save_steps.")
     return run
@@ -122,14 +135,61 @@ def plan(runs: Sequence[TrainedRun]) -> list[Pair]:
     return sorted(pairs, key=lambda pair: pair.step)  # stable: the runs of a step stay in the order given
 
 
-def known(lines: Sequence[Mapping[str, Any]], settings: DivergenceSettings) -> dict[Key, Mapping[str, Any]]:
-    """The records among `lines` that were measured with these settings."""
+@dataclass(frozen=True)
+class Divergence:
+    """One line of the records: how far two policies are apart.
+
+    Attributes:
+        key: which pair it is, see :attr:`Pair.key`.
+        mean: ½ [KL(a‖b) + KL(b‖a)] in nats per token; None where it is not finite.
+        error: its standard error; None where there is none.
+        settings: what it was measured with.
+    """
+
+    key: Key
+    mean: float | None
+    error: float | None
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, fields: Fields) -> Divergence:
+        """Read a line."""
+        step, runs = fields.need("step", fields.count("step")), fields.texts("runs")
+        started = fields.sequence("started")
+        if len(runs) != 2 or len(started) != 2 or not all(one is None or isinstance(one, str) for one in started):
+            fields.refuse("runs and started should be of two runs")
+        kl, errors = fields.inside("kl"), fields.inside("standard_error")
+        settings = fields.need("settings", fields.mapping("settings") or None)
+        fields.need("kl", kl.content or None)
+        key = (step, frozenset(zip(runs, started, strict=True)))
+        return cls(key, kl.number("mean"), errors.number("mean"), settings)
+
+
+def known(path: str | Path, settings: DivergenceSettings) -> dict[Key, Divergence]:
+    """The records in a file that were measured with these settings.
+
+    Raises:
+        OSError: if it cannot be read.
+        RecordError: if a line, other than a torn last one, is something else than such a record.
+    """
     wanted = plain(asdict(settings))
-    found = {}
-    for line in lines:
-        if line.get("settings") == wanted:
-            found[line["step"], frozenset(zip(line["runs"], line["started"], strict=True))] = line
-    return found
+    lines = numbered_lines(path)
+    read = [Divergence.of(Fields(line.content, f"Line {line.number} of {str(path)!r}")) for line in lines]
+    return {line.key: line for line in read if line.settings == wanted}
+
+
+def check_policies(pairs: Sequence[Pair], prompts: Sequence[Any], settings: DivergenceSettings) -> None:
+    """Find out whether every checkpoint can be loaded, without its weights in memory, before one is sampled from.
+
+    Raises:
+        UnusableRunError: if one is broken, or those of one step have different vocabularies.
+    """
+    for step, group in groupby(pairs, key=lambda pair: pair.step):
+        first: _Policy | None = None
+        for run in dict.fromkeys(run for pair in group for run in (pair.a, pair.b)):
+            policy = _Policy(run.checkpoints[step], prompts, settings, device_map="meta")
+            first = first or policy
+            policy.check_against(first)
 
 
 def measure(
@@ -188,7 +248,7 @@ def _record(pair: Pair, a: _Policy, b: _Policy, settings: DivergenceSettings) ->
         "standard_error": {"a_b": result.a_b_error, "b_a": result.b_a_error, "mean": result.mean_error},
         "prompts": len(a.samples),
         "tokens": {"a": sum(a.lengths), "b": sum(b.lengths)},
-        "started": [pair.a.header.get("started"), pair.b.header.get("started")],
+        "started": [pair.a.header.started, pair.b.header.started],
         "settings": asdict(settings),
     }
 
@@ -196,7 +256,7 @@ def _record(pair: Pair, a: _Policy, b: _Policy, settings: DivergenceSettings) ->
 class _Policy:
     """A checkpoint in memory, with the prompts as it reads them and its completions."""
 
-    def __init__(self, checkpoint: Path, prompts: Sequence[Any], settings: DivergenceSettings) -> None:
+    def __init__(self, checkpoint: Path, prompts: Sequence[Any], settings: DivergenceSettings, **kwargs: Any) -> None:
         self.checkpoint = checkpoint
         if (checkpoint / "adapter_config.json").is_file() and not is_peft_available():
             raise UnusableRunError(f"the checkpoint {checkpoint} is an adapter: `pip install 'paretune[peft]'`.")
@@ -204,7 +264,7 @@ class _Policy:
             self.tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
             self.prompts = _encode(self.tokenizer, prompts, settings.chat_template_kwargs or {})
             self.model, loading = AutoModelForCausalLM.from_pretrained(
-                checkpoint, trust_remote_code=False, dtype="auto", output_loading_info=True
+                checkpoint, trust_remote_code=False, dtype="auto", output_loading_info=True, **kwargs
             )
         except Exception as error:  # a damaged folder raises whatever the reader of the damaged file does
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

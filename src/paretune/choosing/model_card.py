@@ -37,7 +37,7 @@ def model_card(choice: Choice, title: str) -> str:
 
     Raises:
         FileNotFoundError: if the run is gone.
-        ValueError: if its run.json is broken.
+        RecordError: if its run.json is broken.
     """
     header, point = read_run(choice.point.run), choice.point
     assert point.checkpoint is not None
@@ -84,8 +84,8 @@ def escape(text: object) -> str:
 
 def _objectives(choice: Choice) -> str:
     rows = [
-        [escape(axis.name), "more" if axis.maximize else "less", f"{axis.low:g} to {axis.high:g}"]
-        for axis in choice.fronts.axes
+        [escape(o.name), "more" if o.maximize else "less", " to ".join(f"{bound:g}" for bound in o.bounds or ())]
+        for o in choice.fronts.objectives
     ]
     return "## Objectives\n\n" + _markdown_table(["objective", "better is", "bounds"], rows)
 
@@ -96,9 +96,9 @@ def _reasons(choice: Choice) -> str:
     weights = ", ".join(f"{escape(name)} {weight:g}" for name, weight in wish.preference.items())
     what = f"weighted mean ({weights})" if wish.preference else "product"
     lines.append(f"It has the largest {what} of the objectives' gains, each 0 at the worst bound and 1 at the best.")
-    lines.append(f"Its score is {wish.score(choice.fronts.axes, choice.point.metrics):.4f}.")
+    lines.append(f"Its score is {wish.score(choice.fronts.objectives, choice.point.metrics):.4f}.")
     for point in choice.better:
-        score = wish.score(choice.fronts.axes, point.metrics)
+        score = wish.score(choice.fronts.objectives, point.metrics)
         why = "but its checkpoint was not kept" if point.step else "and is the policy before training"
         lines.append(f"{_name(choice, point)} is better ({score:.4f}) {why}.")
     return "## How it was picked\n\n" + "\n".join(f"- {line}" for line in lines)
@@ -109,14 +109,13 @@ def _test_sections(choice: Choice) -> list[str]:
     decodings = sorted({d for point in choice.candidates for d in point.test}, key=lambda d: (d != "sampled", d))
     for decoding in decodings:
         points = [point for point in choice.candidates if decoding in point.test]
-        line = points[0].test[decoding]
-        how = f"{escape(decoding)}, {escape(line.get('samples', '?'))} completions"
-        if decoding == "sampled" and line.get("temperature") is not None:
-            how += f" at temperature {escape(line['temperature'])}"
+        measured = points[0].test[decoding]
+        how = f"{escape(decoding)}, {'?' if measured.samples is None else measured.samples} completions"
+        if decoding == "sampled" and measured.temperature is not None:
+            how += f" at temperature {measured.temperature}"
 
         def cell(point: Point, name: str, decoding: str = decoding) -> str:
-            of = point.test[decoding]
-            return figure((of.get("metrics") or {}).get(name), (of.get("standard_error") or {}).get(name))
+            return figure(point.test[decoding].metrics.get(name), point.test[decoding].errors.get(name))
 
         sections.append(f"## On the test set ({how})\n\n{_table(choice, points, cell)}")
     return sections
@@ -124,7 +123,7 @@ def _test_sections(choice: Choice) -> list[str]:
 
 def _table(choice: Choice, points: Sequence[Point], cell: Callable[[Point, str], str]) -> str:
     """One row a point, the pick in bold."""
-    names = [axis.name for axis in choice.fronts.axes]
+    names = [objective.name for objective in choice.fronts.objectives]
     rows = []
     for point in points:
         is_pick = point is choice.point
@@ -135,7 +134,7 @@ def _table(choice: Choice, points: Sequence[Point], cell: Callable[[Point, str],
 
 
 def _validation(point: Point, name: str) -> str:
-    return figure(point.metrics[name], point.errors[name])
+    return figure(point.metrics[name], point.errors.get(name))
 
 
 def _name(choice: Choice, point: Point) -> str:
@@ -144,11 +143,11 @@ def _name(choice: Choice, point: Point) -> str:
     return f"{escape(point.run.name)} step {point.step}" if several else f"step {point.step}"
 
 
-def figure(value: Any, error: Any) -> str:
+def figure(value: float | None, error: float | None) -> str:
     """A figure of a record with its standard error, where there is one."""
-    if not isinstance(value, int | float):
+    if value is None:
         return "–"
-    return f"{value:.4g}" if not isinstance(error, int | float) else f"{value:.4g} ± {error:.2g}"
+    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"
 
 
 def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

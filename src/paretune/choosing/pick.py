@@ -10,42 +10,21 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from paretune.pareto import dominates
 from paretune.record.checkpoints import checkpoints
-from paretune.record.final_evaluations import read_final_evaluations
-from paretune.record.run_directory import read_evaluations, read_front, read_run
+from paretune.record.entries import Evaluation, Objective
+from paretune.record.parsing import RecordError
+from paretune.record.reader import RunReader
 
-__all__ = ["Axis", "Choice", "Condition", "Fronts", "PickError", "Point", "Wish", "at_least", "choose", "read_fronts"]
+__all__ = ["Choice", "Condition", "Fronts", "PickError", "Point", "Wish", "at_least", "choose", "read_fronts"]
 
 
 class PickError(ValueError):
     """Nothing can be chosen; the message says why, in a line."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """An objective of a front.
-
-    Attributes:
-        name: the objective.
-        maximize: whether more of its metric is better.
-        low: the lower bound of the metric.
-        high: the upper bound.
-    """
-
-    name: str
-    maximize: bool
-    low: float
-    high: float
-
-    def gain(self, value: float) -> float:
-        """Where a metric stands between the worst bound, 0, and the best, 1; beyond a bound it counts as the bound."""
-        share = min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
-        return share if self.maximize else 1.0 - share
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +35,17 @@ class Point:
         run: the run's directory.
         step: optimiser steps it was trained for.
         metrics: each objective's metric on the validation set.
-        errors: their standard errors, None where there is none.
+        errors: their standard errors, where there are any.
         checkpoint: its folder, or None where it was not kept.
-        test: what was measured on the test set afterwards, by decoding (sampled, greedy): lines of the record.
+        test: what was measured on the test set afterwards, by decoding (sampled, greedy).
     """
 
     run: Path
     step: int
     metrics: Mapping[str, float]
-    errors: Mapping[str, float | None]
+    errors: Mapping[str, float]
     checkpoint: Path | None
-    test: Mapping[str, Mapping[str, Any]]
+    test: Mapping[str, Evaluation]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,20 +53,20 @@ class Fronts:
     """The fronts of some runs.
 
     Attributes:
-        axes: the objectives, the same for all runs.
+        objectives: those of all runs, each with bounds.
         points: the points of all runs, by run and step.
         left_out: a line about each run that has no front.
     """
 
-    axes: Sequence[Axis]
+    objectives: Sequence[Objective]
     points: Sequence[Point]
     left_out: Sequence[str]
 
     @property
     def undominated(self) -> list[Point]:
         """The points that no other point of any run dominates."""
-        maximize = [axis.maximize for axis in self.axes]
-        values = np.array([[point.metrics[axis.name] for axis in self.axes] for point in self.points])
+        maximize = [objective.maximize for objective in self.objectives]
+        values = np.array([[point.metrics[o.name] for o in self.objectives] for point in self.points])
         beaten = np.zeros(len(self.points), dtype=bool)
         for row in values:
             beaten |= dominates(row, values, maximize)
@@ -117,9 +96,9 @@ class Condition:
         return f"{self.name} {self.sign} {self.value:g}"
 
 
-def at_least(axis: Axis, value: float) -> Condition:
+def at_least(objective: Objective, value: float) -> Condition:
     """At least as good as a value: that or more, or that or less where less is better."""
-    return Condition(axis.name, "≥" if axis.maximize else "≤", value)
+    return Condition(objective.name, "≥" if objective.maximize else "≤", value)
 
 
 @dataclass(frozen=True)
@@ -135,9 +114,9 @@ class Wish:
     preference: Mapping[str, float]
     conditions: Sequence[Condition]
 
-    def score(self, axes: Sequence[Axis], metrics: Mapping[str, float]) -> float:
+    def score(self, objectives: Sequence[Objective], metrics: Mapping[str, float]) -> float:
         """How good a policy is, in [0, 1]: the preference's mean of the gains, or their product."""
-        gains = {axis.name: axis.gain(metrics[axis.name]) for axis in axes}
+        gains = gains_of(objectives, metrics)
         if not self.preference:
             return math.prod(gains.values())
         return sum(self.preference[name] * gains[name] for name in self.preference) / sum(self.preference.values())
@@ -180,28 +159,26 @@ def read_fronts(directory: str | Path) -> Fronts:
     runs = [directory] if alone else sorted(path.parent for path in directory.glob("*/run.json"))
     if not runs:
         raise PickError(f"{directory} holds no run: give the folder of a run, or one with the folders of several.")
-    axes: list[Axis] = []
+    objectives: list[Objective] = []
     points: list[Point] = []
     left_out = []
     for run in runs:
         try:
-            own_axes, own = _read_run(run)
-        except FileNotFoundError:
+            own_objectives, own = _read_run(run)
+        except (OSError, RecordError) as error:
+            raise PickError(f"the record of {run} is broken: {error}") from error
+        if own is None:
             left_out.append(f"{run} has no front: it is not evaluated yet, or not every objective has bounds.")
             continue
-        except KeyError as error:
-            raise PickError(f"the record of {run} is broken: it lacks {error}.") from error
-        except (OSError, ValueError, TypeError) as error:
-            raise PickError(f"the record of {run} is broken: {error}") from error
         if not own:
             left_out.append(f"{run} has an empty front: no evaluation gave a finite metric for every objective.")
-        axes = axes or own_axes
-        if own_axes != axes:
+        objectives = objectives or own_objectives
+        if own_objectives != objectives:
             raise PickError(f"{run} has other objectives, or other bounds of them, than {runs[0]}: give one of them.")
         points += own
     if not points:
         raise PickError(left_out[0])
-    return Fronts(axes, points, left_out)
+    return Fronts(objectives, points, left_out)
 
 
 def choose(fronts: Fronts, wish: Wish) -> Choice:
@@ -212,9 +189,9 @@ def choose(fronts: Fronts, wish: Wish) -> Choice:
     """
 
     def rank(point: Point) -> tuple[float, float, int]:
-        gains = sum(axis.gain(point.metrics[axis.name]) for axis in fronts.axes)
+        gains = sum(gains_of(fronts.objectives, point.metrics).values())
         # Rounded, so that what is equal but for the last bit counts as equal.
-        return -round(wish.score(fronts.axes, point.metrics), 12), -round(gains, 12), point.step
+        return -round(wish.score(fronts.objectives, point.metrics), 12), -round(gains, 12), point.step
 
     ranked = sorted(fronts.points, key=rank)
     fitting = [point for point in ranked if not wish.unmet(point)]
@@ -240,34 +217,30 @@ def _nearest(points: Sequence[Point], wish: Wish) -> str:
     return " and ".join(told)
 
 
-def _read_run(run: Path) -> tuple[list[Axis], list[Point]]:
-    header, front = read_run(run), read_front(run)
-    axes = [
-        Axis(str(objective["name"]), bool(objective["maximize"]), *map(float, objective["bounds"]))
-        for objective in header["objectives"]
-    ]
-    for axis in axes:
-        if not axis.low < axis.high:
-            raise ValueError(f"the bounds of {axis.name} are {axis.low:g} and {axis.high:g}.")
+def gains_of(objectives: Sequence[Objective], metrics: Mapping[str, float]) -> dict[str, float]:
+    """Where each metric stands between the worst bound, 0, and the best, 1."""
+    gains = {objective.name: objective.gain(metrics[objective.name]) for objective in objectives}
+    return {name: gain for name, gain in gains.items() if gain is not None}  # all of them: each has bounds
+
+
+def _read_run(run: Path) -> tuple[list[Objective], list[Point] | None]:
+    """The objectives of a run and its points by step; None for the points if it has no front."""
+    reader = RunReader(run)
+    objectives, front = list(reader.header.objectives), reader.front
+    if front is None:
+        return objectives, None
+    unbounded = [objective.name for objective in objectives if objective.bounds is None]
+    if unbounded or not objectives:
+        raise RecordError(f"it has a front, and no bounds of {', '.join(unbounded) or 'any objective'}")
     kept = checkpoints(run)
-    grid = [line for line in read_evaluations(run) if line.get("purpose", "grid") == "grid"]
-    errors = {line["step"]: line.get("standard_error") or {} for line in grid}
-    test: dict[int, dict[str, Mapping[str, Any]]] = {}
-    for line in read_final_evaluations(run):
-        if line.get("split") == "test":  # of several the last counts
-            test.setdefault(line["step"], {})[str(line.get("decoding", "sampled"))] = line
-    points = []
-    for entry in sorted(front["points"], key=lambda entry: int(entry["step"])):
-        step = int(entry["step"])
-        own_errors = errors.get(step, {})
-        points.append(
-            Point(
-                run=run,
-                step=step,
-                metrics={axis.name: float(entry["metrics"][axis.name]) for axis in axes},
-                errors={axis.name: own_errors.get(axis.name) for axis in axes},
-                checkpoint=kept.get(step),
-                test=test.get(step, {}),
-            )
+    errors = {evaluation.step: evaluation.errors for evaluation in reader.grid}
+    test: dict[int, dict[str, Evaluation]] = {}
+    for evaluation in reader.measured_again:
+        if evaluation.split == "test":  # of several the last counts
+            test.setdefault(evaluation.step, {})[evaluation.decoding] = evaluation
+    return objectives, [
+        Point(
+            run, point.step, point.metrics, errors.get(point.step, {}), kept.get(point.step), test.get(point.step, {})
         )
-    return axes, points
+        for point in front
+    ]

@@ -11,10 +11,12 @@ from rich.table import Table
 
 from paretune import tasks
 from paretune.choosing.divergence import (
+    Divergence,
     DivergenceSettings,
     Pair,
     TrainedRun,
     UnusableRunError,
+    check_policies,
     known,
     measure,
     open_run,
@@ -23,7 +25,10 @@ from paretune.choosing.divergence import (
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.parser import StrictParser
 from paretune.cli.train import quiet
-from paretune.record.json_lines import append_line, cut_torn_line, read_lines
+from paretune.record.disk import check_writable
+from paretune.record.fields import Fields
+from paretune.record.json_lines import append_line, cut_torn_line, plain
+from paretune.record.run_directory import RUN
 from paretune.tasks import Task
 
 PROG = "paretune divergence RUN RUN [RUN ...]"
@@ -74,13 +79,14 @@ def run(argv: list[str]) -> int:
         pairs = plan(runs)
         task = tasks.load(arguments.task or _task_of(runs), arguments.data)
         settings = _settings(arguments, runs, task)
-        found = known(read_lines(output), settings)
-        _make_ready(output)
+        found = known(output, settings)
+        _check_output(output)
+        prompts = getattr(task, settings.split)["prompt"][: settings.samples]
+        missing = [pair for pair in pairs if pair.key not in found]
+        check_policies(missing, prompts, settings)
     except (ValueError, OSError) as error:
         raise BadInputError(error) from error
-    prompts = getattr(task, settings.split)["prompt"][: settings.samples]
     console, names = Console(), _names(runs)
-    missing = [pair for pair in pairs if pair.key not in found]
     if len(missing) < len(pairs):
         console.print(f"{len(pairs) - len(missing)} of {len(pairs)} stand in {output} already", soft_wrap=True)
     try:
@@ -99,9 +105,9 @@ def _measure(
     output: Path,
     names: Mapping[str, str],
     console: Console,
-) -> dict[Any, Mapping[str, Any]]:
+) -> dict[Any, Divergence]:
     """Measure each pair and append its record at once; the records."""
-    found: dict[Any, Mapping[str, Any]] = {}
+    found: dict[Any, Divergence] = {}
     bar = Progress(
         TextColumn("pair"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
         console=console, transient=True, disable=not console.is_terminal,
@@ -110,18 +116,21 @@ def _measure(
         display = bar.add_task("", total=len(pairs))
         lines = measure(pairs, prompts, settings, lambda doing: bar.update(display, description=doing))
         for pair, line in zip(pairs, lines, strict=True):
+            if not found:
+                output.parent.mkdir(parents=True, exist_ok=True)
+                cut_torn_line(output)  # of an interrupted command
             append_line(output, line)
-            found[pair.key] = line
+            found[pair.key] = Divergence.of(Fields(plain(line), str(output)))
             bar.advance(display)
             if not console.is_terminal:
                 both = f"{names[pair.a.path]} and {names[pair.b.path]}"
-                console.print(f"step {pair.step}: {both} {_cell(line)}", highlight=False, soft_wrap=True)
+                console.print(f"step {pair.step}: {both} {_cell(found[pair.key])}", highlight=False, soft_wrap=True)
     return found
 
 
 def _task_of(runs: Sequence[TrainedRun]) -> str:
     """The task that all runs were trained on."""
-    name = _agreed(runs, "task", {run.path: run.header.get("task") for run in runs})
+    name = _agreed(runs, "task", {run.path: run.header.task for run in runs})
     if name not in tasks.names():
         raise BadInputError(f"the runs were trained on {name!r}, which is no task: give --task, whose prompts to use.")
     return str(name)
@@ -134,7 +143,7 @@ def _settings(arguments: DivergenceArguments, runs: Sequence[TrainedRun], task: 
         generation[name] = getattr(arguments, name, None)
         if generation[name] is None:
             fallback = task.settings.get(name, default)
-            recorded = {run.path: run.header.get("generation", {}).get(name, fallback) for run in runs}
+            recorded = {run.path: _recorded(run, name, fallback) for run in runs}
             generation[name] = _agreed(runs, name, recorded)
     return DivergenceSettings(
         task=task.name,
@@ -147,6 +156,17 @@ def _settings(arguments: DivergenceArguments, runs: Sequence[TrainedRun], task: 
     )
 
 
+def _recorded(run: TrainedRun, name: str, fallback: Any) -> Any:
+    """What a run was trained with, or the fallback where it does not say."""
+    generation = Fields(run.header.generation, f"{str(Path(run.path) / RUN)!r}, generation")
+    if name == "chat_template_kwargs":
+        return generation.mapping(name) or fallback
+    value = generation.count(name) if name == "max_completion_length" else generation.number(name)
+    if value is not None and value <= 0:
+        generation.refuse(f"{name} should be above 0, found {value}")
+    return fallback if value is None else value
+
+
 def _agreed(runs: Sequence[TrainedRun], name: str, values: Mapping[str, Any]) -> Any:
     """What all runs have in common."""
     first = values[runs[0].path]
@@ -157,15 +177,16 @@ def _agreed(runs: Sequence[TrainedRun], name: str, values: Mapping[str, Any]) ->
     return first
 
 
-def _make_ready(output: Path) -> None:
-    """Make the file, and cut off a line that an interrupted command left; whatever else is there is refused."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("ab+") as file:
-        file.seek(0)
-        torn = file.read().rpartition(b"\n")[2]
+def _check_output(output: Path) -> None:
+    """Find out whether records can be added to a file; whatever else is there is refused, and nothing is changed."""
+    check_writable(output.parent)
+    if not output.exists():
+        return
+    with output.open("ab"):
+        pass
+    torn = output.read_bytes().rpartition(b"\n")[2]
     if not torn.startswith(b'{"step":'[: len(torn)]):
         raise BadInputError(f"{output} ends in something else than a record of divergence: give another --output.")
-    cut_torn_line(output)
 
 
 def _names(runs: Sequence[TrainedRun]) -> dict[str, str]:
@@ -176,7 +197,7 @@ def _names(runs: Sequence[TrainedRun]) -> dict[str, str]:
 
 def _print_table(
     pairs: Sequence[Pair],
-    found: Mapping[Any, Mapping[str, Any]],
+    found: Mapping[Any, Divergence],
     names: Mapping[str, str],
     settings: DivergenceSettings,
     console: Console,
@@ -209,11 +230,11 @@ def _spread(steps: Sequence[int], count: int) -> list[int]:
     return [steps[round(i * (len(steps) - 1) / (count - 1))] for i in range(count)]
 
 
-def _cell(line: Mapping[str, Any]) -> str:
-    value, error = line["kl"]["mean"], line["standard_error"]["mean"]
-    if value is None:  # not finite
+def _cell(divergence: Divergence) -> str:
+    if divergence.mean is None:  # not finite
         return "∞"
-    return _number(value) if error is None else f"{_number(value)} ± {_number(error)}"
+    mean = _number(divergence.mean)
+    return mean if divergence.error is None else f"{mean} ± {_number(divergence.error)}"
 
 
 def _number(value: float) -> str:

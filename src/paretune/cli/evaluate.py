@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,16 +17,18 @@ from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import RewardError
+from paretune.record.fields import Fields
 from paretune.record.final_evaluations import (
     ChosenPolicy,
     append_final_evaluation,
     chosen_policies,
     missing,
-    read_final_evaluations,
 )
-from paretune.record.run_directory import read_run
+from paretune.record.parsing import RecordError
+from paretune.record.reader import RunReader
 from paretune.trainer import MultiObjectiveTrainer
-from paretune.trainer.checkpoints import STATE_FILE, load_state
+from paretune.trainer.checkpoint_forms import check_like, loading
+from paretune.trainer.checkpoints import STATE_FILE, BrokenCheckpointError, load_state
 from paretune.weighting import FixedWeights
 
 PROG = "paretune evaluate CHECKPOINT|RUN"
@@ -75,21 +78,21 @@ def evaluate_run(
         BadInputError: if the run has no checkpoint, or the settings do not fit it.
     """
     try:
-        header, policies = read_run(directory), chosen_policies(directory)
-    except (OSError, ValueError) as error:
+        run, policies = RunReader(directory), chosen_policies(directory)
+        header, _ = run.header, run.measured_again
+    except (OSError, RecordError) as error:
         raise BadInputError(error) from error
-    except (TypeError, KeyError, AttributeError) as error:
-        raise BadInputError(f"the record of the run in {directory} is broken: {error!r}.") from error
     if not policies:
         raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
-    seed = FRESH + int(header.get("seed") or 0)
-    own = {} if "reward_funcs" in given else {"task": header.get("task")}
+    states = {policy.step: _state_of(policy.checkpoint) for policy in policies}
+    seed = (FRESH + (header.seed or 0)) % 2**32
+    own = {} if "reward_funcs" in given else {"task": header.task}
     with _settings(parser, {**own, **given}, policies[0].checkpoint) as settings:
         prompts = _prompts(settings, split)
         settings.config.seed = seed
         sampled_at = settings.config.eval_temperature or settings.config.temperature
         for policy, lacking in missing(directory, policies, split, decodings, prompts):
-            trainer = _trainer_of(settings, policy.checkpoint)
+            trainer = _trainer_of(settings, policy.checkpoint, states[policy.step])
             for decoding in lacking:
                 temperature = sampled_at if decoding == "sampled" else 0.0
                 trainer.args.eval_temperature = temperature
@@ -112,15 +115,30 @@ def _settings(parser: StrictParser, given: Mapping[str, Any], checkpoint: Path) 
         yield settings
 
 
-def _trainer_of(settings: Settings, checkpoint: Path) -> MultiObjectiveTrainer:
+def _state_of(checkpoint: Path) -> Mapping[str, Any]:
+    """The objectives' state in a checkpoint, by name; none in a folder that holds a model alone."""
+    if not (checkpoint / STATE_FILE).is_file():
+        return {}
+    try:
+        state = load_state(checkpoint)
+        return Fields(state, repr(str(checkpoint / STATE_FILE))).mapping("objectives")
+    except (OSError, ValueError) as error:
+        raise BadInputError(error) from error
+
+
+def _trainer_of(settings: Settings, checkpoint: Path, state: Mapping[str, Any]) -> MultiObjectiveTrainer:
     """A trainer that holds the checkpoint's policy, and the objectives as they were then."""
     count = len(settings.task.objectives)
     model = replace(settings.model, model_name_or_path=str(checkpoint))
     trainer = make_trainer(replace(settings, model=model), FixedWeights([1 / count] * count))
-    if (checkpoint / STATE_FILE).is_file():
-        saved = load_state(checkpoint)["objectives"]
-        for objective in settings.task.objectives:
-            objective.load_state_dict(saved.get(objective.name, {}))
+    try:
+        with loading(checkpoint, "measure it with the task that it was trained on."):
+            for objective in settings.task.objectives:
+                if objective.name in state:
+                    check_like(state[objective.name], objective.state_dict(), f"the state of {objective.name}")
+                    objective.load_state_dict(state[objective.name])
+    except BrokenCheckpointError as error:
+        raise BadInputError(error) from error
     return trainer
 
 
@@ -144,7 +162,7 @@ def _prompts(settings: Settings, split: str) -> int:
 
 def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[str, Any], split: str) -> None:
     with _settings(parser, given, checkpoint) as settings:
-        found = _measure(_trainer_of(settings, checkpoint), settings, split)
+        found = _measure(_trainer_of(settings, checkpoint, _state_of(checkpoint)), settings, split)
     table = Table(title=f"{checkpoint} on {found['samples']} {split} completions", title_justify="left")
     for column in ("objective", "metric", "standard error"):
         table.add_column(column, justify="left" if column == "objective" else "right")
@@ -154,13 +172,14 @@ def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[
 
 
 def _print_run(directory: Path, split: str) -> None:
-    lines = [line for line in read_final_evaluations(directory) if line["split"] == split]
+    measured = [one for one in RunReader(directory).measured_again if one.split == split]
+    names = list(dict.fromkeys(name for one in measured for name in one.metrics))
     table = Table(title=f"{directory} on {split} completions, fresh samples", title_justify="left")
-    for column in ("step", "decoding", "prompts", *lines[0]["metrics"]):
+    for column in ("step", "decoding", "prompts", *names):
         table.add_column(column, justify="left" if column == "decoding" else "right")
-    for line in sorted(lines, key=lambda line: (line["decoding"] != "sampled", line["step"])):
-        values = [f"{v:.3f} ± {line['standard_error'][name]:.3f}" for name, v in line["metrics"].items()]
-        table.add_row(str(line["step"]), line["decoding"], str(line["prompts"]), *values)
+    for one in sorted(measured, key=lambda one: (one.decoding != "sampled", one.step)):
+        values = [f"{one.metrics.get(name, nan):.3f} ± {one.errors.get(name, nan):.3f}" for name in names]
+        table.add_row(str(one.step), one.decoding, "–" if one.prompts is None else str(one.prompts), *values)
     Console().print(table)
 
 

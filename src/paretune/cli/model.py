@@ -106,9 +106,10 @@ def tokenizer_of(name: str, settings: Mapping[str, Any]) -> Any:
 
 def _architecture(name: str, config: PreTrainedConfig) -> type[Any] | None:
     """The class that TRL will load; None if it comes with the model."""
-    if not config.architectures:
+    names = config.architectures
+    if not (isinstance(names, list) and names and isinstance(names[0], str)):
         raise BadInputError(f"the config.json of {name} names no architecture: add architectures, […ForCausalLM].")
-    architecture: type[Any] | None = getattr(transformers, str(config.architectures[0]), None)
+    architecture: type[Any] | None = getattr(transformers, names[0], None)
     if architecture is None:
         return None
     if config.is_encoder_decoder or not issubclass(architecture, GenerationMixin):

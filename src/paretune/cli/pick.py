@@ -14,7 +14,6 @@ from rich.table import Table
 from paretune.choosing.model_card import figure, model_card, standing
 from paretune.choosing.model_folder import ExportError, check_free, export
 from paretune.choosing.pick import (
-    Axis,
     Choice,
     Condition,
     PickError,
@@ -25,6 +24,8 @@ from paretune.choosing.pick import (
     read_fronts,
 )
 from paretune.cli.bad_input import BadInputError
+from paretune.record.entries import Objective
+from paretune.record.parsing import RecordError
 
 PROG = "paretune pick DIR"
 DESCRIPTION = """\
@@ -59,7 +60,7 @@ def run(argv: list[str]) -> int:
         if output is not None:
             check_free(output)
         fronts = read_fronts(arguments.directory)
-        choice = choose(fronts, _wish(arguments, fronts.axes))
+        choice = choose(fronts, _wish(arguments, fronts.objectives))
         _print_choice(choice, console)
         if output is None:
             output = _folder_of(choice, Path(arguments.directory))
@@ -68,7 +69,7 @@ def run(argv: list[str]) -> int:
                 return 0
         export(_checkpoint(choice.point), output, model_card(choice, output.resolve().name))
         _say(console, f"model: {output}")
-    except (PickError, ExportError, OSError) as error:
+    except (PickError, ExportError, RecordError, OSError) as error:
         raise BadInputError(error) from error
     return 0
 
@@ -100,8 +101,8 @@ def _folder_of(choice: Choice, directory: Path) -> Path:
     return directory / f"picked-{run}step-{choice.point.step}"
 
 
-def _wish(arguments: Any, axes: Sequence[Axis]) -> Wish:
-    by_name = {axis.name: axis for axis in axes}
+def _wish(arguments: Any, objectives: Sequence[Objective]) -> Wish:
+    by_name = {objective.name: objective for objective in objectives}
     preference = {}
     if arguments.prefer is not None:
         preference = _pairs("--prefer", arguments.prefer, by_name)
@@ -116,7 +117,7 @@ def _wish(arguments: Any, axes: Sequence[Axis]) -> Wish:
     return Wish(preference, conditions)
 
 
-def _pairs(flag: str, text: str, known: dict[str, Axis]) -> dict[str, float]:
+def _pairs(flag: str, text: str, known: dict[str, Objective]) -> dict[str, float]:
     """The numbers in ``NAME=NUMBER,NAME=NUMBER``."""
     pairs: dict[str, float] = {}
     for part in text.split(","):
@@ -162,14 +163,14 @@ def _print_choice(choice: Choice, console: Console) -> None:
 
 
 def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str | None) -> Table:
-    axes, wish = choice.fronts.axes, choice.wish
+    objectives, wish = choice.fronts.objectives, choice.wish
     table = Table(title="Pareto front on the validation set ± standard error", title_justify="left")
     table.add_column("")
     if several:
         table.add_column("run")
     table.add_column("step", justify="right")
-    for axis in axes:
-        table.add_column(f"{_shown(axis.name)} {'↑' if axis.maximize else '↓'}", justify="right")
+    for objective in objectives:
+        table.add_column(f"{_shown(objective.name)} {'↑' if objective.maximize else '↓'}", justify="right")
     table.add_column("score", justify="right")
     table.add_column("")
     for point in points:
@@ -179,8 +180,8 @@ def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str
             "→" if is_pick else "",
             *([_shown(point.run.name)] if several else []),
             str(point.step),
-            *(_cell(point, axis.name, decoding) for axis in axes),
-            f"{wish.score(axes, point.metrics):.4f}",
+            *(_cell(point, objective.name, decoding) for objective in objectives),
+            f"{wish.score(objectives, point.metrics):.4f}",
             "picked" if is_pick else f"not {_shown(unmet[0])}" if unmet else standing(point),
             style="bold" if is_pick else None,
         )
@@ -189,12 +190,11 @@ def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str
 
 def _cell(point: Point, name: str, decoding: str | None) -> str:
     """The metric on the validation set and, below it, on the test set."""
-    validation = figure(point.metrics[name], point.errors[name])
-    line = point.test.get(decoding or "")
-    if line is None:
+    validation = figure(point.metrics[name], point.errors.get(name))
+    test = point.test.get(decoding or "")
+    if test is None:
         return validation
-    test = figure((line.get("metrics") or {}).get(name), (line.get("standard_error") or {}).get(name))
-    return f"{validation}\ntest {test}"
+    return f"{validation}\ntest {figure(test.metrics.get(name), test.errors.get(name))}"
 
 
 def _say(console: Console, line: str) -> None:

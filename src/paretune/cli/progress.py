@@ -20,7 +20,9 @@ from rich.table import Table
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from paretune.choosing.alerts import Alerts
-from paretune.record.run_directory import read_evaluations, read_run, read_steps
+from paretune.record.entries import Batch, Evaluation
+from paretune.record.fields import finite
+from paretune.record.reader import RunReader
 
 
 class Progress(TrainerCallback):
@@ -84,8 +86,8 @@ class Progress(TrainerCallback):
             objectives = "  ".join(self._line_of(name) for name in self._names)
             self._print(f"step {state.global_step}/{state.max_steps}  {objectives}  {self._left(state)}")
         if self._alerts is not None:
-            weights = {name: logs.get(f"weights/{name}") for name in self._names}
-            self._remark(self._alerts.steps({"step": state.global_step, "weights": weights}))
+            weights = self._logged(logs, "weights/{}")
+            self._remark(self._alerts.batch(Batch(state.global_step, weights=weights)))
 
     def on_evaluate(
         self,
@@ -105,10 +107,8 @@ class Progress(TrainerCallback):
             volume = _number(self._metrics.get("eval_hypervolume"))
             self._print(f"evaluation at step {state.global_step}: {values}  hypervolume {volume}")
         if self._alerts is not None:  # an evaluation that a rule asks for does not come by here
-            figures = {name: metrics.get(f"eval_{name}") for name in self._names}
-            errors = {name: metrics.get(f"eval_{name}_standard_error") for name in self._names}
-            line = {"step": state.global_step, "metrics": figures, "standard_error": errors, "purpose": "grid"}
-            self._remark(self._alerts.evaluation(line))
+            figures, errors = self._logged(metrics, "eval_{}"), self._logged(metrics, "eval_{}_standard_error")
+            self._remark(self._alerts.evaluation(Evaluation(state.global_step, figures, errors)))
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -118,6 +118,11 @@ class Progress(TrainerCallback):
             self._refresh()
             self._live.stop()
             self._live = None
+
+    def _logged(self, logs: Mapping[str, Any], key: str) -> dict[str, float]:
+        """What a log says of each objective, where that is a finite number."""
+        found = {name: finite(logs.get(key.format(name))) for name in self._names}
+        return {name: value for name, value in found.items() if value is not None}
 
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -167,12 +172,12 @@ class Progress(TrainerCallback):
 
 def _alerts_of(directory: str) -> Alerts:
     """What watches the run, having seen what its record holds of the time before it was resumed."""
-    objectives = read_run(directory)["objectives"]
-    alerts = Alerts(*([objective[key] for objective in objectives] for key in ("name", "maximize", "bounds")))
-    for line in read_steps(directory):
-        alerts.steps(line)
-    for line in read_evaluations(directory):
-        alerts.evaluation(line)
+    run = RunReader(directory)
+    alerts = Alerts(run.header.objectives)
+    for batch in run.batches:
+        alerts.batch(batch)
+    for evaluation in run.evaluations:
+        alerts.evaluation(evaluation)
     return alerts
 
 

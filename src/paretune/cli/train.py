@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import datasets
@@ -27,6 +26,7 @@ from paretune.cli.summary import print_summary
 from paretune.objectives import RewardError
 from paretune.record.directory_lock import RunInUseError, is_in_use
 from paretune.record.disk import check_writable
+from paretune.record.parsing import RecordError
 from paretune.record.resumption import OtherRunError, check_resumable
 from paretune.record.run_directory import holds_run
 from paretune.report import write_report
@@ -86,13 +86,8 @@ def train(trainer: MultiObjectiveTrainer, *, resume: str | bool = False) -> None
     trainer.add_callback(Progress(trainer.reward_func_names))
     try:
         trainer.train(resume)
-    except (FileExistsError, RunInUseError, OtherRunError, RewardError, BrokenCheckpointError) as error:
+    except (FileExistsError, RunInUseError, OtherRunError, RecordError, RewardError, BrokenCheckpointError) as error:
         raise BadInputError(error) from error
-    except UnpicklingError as error:  # of torch.load, which transformers lets read tensors alone
-        raise BadInputError(
-            "the checkpoint cannot be resumed: a file of its optimiser, schedule or random state is damaged, or a "
-            "pickle of more than tensors, which is not read. Move it away and resume from the one before it."
-        ) from error
     except (OSError, FloatingPointError) as error:
         raise FailedError(error) from error
     except KeyboardInterrupt:
@@ -175,7 +170,10 @@ def _start(directory: str | Path, resume: str | bool) -> ResumePoint:
 
 
 def _show(directory: str | Path) -> None:
-    print_summary(directory)
+    try:
+        print_summary(directory)
+    except RecordError as error:  # of a run that was finished before, and edited
+        raise BadInputError(error) from error
     print(f"report: {write_report(directory).path}")
 
 

@@ -15,13 +15,14 @@ from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.statistics import estimate
 from paretune.comparison.sweep import sweep_of
 from paretune.comparison.tuning import Found, Tried, chosen, expected_best
+from paretune.record.entries import Objective
 
 __all__ = ["arm_entry", "at_equal_cost", "tuning_entry"]
 
 
-def arm_entry(group: Group, objectives: Sequence[Mapping[str, Any]], target: float | None) -> dict[str, Any]:
+def arm_entry(group: Group, objectives: Sequence[Objective], target: float | None) -> dict[str, Any]:
     """What stands in the summary of an arm under an algorithm: figures over seeds, single runs, cost."""
-    outcomes, names = group.outcomes, [objective["name"] for objective in objectives]
+    outcomes, names = group.outcomes, [objective.name for objective in objectives]
     values = list(outcomes.values())
     greedy = [o for o in values if "greedy" in o.final]
     return {
@@ -82,7 +83,7 @@ def _time_to_target(outcomes: Sequence[Outcome], target: float) -> dict[str, Any
     }
 
 
-def _reproduction(outcomes: Sequence[Outcome], objectives: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _reproduction(outcomes: Sequence[Outcome], objectives: Sequence[Objective]) -> dict[str, Any]:
     """The paper's statistics over the runs, beside their spread for a policy that never changes."""
     means = [o.front_mean for o in outcomes if o.front_mean is not None]
     steps = [o.steps_to_front for o in outcomes if o.steps_to_front is not None]
@@ -94,16 +95,16 @@ def _reproduction(outcomes: Sequence[Outcome], objectives: Sequence[Mapping[str,
 
 
 def _null_spread(
-    outcomes: Sequence[Outcome], objectives: Sequence[Mapping[str, Any]]
+    outcomes: Sequence[Outcome], objectives: Sequence[Objective]
 ) -> tuple[dict[str, float | None], float | None]:
     """The standard deviation of both statistics for a policy that never changes: each mean's, and the steps'."""
-    names, archive = [objective["name"] for objective in objectives], archive_of(objectives)
+    names, archive = [objective.name for objective in objectives], archive_of(objectives)
     known = [o for o in outcomes if len(o.grid) > 1 and all(map(isfinite, o.final["sampled"].values()))]
     if not known:
         return dict.fromkeys(names), None
     null = null_spread(
         [mean(o.final["sampled"][name] for o in known) for name in names],
-        [mean(o.errors[name] or 0.0 for o in known) for name in names],
+        [mean(o.errors.get(name, 0.0) for o in known) for name in names],
         known[0].grid,
         archive.maximize,
         archive.bounds or [],
@@ -147,7 +148,7 @@ def at_equal_cost(group: Group, fixed: Group | None, plan: Plan, found: Found) -
     return {"against": fixed.label, "runs": runs, "hypervolume": volume}
 
 
-def tuning_entry(arm: Arm, found: Found, objectives: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def tuning_entry(arm: Arm, found: Found, objectives: Sequence[Objective]) -> dict[str, Any] | None:
     """What the search for the arm's configuration found."""
     if not arm.configurations:
         return None

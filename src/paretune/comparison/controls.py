@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretune.comparison.plan import Arm, PlanError
-from paretune.record.run_directory import read_run, read_steps
+from paretune.record.fields import Fields
+from paretune.record.parsing import RecordError
+from paretune.record.reader import RunReader
 
 __all__ = ["control_arm"]
 
@@ -80,15 +82,19 @@ def _weights_of(directory: Path) -> tuple[list[int], Array]:
     A batch began where the one before had ended; several that went into the same step count with their mean.
     """
     try:
-        header, lines = read_run(directory), read_steps(directory)
-    except (OSError, ValueError) as error:
+        run = RunReader(directory)
+        names, batches = [objective.name for objective in run.header.objectives], run.batches
+        rows = [
+            [Fields(batch.weights, "a batch").need(name, batch.weights.get(name)) for name in names]
+            for batch in batches
+        ]
+    except (OSError, RecordError) as error:
         raise PlanError(f"The weights of {str(directory)!r} cannot be read: {error}") from error
-    if not lines:
+    if not batches:
         raise PlanError(f"The run in {str(directory)!r} has no batch whose weights could be taken.")
-    names = [objective["name"] for objective in header["objectives"]]
-    ended = sorted({line["step"] for line in lines})
+    ended = sorted({batch.step for batch in batches})
     began = dict(zip(ended, [0, *ended], strict=False))
     weights: dict[int, list[list[float]]] = {}
-    for line in lines:
-        weights.setdefault(began[line["step"]], []).append([line["weights"][name] for name in names])
+    for batch, row in zip(batches, rows, strict=True):
+        weights.setdefault(began[batch.step], []).append(row)
     return list(weights), np.array([np.mean(rows, axis=0) for rows in weights.values()])

@@ -8,7 +8,7 @@ from statistics import mean
 from paretune.comparison.members import TUNING, Member, comparison_members, tuning_members
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Arm, Plan
-from paretune.record.run_directory import read_evaluations
+from paretune.record.reader import RunReader
 
 __all__ = ["Group", "best_fixed", "groups_of"]
 
@@ -40,6 +40,7 @@ def groups_of(
     """All arms with a run to show, and a line about each run that has nothing to show, or failed."""
     groups: dict[str, Group] = {}
     remarks: list[tuple[Member, str]] = []
+    measured: set[str] = set()
     for member in [*tuning_members(plan), *comparison_members(plan)]:
         arm = arms[member.arm.name] if member.configuration is None else member.arm
         if arm is None:
@@ -47,6 +48,10 @@ def groups_of(
         outcome = judged(root / member.directory, target=target)
         if isinstance(outcome, str):
             remarks.append((member, outcome))
+            continue
+        measured = measured or set(outcome.final["sampled"])
+        if measured != set(outcome.final["sampled"]):
+            remarks.append((member, "it has other objectives than the runs before it."))
             continue
         if outcome.status == "failed":
             remarks.append((member, "failed; it counts with its last evaluated policies."))
@@ -79,8 +84,8 @@ def _lines(remarks: Sequence[tuple[Member, str]]) -> list[str]:
 
 def _grid_hypervolume(directory: Path) -> float:
     """What a run's front came to on the validation split, as its record has it."""
-    grid = [line for line in read_evaluations(directory) if line["purpose"] == "grid"]
-    return float(grid[-1]["hypervolume"] or 0.0) if grid else 0.0
+    grid = RunReader(directory).grid
+    return grid[-1].archive or 0.0 if grid else 0.0
 
 
 def best_fixed(groups: Sequence[Group], plan: Plan, algorithm: str) -> Group | None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paretune.comparison.plan import Arm, Plan
-from paretune.record.final_evaluations import chosen_policies, is_measured, read_final_evaluations
-from paretune.record.run_directory import read_run, read_steps
+from paretune.record.final_evaluations import chosen_policies, is_measured
+from paretune.record.parsing import RecordError
+from paretune.record.reader import RunReader
 
 __all__ = ["Member", "Standing", "clear", "comparison_members", "is_done", "standing", "tuning_members"]
 
@@ -85,25 +86,22 @@ def tuning_members(plan: Plan) -> list[Member]:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a run is: waiting, running (or left in the middle), finished or failed; batches done; latest line."""
+    """How far a run is: waiting, running (or left in the middle), finished or failed; optimiser steps done, and of."""
 
     status: Status
     step: int = 0
     max_steps: int | None = None
-    latest: Mapping[str, Any] | None = None
 
 
 def standing(directory: Path) -> Standing:
     """How far the run in a folder is; waiting if there is none, or its record cannot be read."""
     try:
-        header = read_run(directory)
-        steps = read_steps(directory)
-    except (OSError, ValueError):
+        run = RunReader(directory)
+        header, batches = run.header, run.batches
+    except (OSError, RecordError):
         return Standing("waiting")
-    latest = steps[-1] if steps else None
-    step = latest["step"] if latest else 0
-    status: Status = header["status"] if header.get("status") in ("finished", "failed") else "running"
-    return Standing(status, step, header.get("max_steps"), latest)
+    ended: dict[str, Status] = {"finished": "finished", "failed": "failed"}
+    return Standing(ended.get(header.status, "running"), batches[-1].step if batches else 0, header.max_steps)
 
 
 def is_done(root: Path, member: Member, prompts: Mapping[str, int]) -> bool:
@@ -123,7 +121,7 @@ def is_done(root: Path, member: Member, prompts: Mapping[str, int]) -> bool:
             is_measured(directory, policies, split, decodings, prompts[split])
             for split, decodings in member.evaluations
         )
-    except (OSError, ValueError):
+    except (OSError, RecordError):
         return False
 
 
@@ -139,7 +137,7 @@ def clear(root: Path, member: Member) -> None:
 
 def _can_be_measured(directory: Path) -> bool:
     try:
-        read_final_evaluations(directory)
+        _ = RunReader(directory).measured_again
         return standing(directory).status == "finished" and bool(chosen_policies(directory))
-    except (OSError, ValueError):
+    except (OSError, RecordError):
         return False

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
-from typing import Any
 
 from paretune.comparison.null_spread import front_statistics
 from paretune.pareto import ParetoArchive, worst_corner
-from paretune.record.final_evaluations import read_final_evaluations
-from paretune.record.run_directory import read_evaluations, read_front, read_run, read_steps
+from paretune.record.entries import Batch, Estimator, Evaluation, Header, Objective
+from paretune.record.fields import Fields
+from paretune.record.parsing import RecordError
+from paretune.record.reader import RunReader
 
 __all__ = ["Cost", "Outcome", "Reached", "archive_of", "cost_of", "judged", "outcome_of"]
 
@@ -69,34 +71,36 @@ class Outcome:
     grid: Sequence[int]
 
 
-def archive_of(objectives: Sequence[Mapping[str, Any]]) -> ParetoArchive:
+def archive_of(objectives: Sequence[Objective]) -> ParetoArchive:
     """An empty archive over a run's objectives, measured from the worst corner of their bounds.
 
     Raises:
-        ValueError: if an objective has no bounds, so that nothing can be compared by volume.
+        ValueError: if there is none, or one without bounds, so that nothing can be compared by volume.
     """
-    unbounded = [objective["name"] for objective in objectives if objective["bounds"] is None]
+    if not objectives:
+        raise ValueError("no objectives are named.")
+    unbounded = [objective.name for objective in objectives if objective.bounds is None]
     if unbounded:
         raise ValueError(f"{', '.join(unbounded)} has no bounds: a comparison needs those of every objective.")
-    maximize, bounds = [o["maximize"] for o in objectives], [tuple(o["bounds"]) for o in objectives]
+    maximize, bounds = [o.maximize for o in objectives], [o.bounds for o in objectives if o.bounds is not None]
     return ParetoArchive(maximize, worst_corner(maximize, bounds), bounds)
 
 
-def volume(objectives: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, float]]) -> float:
-    """The hypervolume of some policies' metrics."""
+def volume(objectives: Sequence[Objective], points: Sequence[Mapping[str, float]]) -> float:
+    """The hypervolume of some policies' metrics; one that lacks a metric dominates nothing."""
     archive = archive_of(objectives)
     for point in points:
-        archive.add([point[objective["name"]] for objective in objectives])
+        archive.add([point.get(objective.name, nan) for objective in objectives])
     return archive.hypervolume
 
 
 def judged(directory: Path, *, split: str = "test", target: float | None = None) -> Outcome | str:
     """What the run in a folder came to, see :func:`outcome_of`; or why that cannot be told, in a few words."""
     try:
-        outcome, status = outcome_of(directory, split=split, target=target), read_run(directory)["status"]
+        outcome, status = outcome_of(directory, split=split, target=target), RunReader(directory).header.status
     except FileNotFoundError:
         return "not run."
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         return f"its files cannot be read: {error}"
     if outcome is not None:
         return outcome
@@ -127,58 +131,51 @@ def outcome_of(directory: str | Path, *, split: str = "test", target: float | No
         FileNotFoundError: if the directory holds no run.
         ValueError: if its files are broken, or an objective has no bounds.
     """
-    header, steps = read_run(directory), read_steps(directory)
-    objectives, names = header["objectives"], [objective["name"] for objective in header["objectives"]]
-    evaluations = read_evaluations(directory)
-    grid = [line for line in evaluations if line["purpose"] == "grid"]
-    measured = _measured(directory, split)
-    if header["status"] == "failed" and grid:
+    run = RunReader(directory)
+    header, objectives, grid = run.header, run.header.objectives, run.grid
+    measured = _measured(run.measured_again, split)
+    if header.status == "failed" and grid:
         measured.setdefault("sampled", grid[-1:])
-    if header["status"] not in ("finished", "failed") or "sampled" not in measured:
+    if header.status not in ("finished", "failed") or "sampled" not in measured:
         return None
     hypervolume, final, final_hypervolume = {}, {}, {}
-    for decoding, lines in measured.items():
-        last = max(lines, key=lambda line: line["step"])["metrics"]
-        hypervolume[decoding] = volume(objectives, [line["metrics"] for line in lines])
-        final[decoding] = {name: float("nan") if last[name] is None else last[name] for name in names}
+    for decoding, policies in measured.items():
+        last = max(policies, key=lambda policy: policy.step).metrics
+        hypervolume[decoding] = volume(objectives, [policy.metrics for policy in policies])
+        final[decoding] = {objective.name: last.get(objective.name, nan) for objective in objectives}
         final_hypervolume[decoding] = volume(objectives, [last])
-    front_mean, steps_to_front = _front(directory, names)
+    front_mean, steps_to_front = _front(run)
     return Outcome(
-        status=header["status"],
+        status=header.status,
         hypervolume=hypervolume,
         final=final,
         final_hypervolume=final_hypervolume,
-        cost=cost_of(header, steps, evaluations),
-        reached=None if target is None else reached(grid, steps, objectives, target),
+        cost=cost_of(header, run.batches, run.evaluations),
+        reached=None if target is None else reached(grid, run.batches, objectives, target),
         front_mean=front_mean,
         steps_to_front=steps_to_front,
-        errors=grid[-1]["standard_error"] if grid else {},
-        grid=[line["step"] for line in grid],
+        errors=grid[-1].errors if grid else {},
+        grid=[evaluation.step for evaluation in grid],
     )
 
 
 def reached(
-    grid: Sequence[Mapping[str, Any]],
-    steps: Sequence[Mapping[str, Any]],
-    objectives: Sequence[Mapping[str, Any]],
-    target: float,
+    grid: Sequence[Evaluation], batches: Sequence[Batch], objectives: Sequence[Objective], target: float
 ) -> Reached | None:
     """When a single policy's hypervolume first was at the target, and again at the evaluation after it.
 
     One evaluation may be above it by luck; of the last there is no next. The archive's hypervolume would not do: it
     grows from noise alone.
     """
-    there = [volume(objectives, [line["metrics"]]) >= target for line in grid]
-    for i, line in enumerate(grid):
+    there = [volume(objectives, [evaluation.metrics]) >= target for evaluation in grid]
+    for i, evaluation in enumerate(grid):
         if there[i] and all(there[i + 1 : i + 2]):
-            seconds = sum(batch["seconds"]["total"] for batch in steps if batch["step"] <= line["step"])
-            return Reached(line["step"], line.get("tokens"), seconds)
+            seconds = sum(_seconds(batch) for batch in batches if batch.step <= evaluation.step)
+            return Reached(evaluation.step, evaluation.tokens, seconds)
     return None
 
 
-def cost_of(
-    header: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]] = ()
-) -> Cost:
+def cost_of(header: Header, batches: Sequence[Batch], evaluations: Sequence[Evaluation] = ()) -> Cost:
     """What a run's batches took, and the tokens of its evaluations.
 
     Passes are counted over a generation batch. The update: one forward and one backward, `num_iterations` times; before
@@ -186,53 +183,59 @@ def cost_of(
     several updates. Influence, K objectives: directional, a forward and a backward and one (one-sided) or two forward;
     realised, one forward; exact, one forward and K backward.
     """
-    settings, count = header.get("settings", {}), len(header["objectives"])
-    updates, accumulated = settings.get("num_iterations", 1), settings.get("gradient_accumulation_steps", 1)
-    several = accumulated % (settings.get("steps_per_generation", accumulated) * updates) != 0
-    before = bool(settings.get("beta")) + several
+    settings = Fields(header.settings, "the settings in run.json")
+    updates, accumulated = (
+        max(settings.count(name) or 1, 1) for name in ("num_iterations", "gradient_accumulation_steps")
+    )
+    several = accumulated % (max(settings.count("steps_per_generation") or accumulated, 1) * updates) != 0
+    before = bool(settings.number("beta")) + several
     forward = backward = 0.0
-    for line in steps:
-        extra_forward, extra_backward = _passes(line.get("estimator"), count)
+    for batch in batches:
+        extra_forward, extra_backward = _passes(batch.estimator, len(header.objectives))
         forward += before + updates + extra_forward
         backward += updates + extra_backward
+    counts = [*(batch.tokens for batch in batches[-1:]), *(evaluation.tokens for evaluation in evaluations)]
     return Cost(
-        tokens=max((line.get("tokens") or 0 for line in [*steps[-1:], *evaluations]), default=0),
+        tokens=max((count or 0 for count in counts), default=0),
         forward=forward,
         backward=backward,
-        seconds=sum(line["seconds"]["total"] for line in steps),
+        seconds=sum(map(_seconds, batches)),
     )
 
 
-def _passes(estimator: Mapping[str, Any] | None, objectives: int) -> tuple[float, float]:
+def _seconds(batch: Batch) -> float:
+    if batch.seconds is None:
+        raise RecordError(f"the batch of step {batch.step} lacks its seconds")
+    return batch.seconds
+
+
+def _passes(estimator: Estimator | None, objectives: int) -> tuple[float, float]:
     """Forward and backward passes that an estimate of influence takes; NaN for one that is not known."""
     if estimator is None:
         return 0, 0
-    known = {
-        "directional": (3 if estimator["difference"] == "symmetric" else 2, 1),
+    known: dict[str, tuple[float, float]] = {
+        "directional": (3 if estimator.difference == "symmetric" else 2, 1),
         "realised": (1, 0),
         "exact": (1, objectives),
     }
-    return known.get(estimator["method"], (float("nan"), float("nan")))
+    return known.get(estimator.method or "", (nan, nan))
 
 
-def _measured(directory: str | Path, split: str) -> dict[str, list[dict[str, Any]]]:
+def _measured(again: Sequence[Evaluation], split: str) -> dict[str, list[Evaluation]]:
     """By decoding, the chosen policies as they were measured on the most prompts, the last policy among them."""
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for line in read_final_evaluations(directory):
-        if line["split"] == split:
-            groups.setdefault((line["decoding"], line["prompts"]), []).append(line)
-    whole = {key: lines for key, lines in sorted(groups.items()) if any(line["final"] for line in lines)}
-    return {decoding: lines for (decoding, _), lines in whole.items()}
+    groups: dict[tuple[str, int], list[Evaluation]] = {}
+    for policy in again:
+        if policy.split == split:
+            groups.setdefault((policy.decoding, policy.prompts or 0), []).append(policy)
+    whole = {key: policies for key, policies in sorted(groups.items()) if any(policy.final for policy in policies)}
+    return {decoding: policies for (decoding, _), policies in whole.items()}
 
 
-def _front(directory: str | Path, names: Sequence[str]) -> tuple[dict[str, float] | None, float | None]:
+def _front(run: RunReader) -> tuple[dict[str, float] | None, float | None]:
     """The paper's statistics of the validation front; None without a front."""
-    try:
-        points = read_front(directory)["points"]
-    except FileNotFoundError:
+    if not run.front:
         return None, None
-    if not points:
-        return None, None
-    metrics = [[point["metrics"][name] for name in names] for point in points]
-    means, steps = front_statistics(metrics, [point["step"] for point in points])
+    names = [objective.name for objective in run.header.objectives]
+    metrics = [[point.metrics[name] for name in names] for point in run.front]
+    means, steps = front_statistics(metrics, [point.step for point in run.front])
     return dict(zip(names, means, strict=True)), steps

@@ -1,13 +1,15 @@
 """What a comparison compares: fixed and written down before anything runs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from paretune.record.fields import Fields
 from paretune.record.json_files import read_json, write_json
 from paretune.record.json_lines import plain
+from paretune.record.parsing import RecordError
 
 __all__ = ["ARMS", "CONTROLS", "PLAN", "Arm", "Plan", "PlanError", "arm_of", "check_folder", "read_plan", "write_plan"]
 
@@ -249,17 +251,38 @@ def read_plan(directory: str | Path) -> Plan:
         PlanError: if it is broken or of another schema.
     """
     path = Path(directory) / PLAN
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{str(directory)!r} is not the directory of a comparison: it has no {PLAN}.")
     try:
-        content = read_json(path)
-        if content.pop("schema") != SCHEMA:
+        read = Fields(read_json(path), repr(str(path)))
+        if read.need("schema", read.count("schema")) != SCHEMA:
             raise PlanError(f"{str(path)!r} is of another schema: this version reads {SCHEMA}.")
-        return Plan(**{**content, "arms": [Arm(**arm) for arm in content["arms"]]})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        if isinstance(error, PlanError):
-            raise
-        raise PlanError(f"{str(path)!r} is no plan of a comparison ({error}).") from error
+        plan = {"task": read.need("task", read.text("task")), **_checked(read, _PLAN)}
+        arms = [{"name": arm.need("name", arm.text("name")), **_checked(arm, _ARM)} for arm in read.each("arms")]
+        read.need("arms", arms or None)
+        for configuration in (one for arm in read.each("arms") for one in arm.each("configurations")):
+            _checked(configuration, {name: _ARM[name] for name in CHOICES})
+    except RecordError as error:
+        raise PlanError(f"{str(error).rstrip('.')}: it is no plan of a comparison.") from error
+    return Plan(**{**plan, "arms": [Arm(**arm) for arm in arms]})
+
+
+_PLAN: Mapping[str, Callable[[Fields, str], Any]] = {
+    "task": Fields.text, "arms": Fields.sequence, "algorithms": Fields.texts,
+    "seeds": Fields.counts, "tuning_seeds": Fields.counts, "settings": Fields.mapping, "test_samples": Fields.count,
+    "threads": Fields.count, "primary": Fields.text, "target": Fields.number, "exploratory_seeds": Fields.count,
+}  # fmt: skip
+_ARM: Mapping[str, Callable[[Fields, str], Any]] = {
+    "name": Fields.text, "rule": Fields.text, "weights": Fields.text, "preset": Fields.text,
+    "rule_settings": Fields.mapping, "configurations": Fields.sequence, "control": Fields.text, "of": Fields.text,
+    "seeds": Fields.count, "algorithms": Fields.texts,
+}  # fmt: skip
+
+
+def _checked(read: Fields, kinds: Mapping[str, Callable[[Fields, str], Any]]) -> dict[str, Any]:
+    """The fields that are there, each of its kind; others are refused."""
+    read.know(["schema", *kinds])
+    return {key: take(read, key) for key, take in kinds.items() if read.content.get(key) is not None}
 
 
 def _widened(old: Plan, new: Plan, path: Path) -> Plan:

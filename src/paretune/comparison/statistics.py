@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
+from paretune.record.summary_entries import Estimate
+
 Array = NDArray[np.float64]
 
 _FEWEST = 3
@@ -31,30 +33,6 @@ _ROUNDING = 1e-12
 
 _EXACT = 30
 """Seeds up to which all sign assignments are counted: 2^15 sums for each half of them, a few milliseconds."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds.
-
-    Attributes:
-        mean: The mean; None of no values.
-        low, high: Its confidence interval, or None.
-        sd: The standard deviation over seeds (divisor n − 1); None below two values.
-        n: The number of values.
-        reason: Why there is no interval; None where there is one.
-    """
-
-    mean: float | None
-    low: float | None
-    high: float | None
-    sd: float | None
-    n: int
-    reason: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -78,7 +56,7 @@ class Probability:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class PairedDifference:
     """One rule against another over the same seeds.
 
     Attributes:
@@ -148,7 +126,7 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
     return Estimate(mean, mean - margin, mean + margin, sd, n, None)
 
 
-def paired(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Contrast:
+def paired(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> PairedDifference:
     """The difference a − b over the same seeds, with d_i = a_i − b_i.
 
     The interval and `p_t` are those of the paired t-test on d. `p_sign_flip` is the randomisation test of Fisher (The
@@ -186,14 +164,14 @@ def paired(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Contr
     improvement = probability_of_improvement(a, b, level)
     difference = estimate(d.tolist(), level)
     if n < _FEWEST:
-        return Contrast(difference.mean, None, None, None, None, improvement, n, difference.reason)
+        return PairedDifference(difference.mean, None, None, None, None, improvement, n, difference.reason)
     p_sign_flip = _sign_flip(d, slack=_ROUNDING * float(np.abs(both).sum()))
     if _all_equal(d, scale=both):
         reason = f"{n} equal differences: no spread to make an interval of"
-        return Contrast(difference.mean, None, None, None, p_sign_flip, improvement, n, reason)
+        return PairedDifference(difference.mean, None, None, None, p_sign_flip, improvement, n, reason)
     t = float(d.mean()) / (float(d.std(ddof=1)) / n**0.5)
     p_t = 2.0 * float(stdtr(n - 1, -abs(t)))
-    return Contrast(difference.mean, difference.low, difference.high, p_t, p_sign_flip, improvement, n, None)
+    return PairedDifference(difference.mean, difference.low, difference.high, p_t, p_sign_flip, improvement, n, None)
 
 
 def probability_of_improvement(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Probability:

@@ -13,7 +13,7 @@ from paretune.comparison.contrasts import contrasts_of, versus_best_fixed
 from paretune.comparison.groups import best_fixed, groups_of
 from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.tuning import Found, Tried, chosen, tried
-from paretune.record.run_directory import read_run
+from paretune.record.reader import RunReader
 
 __all__ = ["SCHEMA", "configured_arms", "summarise", "target_of"]
 
@@ -76,8 +76,8 @@ def summarise(root: str | Path, plan: Plan, jobs: int | None = None) -> dict[str
     groups, incomplete = groups_of(Path(root), plan, _configured(plan, found), target)
     if not groups:
         return {"schema": SCHEMA, "task": plan.task, "rules": {}, "incomplete": incomplete}
-    header = read_run(Path(root) / next(iter(groups[0].directories.values())))
-    objectives = header["objectives"]
+    header = RunReader(Path(root) / next(iter(groups[0].directories.values()))).header
+    objectives = header.objectives
     best = {algorithm: best_fixed(groups, plan, algorithm) for algorithm in plan.algorithms}
     primary, others = contrasts_of(groups, plan, best)
     contrasts = [primary, *others] if primary else others
@@ -93,18 +93,18 @@ def summarise(root: str | Path, plan: Plan, jobs: int | None = None) -> dict[str
     return {
         "schema": SCHEMA,
         "task": plan.task,
-        "model": header["model"],
-        "max_steps": header["max_steps"],
-        "versions": header["versions"],
+        "model": header.content.get("model"),
+        "max_steps": header.content.get("max_steps"),
+        "versions": header.content.get("versions"),
         "algorithms": list(plan.algorithms),
         "seeds": list(plan.seeds),
-        "objectives": objectives,
+        "objectives": header.content["objectives"],
         "protocol": {
             "split": "test",
             "samples": plan.test_samples,
-            "temperature": header["evaluation"]["temperature"],
-            "grid": header["evaluation"]["every"],
-            "threads": header["threads"],
+            "temperature": header.evaluation.get("temperature"),
+            "grid": header.evaluation.get("every"),
+            "threads": header.content.get("threads"),
             "jobs": jobs,
             "tuning_seeds": list(plan.tuning_seeds),
             "configurations": plan.configurations or None,

@@ -4,9 +4,9 @@ A task on which every weighting ends in the same place, or in one of two, cannot
 fit to judge if several last policies, none better than another in everything, lie further apart than their noise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
-from math import sqrt
+from math import nan, sqrt
 from statistics import mean
 from typing import Any
 
@@ -16,6 +16,7 @@ from paretune.comparison.outcome import archive_of
 from paretune.comparison.statistics import estimate
 from paretune.comparison.tuning import Tried
 from paretune.pareto import dominates
+from paretune.record.entries import Objective
 
 __all__ = ["standing_apart", "sweep_of"]
 
@@ -23,7 +24,7 @@ APART = 2.0
 """Standard errors of a difference."""
 
 
-def sweep_of(found: Sequence[Tried], objectives: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def sweep_of(found: Sequence[Tried], objectives: Sequence[Objective]) -> dict[str, Any]:
     """What the last policies of an arm's configurations came to together.
 
     Returns:
@@ -31,19 +32,19 @@ def sweep_of(found: Sequence[Tried], objectives: Sequence[Mapping[str, Any]]) ->
         ``apart``: which configurations (by their place in `found`) are non-dominated and more than two standard errors
         apart from each other in some objective: the largest such set.
     """
-    names = [objective["name"] for objective in objectives]
+    names = [objective.name for objective in objectives]
     seeds = sorted(set.intersection(*(set(one.runs) for one in found))) if found else []
     volumes = []
     for seed in seeds:
         archive = archive_of(objectives)
         for one in found:
-            archive.add([one.runs[seed].final["sampled"][name] for name in names])
+            archive.add([one.runs[seed].final["sampled"].get(name, nan) for name in names])
         volumes.append(archive.hypervolume)
-    points = [[mean(o.final["sampled"][name] for o in one.runs.values()) for name in names] for one in found]
+    points = [[mean(o.final["sampled"].get(name, nan) for o in one.runs.values()) for name in names] for one in found]
     errors = [[_error(one, name) for name in names] for one in found]
     return {
         "hypervolume": estimate(volumes).to_dict(),
-        "apart": standing_apart(points, errors, [objective["maximize"] for objective in objectives]),
+        "apart": standing_apart(points, errors, [objective.maximize for objective in objectives]),
     }
 
 
@@ -51,7 +52,7 @@ def _error(one: Tried, name: str) -> float:
     """The standard error of a configuration's mean: that of its evaluations, or over seeds where it is larger."""
     runs = list(one.runs.values())
     measured = sqrt(sum((run.errors.get(name) or 0.0) ** 2 for run in runs)) / len(runs)
-    seen = float(np.std([run.final["sampled"][name] for run in runs], ddof=1)) if len(runs) > 1 else 0.0
+    seen = float(np.std([run.final["sampled"].get(name, nan) for run in runs], ddof=1)) if len(runs) > 1 else 0.0
     return max(measured, seen / sqrt(len(runs)))
 
 

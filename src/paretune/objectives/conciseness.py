@@ -36,8 +36,15 @@ class Conciseness:
         return {"total": self.total, "count": self.count}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the state that :meth:`state_dict` gave."""
-        self.total, self.count = float(state["total"]), int(state["count"])
+        """Take up the state that :meth:`state_dict` gave.
+
+        Raises:
+            ValueError: if it is no sum and number of lengths.
+        """
+        total, count = float(state["total"]), int(state["count"])
+        if not (0 <= total < float("inf") and count >= 0):
+            raise ValueError(f"a sum of {total} over {count} lengths cannot be")
+        self.total, self.count = total, count
 
     def __repr__(self) -> str:
         return "Conciseness()"

@@ -171,13 +171,17 @@ class ParetoArchive:
         Raises:
             ValueError: if the state is no valid archive.
         """
+        if not all(isinstance(up, bool) for up in state["maximize"]):
+            raise ValueError(f"The state's `maximize` must hold bools, got {state['maximize']!r:.60}.")
         loaded = ParetoArchive(state["maximize"], state["reference"], state["bounds"])
         points = np.asarray(state["points"], dtype=np.float64).reshape(-1, loaded.dimension)
         if len(points) != len(state["steps"]):
             raise ValueError(f"The state has {len(points)} points and {len(state['steps'])} steps.")
-        if not np.isfinite(points).all():
-            raise ValueError("The state has points that are not finite: an archive holds none.")
+        if not all(step is None or isinstance(step, int) for step in state["steps"]):
+            raise ValueError(f"The state's `steps` must be whole numbers, got {state['steps']!r:.60}.")
         estimate = 0.0 if loaded.exact else float(state["estimate"])
+        if not (np.isfinite(points).all() and math.isfinite(estimate)):
+            raise ValueError("The state has points that are not finite: an archive holds none.")
         self.__dict__.update(loaded.__dict__, _points=points, _steps=list(state["steps"]), _estimate=estimate)
 
     def __len__(self) -> int:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from paretune.record.checkpoints import checkpoints
-from paretune.record.json_lines import append_line, cut_torn_line, read_lines
-from paretune.record.run_directory import read_front, read_run
+from paretune.record.json_lines import append_line, cut_torn_line
+from paretune.record.reader import RunReader
+from paretune.record.run_directory import FINAL
 
 __all__ = [
     "ChosenPolicy",
@@ -20,10 +21,7 @@ __all__ = [
     "chosen_policies",
     "is_measured",
     "missing",
-    "read_final_evaluations",
 ]
-
-FILE = "final_evaluations.jsonl"
 
 
 @dataclass(frozen=True)
@@ -48,29 +46,16 @@ def chosen_policies(directory: str | Path) -> list[ChosenPolicy]:
 
     Raises:
         FileNotFoundError: if the directory holds no run.
-        ValueError: if its files are broken.
+        RecordError: if its files are broken.
     """
-    read_run(directory)
-    found = checkpoints(directory)
-    try:
-        front = {point["step"] for point in read_front(directory)["points"]}
-    except FileNotFoundError:  # no bounds, so no front
-        front = set()
+    points = RunReader(directory).front or []  # without bounds there is no front
+    found, front = checkpoints(directory), {point.step for point in points}
     last = max(found, default=None)
     return [
         ChosenPolicy(step, path, front=step in front, final=step == last)
         for step, path in found.items()
         if step in front or step == last
     ]
-
-
-def read_final_evaluations(directory: str | Path) -> list[dict[str, Any]]:
-    """Read what was measured after training, in order; nothing if nothing was.
-
-    Raises:
-        ValueError: if a line other than a torn last one is broken; the message names the file and the line.
-    """
-    return read_lines(Path(directory) / FILE)
 
 
 def append_final_evaluation(directory: str | Path, line: Mapping[str, Any]) -> None:
@@ -81,7 +66,7 @@ def append_final_evaluation(directory: str | Path, line: Mapping[str, Any]) -> N
         line: step, front, final, split, decoding (sampled or greedy), temperature, seed, prompts, samples, metrics,
             standard_error.
     """
-    append_line(Path(directory) / FILE, line)
+    append_line(Path(directory) / FINAL, line)
 
 
 def missing(
@@ -91,9 +76,10 @@ def missing(
 
     A line that an interrupted measurement left torn is cut off, so that lines can be appended.
     """
-    cut_torn_line(Path(directory) / FILE)
-    lines = read_final_evaluations(directory)
-    known = {(line["step"], line["decoding"]) for line in lines if (line["split"], line["prompts"]) == (split, prompts)}
+    lines = RunReader(directory).measured_again  # whatever is damaged is said before anything is cut
+    if cut_torn_line(Path(directory) / FINAL):
+        lines = RunReader(directory).measured_again
+    known = {(line.step, line.decoding) for line in lines if (line.split, line.prompts) == (split, prompts)}
     wanted = [(policy, [d for d in decodings if (policy.step, d) not in known]) for policy in policies]
     return [(policy, lacking) for policy, lacking in wanted if lacking]
 
@@ -104,8 +90,6 @@ def is_measured(
     """Whether the policies that are there, and in any case the last, were measured on so many prompts of a split."""
     if missing(directory, policies, split, decodings, prompts):
         return False
-    lines = read_final_evaluations(directory)
-    last = {
-        line["decoding"] for line in lines if (line["split"], line["prompts"]) == (split, prompts) and line["final"]
-    }
+    lines = RunReader(directory).measured_again
+    last = {line.decoding for line in lines if (line.split, line.prompts) == (split, prompts) and line.final}
     return last >= set(decodings)

@@ -9,6 +9,7 @@ from typing import Any
 
 from paretune.record.disk import write_error
 from paretune.record.json_lines import plain
+from paretune.record.parsing import RecordError, parse, read_bytes
 
 __all__ = ["read_json", "write_json", "write_whole"]
 
@@ -48,12 +49,15 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ValueError: If the file holds something else; the message names it.
+        OSError: If there is no such file, or it cannot be read.
+        RecordError: If the file holds something else; the message names it.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse(read_bytes(path))
+    except RecordError:
+        raise
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} is no JSON ({error}).") from error
+        raise RecordError(f"{str(path)!r} is no JSON ({error}).") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{str(path)!r} should hold a JSON object, found {type(content).__name__}.")
+        raise RecordError(f"{str(path)!r} should hold a JSON object, found {type(content).__name__}.")
     return content

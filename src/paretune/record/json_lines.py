@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from paretune.record.disk import write_error
+from paretune.record.parsing import RecordError, parse, read_bytes
 
-__all__ = ["append_line", "cut_torn_line", "plain", "read_lines", "to_line"]
+__all__ = ["Line", "append_line", "cut_torn_line", "numbered_lines", "plain", "read_lines", "to_line"]
 
 
 def append_line(path: str | Path, line: Mapping[str, Any]) -> None:
@@ -40,37 +41,67 @@ def read_lines(path: str | Path) -> list[dict[str, Any]]:
     """The objects in order, without a torn last line; none if there is no file.
 
     Raises:
-        ValueError: If another line is no JSON object; the message names the file and the line.
+        OSError: If it cannot be read.
+        RecordError: If another line is no JSON object; the message names the file and the line.
+    """
+    return [line.content for line in numbered_lines(path)]
+
+
+class Line(NamedTuple):
+    """A line of a file: its number, from 1, how it stands there, and the object that it holds."""
+
+    number: int
+    text: bytes
+    content: dict[str, Any]
+
+
+def numbered_lines(path: str | Path, refuse: Callable[[int, str], None] | None = None) -> Iterator[Line]:
+    """The lines of a file that hold an object, in order; none if there is no file.
+
+    Args:
+        path: the file.
+        refuse: is told the number of each line that is left out, and what it is ("torn" of one that was cut off while
+            it was written). By default a torn last line is left out, and any other is an error.
+
+    Raises:
+        OSError: If it cannot be read.
+        RecordError: If it is no regular file; without `refuse` also if a line is no JSON object.
     """
     path = Path(path)
-    if not path.exists():
-        return []
-    pieces = path.read_bytes().split(b"\n")
-    if pieces[-1] == b"":
-        pieces.pop()
-        torn = None
-    else:
-        torn = len(pieces)
-    lines = []
-    for number, text in enumerate(pieces, start=1):
+    try:
+        pieces = read_bytes(path).split(b"\n")
+    except FileNotFoundError:
+        return
+    last = len(pieces) if pieces[-1] else None  # a whole file ends in a line break
+    for number, text in enumerate(pieces[:-1] if last is None else pieces, start=1):
+        if refuse is not None and not text.strip():
+            continue
         try:
-            line = json.loads(text)
+            content = parse(text)
         except ValueError as error:
-            if number == torn:  # cut off while it was written
-                break
-            raise ValueError(f"Line {number} of {str(path)!r} is no JSON ({error}).") from error
-        if not isinstance(line, dict):
-            raise ValueError(f"Line {number} of {str(path)!r} is {type(line).__name__}, not a JSON object.")
-        lines.append(line)
-    return lines
+            complaint = "torn" if number == last else f"is no JSON ({error})"
+        else:
+            if isinstance(content, dict):
+                yield Line(number, text, content)
+                continue
+            complaint = f"is {type(content).__name__}, not a JSON object"
+        if refuse is not None:
+            refuse(number, complaint)
+        elif complaint != "torn":
+            raise RecordError(f"Line {number} of {str(path)!r} {complaint}.")
 
 
-def cut_torn_line(path: str | Path) -> None:
-    """Cut off a last line without its line break, so that lines can be appended; nothing if there is no file."""
+def cut_torn_line(path: str | Path) -> bool:
+    """Cut off a last line without its line break, so that lines can be appended; whether there was one."""
     path = Path(path)
-    if path.exists():
-        content = path.read_bytes()
-        os.truncate(path, content.rfind(b"\n") + 1)
+    try:
+        content = read_bytes(path)
+    except FileNotFoundError:
+        return False
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+    return whole < len(content)
 
 
 def to_line(line: Mapping[str, Any]) -> str:

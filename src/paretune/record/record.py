@@ -10,7 +10,7 @@ from typing import Any, Literal
 from paretune.record.directory_lock import DirectoryLock
 from paretune.record.disk import sync, write_error
 from paretune.record.json_files import write_json, write_whole
-from paretune.record.json_lines import append_line, plain, to_line
+from paretune.record.json_lines import append_line, plain
 from paretune.record.resumption import check_same, kept_lines
 from paretune.record.run_directory import (
     COMPLETIONS,
@@ -112,7 +112,7 @@ class RunRecord:
             (self.directory / FRONT).unlink(missing_ok=True)
             for file, own in kept.items():
                 if (self.directory / file).exists():
-                    write_whole(self.directory / file, "".join(to_line(line) for line in own))
+                    write_whole(self.directory / file, b"".join(line + b"\n" for line in own).decode())
             self._counts = {file: len(kept[file]) for file in GROWING}
             self._write_run({**header, "started": before.get("started")}, status="running", ended=None)
         except BaseException:

@@ -2,52 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from paretune.record.checkpoints import checkpoints
-from paretune.record.json_lines import read_lines
-from paretune.record.run_directory import FINAL, GROWING, read_run, step_of
+from paretune.record.entries import Batch, Completion, Evaluation
+from paretune.record.fields import Fields
+from paretune.record.json_lines import numbered_lines
+from paretune.record.parsing import RecordError
+from paretune.record.run_directory import COMPLETIONS, EVALUATIONS, FINAL, STEPS, read_run
 
 
 class OtherRunError(ValueError):
     """What would be resumed is another run than the one in the directory."""
 
 
-def check_resumable(directory: str | Path, step: int, lines: Mapping[str, int] | None = None) -> None:
+_ENTRIES: dict[str, Callable[[Fields], Batch | Evaluation | Completion]] = {
+    STEPS: Batch.of,
+    EVALUATIONS: Evaluation.of,
+    COMPLETIONS: Completion.of,
+    FINAL: Evaluation.of,
+}
+
+
+def check_resumable(
+    directory: str | Path, step: int, lines: Mapping[str, int] | None = None, header: Mapping[str, Any] | None = None
+) -> None:
     """Find out whether :meth:`RunRecord.resume` would take up a run; nothing is changed.
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If the record does not go with the checkpoint of ``step``.
+        OtherRunError: If the run there is another one than `header` describes.
+        RecordError: If the record does not go with the checkpoint of ``step``.
     """
-    read_run(directory)
+    before = read_run(directory)
+    if header is not None:
+        check_same(Path(directory), before, header)
     kept_lines(Path(directory), step, lines)
 
 
-def kept_lines(directory: Path, step: int, lines: Mapping[str, int] | None) -> dict[str, list[dict[str, Any]]]:
-    """The lines of each file that stay when a run goes on from the checkpoint of `step`.
+def kept_lines(directory: Path, step: int, lines: Mapping[str, int] | None) -> dict[str, list[bytes]]:
+    """The lines of each file that stay when a run goes on from the checkpoint of `step`, as they stand there.
 
     Raises:
-        ValueError: If lines are missing or broken, or the directory holds later checkpoints.
+        RecordError: If lines are missing or broken, or the directory holds later checkpoints.
     """
     later = [path.name for own, path in checkpoints(directory).items() if own > step]
     if later:
-        raise ValueError(
+        raise RecordError(
             f"{str(directory)!r} holds later checkpoints than that of step {step} ({', '.join(later)}): resume from "
             "the newest, or move the later ones away first."
         )
-    kept = {}
-    for file in (*GROWING, FINAL):
+    kept: dict[str, list[bytes]] = {}
+    for file, of in _ENTRIES.items():
         path = directory / file
-        lines_there = enumerate(read_lines(path), start=1)
-        kept[file] = [line for number, line in lines_there if _is_before(line, step, f"Line {number} of {str(path)!r}")]
+        read = (
+            (line, of(Fields(line.content, f"Line {line.number} of {str(path)!r}"))) for line in numbered_lines(path)
+        )
+        kept[file] = [line.text for line, entry in read if _is_before(entry, step)]
         if lines is None or file == FINAL:
             continue
         due = lines.get(file, 0)
         if len(kept[file]) < due:
-            raise ValueError(
+            raise RecordError(
                 f"{str(path)!r} has {len(kept[file])} lines up to step {step}, but there were {due} when that "
                 "checkpoint was written: put them back, or move that checkpoint away and resume from one before it."
             )
@@ -75,13 +93,13 @@ def check_same(directory: Path, before: Mapping[str, Any], now: Mapping[str, Any
             )
 
 
-def _is_before(line: Mapping[str, Any], step: int, where: str) -> bool:
+def _is_before(entry: Batch | Evaluation | Completion, step: int) -> bool:
     """Whether a line was written before the checkpoint of `step`.
 
     The grid evaluates after a step, before it is saved; a rule asks for its evaluation when the next batch begins.
     """
-    own = step_of(line, where)
-    return own < step if line.get("purpose") == "rule" else own <= step
+    by_rule = isinstance(entry, Evaluation) and entry.purpose == "rule"
+    return entry.step < step if by_rule else entry.step <= step
 
 
 def _identity(value: Any) -> Any:

@@ -24,6 +24,7 @@ from paretune.record.checkpoints import checkpoint_folders
 from paretune.record.disk import write_error
 from paretune.record.json_files import read_json
 from paretune.record.json_lines import read_lines
+from paretune.record.parsing import RecordError
 
 SCHEMA = 1
 
@@ -71,14 +72,14 @@ def read_run(directory: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If ``run.json`` is broken or of another schema.
+        RecordError: If ``run.json`` is broken or of another schema.
     """
     path = Path(directory) / RUN
     if not path.is_file():
         raise FileNotFoundError(f"{str(directory)!r} is not the directory of a run: it has no {RUN}.")
     run = read_json(path)
     if run.get("schema") != SCHEMA:
-        raise ValueError(f"{str(path)!r} has the schema {run.get('schema')!r}: this version reads {SCHEMA}.")
+        raise RecordError(f"{str(path)!r} has the schema {run.get('schema')!r:.40}: this version reads {SCHEMA}.")
     return run
 
 
@@ -87,7 +88,7 @@ def read_steps(directory: str | Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / STEPS)
@@ -98,7 +99,7 @@ def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / EVALUATIONS)
@@ -109,7 +110,7 @@ def read_completions(directory: str | Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If the directory holds no run.
-        ValueError: If a line other than a torn last one is broken; the message names the file and the line.
+        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / COMPLETIONS)
@@ -120,7 +121,7 @@ def read_front(directory: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the directory holds no run, or its front has not been written yet.
-        ValueError: If ``pareto.json`` is broken.
+        RecordError: If ``pareto.json`` is broken.
     """
     read_run(directory)
     path = Path(directory) / FRONT
@@ -133,7 +134,7 @@ def step_of(line: Mapping[str, Any], where: str) -> int:
     """The optimiser step of a line of the record.
 
     Raises:
-        ValueError: If it is no whole number; the message begins with `where`.
+        RecordError: If it is no whole number; the message begins with `where`.
     """
     step = line.get("step")
     if not isinstance(step, int) or isinstance(step, bool):

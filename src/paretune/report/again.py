@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from paretune.record.fields import Fields
 from paretune.report.runs import Run
-from paretune.report.values import mapping, sequence
 from paretune.report.wording import model_name
 
 TAKE_WEIGHTS = ("fixed", "hypervolume")
@@ -20,24 +20,23 @@ OWN_SPELLING = ("advantage_estimator", "reward_weights", "resume_from_checkpoint
 def run_settings(run: Run) -> str:
     """What a run was told, as a file for ``paretune train --config``."""
     header = run.header
-    rule = mapping(header.get("rule"))
-    rule_settings = dict(mapping(rule.get("settings")))
-    data = mapping(header.get("task_details")).get("data")
-    settings: dict[str, Any] = {"task": header.get("task"), "data": data, "rule": rule.get("name")}
-    if rule.get("name") in TAKE_WEIGHTS and "weights" in rule_settings:
+    rule_settings = dict(header.rule_settings)
+    data = Fields(header.content, "", notes=[]).inside("task_details").text("data")
+    settings: dict[str, Any] = {"task": header.task, "data": data, "rule": header.rule}
+    if header.rule in TAKE_WEIGHTS and "weights" in rule_settings:
         weights = rule_settings.pop("weights")
         settings |= {"preset": weights} if isinstance(weights, str) else {"weights": _joined(weights)}
     settings["rule_settings"] = rule_settings
     settings |= {
-        "algorithm": header.get("algorithm"),
-        "model_name_or_path": model_name(header),
-        "seed": header.get("seed"),
-        "max_steps": header.get("max_steps"),
+        "algorithm": header.algorithm,
+        "model_name_or_path": model_name(header.model, header.task),
+        "seed": header.seed,
+        "max_steps": header.max_steps,
     }
-    settings |= {k: v for k, v in mapping(header.get("settings")).items() if k not in OWN_SPELLING}
+    settings |= {k: v for k, v in header.settings.items() if k not in OWN_SPELLING}
     told = as_yaml({name: value for name, value in settings.items() if value not in (None, {}, "")})
     lines = ["# paretune train --config again.yaml --output_dir runs/again"]
-    if "settings" not in header:
+    if "settings" not in header.content:
         lines.append("# (Its record does not hold the trainer's other settings: add those that were given.)")
     return "\n".join([*lines, told])
 
@@ -52,7 +51,7 @@ def as_yaml(settings: Mapping[str, Any]) -> str:
 
 def _joined(weights: Any) -> str:
     """Weights as the command takes them: numbers with commas between them."""
-    return ",".join(map(str, sequence(weights)))
+    return ",".join(map(str, weights if isinstance(weights, list) else []))
 
 
 class _Dumper(yaml.SafeDumper):

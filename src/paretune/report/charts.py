@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from paretune.report.runs import Objective
+from paretune.record.entries import Objective
 
 MarkKind = Literal["front", "dominated", "start"]
 

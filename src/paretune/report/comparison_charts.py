@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from paretune.comparison.statistics import estimate
+from paretune.record.entries import Batch, Evaluation, Objective
+from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.charts import (
     Chart,
     Curve,
@@ -16,10 +18,9 @@ from paretune.report.charts import (
     RowChart,
     thinned,
 )
-from paretune.report.comparisons import Arm, Comparison, Contrast, Estimate
+from paretune.report.comparisons import ArmResult, Comparison
 from paretune.report.run_charts import COSTS, COSTS_CAPTION, STEPS, distribution, front_groups
-from paretune.report.runs import Batch, Evaluation, Objective, Run
-from paretune.report.values import number
+from paretune.report.runs import Run
 from paretune.report.wording import compact, difference, direction, figure, interval, measured, plural
 
 MOST_POINTS = 200
@@ -88,7 +89,7 @@ def weights(comparison: Comparison) -> list[Group]:
     return _group(f"The rules whose weights move. {BANDS}{_thin(comparison)}", charts)
 
 
-def _possible(curve: Curve, arm: Arm) -> Curve:
+def _possible(curve: Curve, arm: ArmResult) -> Curve:
     """A weight's curve, its band cut where no weight can be: below 0 and above the sum of all.
 
     Where seeds end in opposite corners, the t interval of so few goes far beyond both. Weights of either sign have no
@@ -169,9 +170,9 @@ def results(comparison: Comparison) -> list[Group]:
     for arm in comparison.arms:
         one = arm.estimates["hypervolume"]
         dots = [
-            Dot(value, [arm.label, f"seed {line.get('seed')}", f"hypervolume {figure(value)}"])
+            Dot(value, [arm.label, f"seed {line.count('seed')}", f"hypervolume {figure(value)}"])
             for line in arm.run_lines
-            if (value := number(line.get("hypervolume"))) is not None
+            if (value := line.number("hypervolume")) is not None
         ]
         lines = [arm.label, f"mean {figure(one.mean)}", *_interval(one, interval(one.low, one.high))]
         main = None if one.mean is None else Dot(one.mean, lines)
@@ -248,12 +249,12 @@ def _group(caption: str, charts: Sequence[Chart]) -> list[Group]:
     return [Group(caption, kept)] if kept else []
 
 
-def _marks(arm: Arm, objectives: Sequence[Objective]) -> list[Mark]:
+def _marks(arm: ArmResult, objectives: Sequence[Objective]) -> list[Mark]:
     marks = []
     for run in arm.runs:
         for e in run.measured_again:
             what = "front" if e.front else "last policy, not on the front"
-            seed = "" if run.seed is None else f", seed {run.seed}"
+            seed = "" if run.header.seed is None else f", seed {run.header.seed}"
             lines = [f"{arm.label}{seed}, step {e.step} ({what})", *measured(e, objectives)]
             marks.append(Mark(e.metrics, "front" if e.front else "dominated", lines))
     return marks
@@ -279,7 +280,7 @@ def _interval(one: Estimate, between: str) -> list[str]:
     return lines if one.n is None else [*lines, plural(one.n, "seed")]
 
 
-def _grid_curves(arm: Arm, value: Callable[[Run, Evaluation], float | None], axis: str) -> list[Curve]:
+def _grid_curves(arm: ArmResult, value: Callable[[Run, Evaluation], float | None], axis: str) -> list[Curve]:
     """An arm's curve over its evaluations; `axis` is steps, tokens or seconds."""
     runs = []
     for run in arm.runs:
@@ -292,7 +293,7 @@ def _grid_curves(arm: Arm, value: Callable[[Run, Evaluation], float | None], axi
     return _over_seeds(arm, runs)
 
 
-def _batch_curves(arm: Arm, value: Callable[[Batch], float | None]) -> list[Curve]:
+def _batch_curves(arm: ArmResult, value: Callable[[Batch], float | None]) -> list[Curve]:
     """An arm's curve over its batches."""
     runs = []
     for run in arm.runs:
@@ -301,7 +302,7 @@ def _batch_curves(arm: Arm, value: Callable[[Batch], float | None]) -> list[Curv
     return _over_seeds(arm, runs)
 
 
-def _over_seeds(arm: Arm, runs: Sequence[Places]) -> list[Curve]:
+def _over_seeds(arm: ArmResult, runs: Sequence[Places]) -> list[Curve]:
     """The mean with its interval, or each seed where there are too few."""
     runs = [places for places in runs if places]
     if len(runs) < FEWEST:
@@ -326,7 +327,7 @@ def _over_seeds(arm: Arm, runs: Sequence[Places]) -> list[Curve]:
     ]
 
 
-def _one_seed(arm: Arm, places: Places) -> Curve:
+def _one_seed(arm: ArmResult, places: Places) -> Curve:
     points = [places[step] for step in _spread(places)]
     return Curve(arm.label, arm.number, [x for x, _ in points], [y for _, y in points], group=arm.number, thin=True)
 

@@ -7,7 +7,6 @@ from paretune.report.comparisons import Comparison
 from paretune.report.headlines import comparison_answer, comparison_detail
 from paretune.report.page import Block, Charts, Fold, Key, Page, Samples, Section, Text
 from paretune.report.samples import samples
-from paretune.report.values import count, text
 from paretune.report.wording import plural
 
 
@@ -37,19 +36,19 @@ def comparison_page(c: Comparison) -> Page:
         detail=comparison_detail(c),
         sections=[section for section in sections if section.blocks],
         keys=[Key(arm.number, arm.label) for arm in c.arms],
-        missing=[*c.incomplete, *c.notes],
+        missing=list(dict.fromkeys([*c.incomplete, *c.notes])),
     )
 
 
 def _title(c: Comparison) -> str:
-    task = text(c.summary.get("task")) or text(c.plan.get("task")) or c.directory.name
+    task = c.summary.text("task") or c.plan.text("task") or c.directory.name
     return f"{task}: {plural(len(c.arms), 'rule')} compared"
 
 
 def _subtitle(c: Comparison) -> str:
     algorithms = dict.fromkeys(arm.algorithm.upper() for arm in c.arms if arm.algorithm)
-    seeds = {run.seed for arm in c.arms for run in arm.runs if run.seed is not None}
-    steps = count(c.summary.get("max_steps"))
+    seeds = {run.header.seed for arm in c.arms for run in arm.runs if run.header.seed is not None}
+    steps = c.summary.count("max_steps")
     parts = [", ".join(algorithms), plural(len(seeds), "seed"), plural(steps, "step") if steps else ""]
     return " · ".join(part for part in parts if part)
 
@@ -66,7 +65,7 @@ def _samples(c: Comparison) -> list[Block]:
         run = next((run for run in arm.runs if run.completions), None)
         if run is None:
             continue
-        title = arm.label if run.seed is None else f"{arm.label}, seed {run.seed}"
+        title = arm.label if run.header.seed is None else f"{arm.label}, seed {run.header.seed}"
         shown = Samples(samples(run))
         blocks += (
             [Fold(title, [shown])] if blocks else [Text(f"{title}: the same prompts at the start and end."), shown]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from paretune.record.fields import Fields
+from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.again import as_yaml
-from paretune.report.comparisons import Arm, Comparison, Contrast, Estimate
+from paretune.report.comparisons import ArmResult, Comparison
 from paretune.report.page import Block, Code, Fold, Table, Text
-from paretune.report.values import count, mapping, number, sequence, text
 from paretune.report.wording import NONE, compact, difference, duration, figure, interval, model_name, p_value, plural
 
 HYPERVOLUMES = {
@@ -18,7 +19,7 @@ COSTS = {"tokens": "tokens", "forward": "forward passes", "backward": "backward 
 
 def results(comparison: Comparison) -> list[Block]:
     """What each rule came to, by hypervolume."""
-    arms = [arm for arm in comparison.arms if arm.summary]
+    arms = [arm for arm in comparison.arms if arm.summary.content]
     if not arms:
         return []
     columns = ["rule", *HYPERVOLUMES.values(), "against the best fixed weights", "seeds"]
@@ -35,7 +36,7 @@ def results(comparison: Comparison) -> list[Block]:
     reasons = {e.reason for arm in arms for e in arm.estimates.values() if e.reason and e.mean is not None}
     if reasons:
         blocks.append(Text(f"Where there is no interval: {'; '.join(sorted(reasons))}."))
-    described = [[arm.label, text(arm.summary.get("description"), NONE)] for arm in arms]
+    described = [[arm.label, arm.summary.text("description") or NONE] for arm in arms]
     if any(description != NONE for _, description in described):
         blocks.append(Fold("What the rules are", [Table("The rules", ["rule", "what it does"], described, words=[1])]))
     return blocks
@@ -79,15 +80,15 @@ def cost(comparison: Comparison) -> list[Block]:
         rows = [[arm.label, *(mean(arm.cost.get(name)) for name in COSTS)] for arm in arms]
         columns = ["rule", *COSTS.values()]
         blocks.append(Table("What a run takes: mean (95 % interval over seeds)", columns, rows))
-    timed = [(arm.label, mapping(arm.summary.get("time_to_target"))) for arm in comparison.arms]
-    timed = [(label, entry) for label, entry in timed if entry]
+    timed = [(arm.label, arm.summary.inside("time_to_target")) for arm in comparison.arms]
+    timed = [(label, entry) for label, entry in timed if entry.content]
     if timed:
-        target = figure(number(timed[0][1].get("target")))
+        target = figure(timed[0][1].number("target"))
         caption = f"Until a single policy reached a hypervolume of {target} on the validation grid: means"
         rows = []
         for label, entry in timed:
-            step, tokens, seconds = (number(mapping(entry.get(k)).get("mean")) for k in ("step", "tokens", "seconds"))
-            share, of = number(entry.get("reached")), count(entry.get("n"))
+            step, tokens, seconds = (entry.inside(k).number("mean") for k in ("step", "tokens", "seconds"))
+            share, of = entry.number("reached"), entry.count("n")
             reached = NONE if share is None or of is None else f"{round(share * of)} of {of}"
             rows.append([label, reached, figure(step), figure(tokens), duration(seconds)])
         blocks.append(Table(caption, ["rule", "runs that reached it", "steps", "tokens", "time"], rows))
@@ -98,9 +99,9 @@ def _instead(comparison: Comparison) -> list[Block]:
     """What the time of a run buys otherwise."""
     rows = []
     for arm in comparison.arms:
-        entry = mapping(arm.summary.get("at_equal_cost"))
-        if entry:
-            runs, best = number(entry.get("runs")), number(entry.get("hypervolume"))
+        entry = arm.summary.inside("at_equal_cost")
+        if entry.content:
+            runs, best = entry.number("runs"), entry.number("hypervolume")
             searched = NONE if runs is None else f"{runs:.1f}"
             rows.append([arm.label, mean(arm.estimates["hypervolume"]), searched, figure(best)])
     if not rows:
@@ -129,10 +130,10 @@ def tuning(comparison: Comparison) -> list[Block]:
     return [*map(Text, filter(None, map(_sweep, comparison.arms))), Fold("All configurations as a table", [table])]
 
 
-def _sweep(arm: Arm) -> str:
+def _sweep(arm: ArmResult) -> str:
     """Whether an arm's configurations lead to different places, in a sentence."""
-    apart = sequence(arm.sweep.get("apart"))
-    together = number(mapping(arm.sweep.get("hypervolume")).get("mean"))
+    apart = arm.sweep.sequence("apart")
+    together = arm.sweep.inside("hypervolume").number("mean")
     if together is None:
         return ""
     return (
@@ -146,11 +147,11 @@ def reproduction(comparison: Comparison) -> list[Block]:
     names = [objective.name for objective in comparison.objectives]
     rows = []
     for arm in comparison.arms:
-        entry = mapping(arm.summary.get("reproduction"))
-        means = mapping(entry.get("front_mean"))
-        if entry:
-            cells = [_beside_null(means.get(name)) for name in names]
-            rows.append([arm.label, *cells, _beside_null(entry.get("steps_to_front"))])
+        entry = arm.summary.inside("reproduction")
+        means = entry.inside("front_mean")
+        if entry.content:
+            cells = [_beside_null(means.inside(name)) for name in names]
+            rows.append([arm.label, *cells, _beside_null(entry.inside("steps_to_front"))])
     if not rows:
         return []
     return [
@@ -167,14 +168,14 @@ def runs(comparison: Comparison) -> list[Block]:
     """Every run, whether there are records of it or not."""
     rows = []
     for arm in comparison.arms:
-        lines = {text(line.get("directory")): line for line in arm.run_lines}
+        lines = {line.text("directory") or "": line for line in arm.run_lines}
         records = {run.directory.name: run for run in arm.runs}
         for name in dict.fromkeys([*lines, *records]):
-            line = lines.get(name, {})
-            recorded = text(records[name].header.get("status")) if name in records else ""
-            values = [figure(number(line.get(key))) for key in ("hypervolume", "final_hypervolume", "tokens")]
-            time = duration(number(line.get("seconds")))
-            rows.append([name, arm.label, text(line.get("status")) or recorded or NONE, *values, time])
+            line = lines.get(name, Fields({}, name))
+            recorded = records[name].header.status if name in records else ""
+            values = [figure(line.number(key)) for key in ("hypervolume", "final_hypervolume", "tokens")]
+            time = duration(line.number("seconds"))
+            rows.append([name, arm.label, line.text("status") or recorded or NONE, *values, time])
     columns = ["folder", "rule", "status", "hypervolume", "last policy alone", "tokens", "time"]
     table = Table("`paretune report FOLDER` makes a run's own page", columns, rows, words=[1, 2])
     return [Fold(f"All {plural(len(rows), 'run')}", [table])] if rows else []
@@ -184,22 +185,24 @@ def settings(comparison: Comparison) -> list[Block]:
     """How it was measured, and what each rule was told."""
     summary = comparison.summary
     rows: list[Sequence[str]] = [["folder", str(comparison.directory)]]
-    rows += [["model", "the task's own policy" if (model := model_name(summary)) is None else model or NONE]]
-    rows += [[key.replace("_", " "), str(summary[key])] for key in ("task", "max_steps") if key in summary]
+    model = model_name(summary.text("model"), summary.text("task"))
+    rows += [["model", "the task's own policy" if model is None else model or NONE]]
+    told = summary.content
+    rows += [[key.replace("_", " "), str(told[key])] for key in ("task", "max_steps") if key in told]
     rows += [[key.replace("_", " "), _told(value)] for key, value in comparison.protocol.items()]
     blocks: list[Block] = [Table("How it was measured", ["", ""], rows, words=[1])]
     arms = [
         [
             arm.label,
-            text(arm.summary.get("rule"), NONE),
+            arm.summary.text("rule") or NONE,
             arm.algorithm or NONE,
-            compact(mapping(arm.summary.get("settings"))),
+            compact(arm.summary.mapping("settings")),
         ]
         for arm in comparison.arms
     ]
     blocks.append(Table("What the rules were told", ["", "rule", "algorithm", "settings"], arms, words=[1, 2, 3]))
-    if comparison.plan:
-        plan = Code("comparison.json, here as YAML", as_yaml(comparison.plan))
+    if comparison.plan.content:
+        plan = Code("comparison.json, here as YAML", as_yaml(comparison.plan.content))
         blocks.append(Fold("The plan, written down before anything ran", [plan]))
     return blocks
 
@@ -211,7 +214,7 @@ def mean(one: Estimate | None) -> str:
     return figure(one.mean) if one.low is None else f"{figure(one.mean)} ({interval(one.low, one.high)})"
 
 
-def _versus(arm: Arm) -> str:
+def _versus(arm: ArmResult) -> str:
     if arm.best_fixed is None:
         return arm.best_fixed_reason or NONE
     d = arm.best_fixed.difference
@@ -219,9 +222,8 @@ def _versus(arm: Arm) -> str:
     return found if d.low is None else f"{found} ({between})"
 
 
-def _seeds(arm: Arm) -> str:
-    failed = sequence(arm.summary.get("failed"))
-    seeds = sequence(arm.summary.get("seeds"))
+def _seeds(arm: ArmResult) -> str:
+    failed, seeds = arm.summary.sequence("failed"), arm.summary.sequence("seeds")
     return f"{len(seeds)}, {len(failed)} failed" if failed else str(len(seeds))
 
 
@@ -241,9 +243,8 @@ def _contrast(contrast: Contrast) -> list[str]:
     ]
 
 
-def _beside_null(value: object) -> str:
-    entry = mapping(value)
-    average, deviation, null = (number(entry.get(key)) for key in ("mean", "sd", "null_sd"))
+def _beside_null(entry: Fields) -> str:
+    average, deviation, null = (entry.number(key) for key in ("mean", "sd", "null_sd"))
     if average is None:
         return NONE
     spread = "" if deviation is None else f" ± {figure(deviation, 2)}"

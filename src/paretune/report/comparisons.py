@@ -2,43 +2,19 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paretune.report.files import read_object
-from paretune.report.run_reading import objectives_of, read_run
-from paretune.report.runs import Objective, Run
-from paretune.report.values import count, mapping, number, numbers, sequence, text
+from paretune.record.entries import Objective, objectives_of
+from paretune.record.fields import Fields
+from paretune.record.reader import read_object
+from paretune.record.summary_entries import Contrast, Estimate
+from paretune.report.run_reading import read_run
+from paretune.report.runs import Run
 
 SUMMARY, PLAN = "summary.json", "comparison.json"
 _RUN_FOLDER = re.compile(r"(?P<arm>.+)-seed(?P<seed>\d+)", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds with its 95 % t interval; the reason where there is none."""
-
-    mean: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """One rule against another in one figure."""
-
-    rule: str
-    against: str
-    figure: str
-    kind: str
-    difference: Estimate
-    p_t: float | None = None
-    p_sign_flip: float | None = None
-    p_holm: float | None = None
-    improvement: Estimate = field(default_factory=Estimate)
 
 
 @dataclass(frozen=True)
@@ -52,7 +28,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Arm:
+class ArmResult:
     """A rule with an algorithm, and its runs on all seeds.
 
     Attributes:
@@ -71,7 +47,7 @@ class Arm:
 
     label: str
     number: int
-    summary: Mapping[str, Any]
+    summary: Fields
     estimates: Mapping[str, Estimate]
     objectives: Mapping[str, Estimate]
     objectives_greedy: Mapping[str, Estimate]
@@ -80,14 +56,14 @@ class Arm:
     best_fixed_reason: str
     configurations: Sequence[Configuration]
     expected_best: Sequence[tuple[float, float]]
-    sweep: Mapping[str, Any]
+    sweep: Fields
     runs: Sequence[Run]
-    run_lines: Sequence[Mapping[str, Any]]
+    run_lines: Sequence[Fields]
 
     @property
     def algorithm(self) -> str:
         """How its rewards become advantages."""
-        return text(self.summary.get("algorithm")) or next((text(r.header.get("algorithm")) for r in self.runs), "")
+        return self.summary.text("algorithm") or next((run.header.algorithm for run in self.runs), "")
 
     @property
     def scales(self) -> list[float]:
@@ -100,10 +76,10 @@ class Comparison:
     """Everything a comparison's directory tells."""
 
     directory: Path
-    summary: Mapping[str, Any]
-    plan: Mapping[str, Any]
+    summary: Fields
+    plan: Fields
     objectives: Sequence[Objective]
-    arms: Sequence[Arm]
+    arms: Sequence[ArmResult]
     primary: Contrast | None
     contrasts: Sequence[Contrast]
     incomplete: Sequence[str]
@@ -112,7 +88,7 @@ class Comparison:
     @property
     def protocol(self) -> Mapping[str, Any]:
         """How it was measured."""
-        return mapping(self.summary.get("protocol"))
+        return self.summary.mapping("protocol")
 
     @property
     def every_contrast(self) -> list[Contrast]:
@@ -120,7 +96,7 @@ class Comparison:
         primary = [self.primary] if self.primary is not None else []
         return [*primary, *(contrast for contrast in self.contrasts if contrast not in primary)]
 
-    def arm(self, label: str) -> Arm | None:
+    def arm(self, label: str) -> ArmResult | None:
         """The arm of that name."""
         return next((arm for arm in self.arms if arm.label == label), None)
 
@@ -136,28 +112,26 @@ def read_comparison(directory: Path) -> Comparison | None:
     summary = read_object(directory / SUMMARY, notes, missing="no statistics (is the comparison still running?)")
     plan = read_object(directory / PLAN, notes, missing="the plan is not known")
     runs = _runs(directory)
-    if not runs and not mapping(summary.get("rules")) and not sequence(summary.get("incomplete")):
+    told = summary.inside("rules")
+    if not runs and not told.content and not summary.texts("incomplete"):
         return None
-    rules = mapping(summary.get("rules")) or {name: {} for name in dict.fromkeys(_arm_of(run) for run in runs.values())}
-    arms: list[Arm] = []
-    for number_, (label, entry) in enumerate(rules.items()):
-        arms.append(_arm(label, number_, mapping(entry), runs, notes))
+    names = list(told.content) or list(dict.fromkeys(_arm_of(run) for run in runs.values()))
+    arms = [_arm(label, i, told.inside(label), runs, notes) for i, label in enumerate(names)]
     taken = {run.directory.name for arm in arms for run in arm.runs}
     left = [name for name in runs if name not in taken]
     if left:
         notes.append(f"{SUMMARY} does not know these runs, which are left out: {', '.join(left)}.")
     for run in runs.values():
         notes.extend(run.notes)
-    objectives = objectives_of(summary.get("objectives")) or [o for r in list(runs.values())[:1] for o in r.objectives]
     return Comparison(
         directory=directory,
         summary=summary,
         plan=plan,
-        objectives=objectives,
+        objectives=objectives_of(summary) or [o for r in list(runs.values())[:1] for o in r.objectives],
         arms=arms,
-        primary=_contrast(summary.get("primary")),
-        contrasts=[c for c in map(_contrast, sequence(summary.get("contrasts"))) if c is not None],
-        incomplete=[line for line in sequence(summary.get("incomplete")) if isinstance(line, str)],
+        primary=Contrast.of(summary.inside("primary")),
+        contrasts=[c for c in map(Contrast.of, summary.each("contrasts")) if c is not None],
+        incomplete=summary.texts("incomplete"),
         notes=notes,
     )
 
@@ -180,75 +154,44 @@ def _arm_of(run: Run) -> str:
     return match["arm"] if match else run.directory.name
 
 
-def _arm(label: str, number_: int, entry: Mapping[str, Any], runs: Mapping[str, Run], notes: list[str]) -> Arm:
-    lines = [mapping(line) for line in sequence(entry.get("runs"))]
-    names = [text(line.get("directory")) for line in lines]
-    if not entry:
+def _arm(label: str, number: int, entry: Fields, runs: Mapping[str, Run], notes: list[str]) -> ArmResult:
+    lines = entry.each("runs")
+    names = [line.text("directory") or "" for line in lines]
+    if not entry.content:
         names = [name for name, run in runs.items() if _arm_of(run) == label]
     absent = [name for name in names if name and name not in runs]
     if absent:
         notes.append(f"{label}: no records of {', '.join(absent)}, so its curves are of fewer runs than its figures.")
-    versus = mapping(entry.get("versus_best_fixed"))
-    tuning = mapping(entry.get("tuning"))
-    return Arm(
+    versus, tuning = entry.inside("versus_best_fixed"), entry.inside("tuning")
+    return ArmResult(
         label=label,
-        number=number_,
+        number=number,
         summary=entry,
         estimates={
-            name: _estimate(entry.get(name)) for name in ("hypervolume", "hypervolume_greedy", "final_hypervolume")
+            name: Estimate.of(entry.inside(name)) for name in ("hypervolume", "hypervolume_greedy", "final_hypervolume")
         },
-        objectives={name: _estimate(value) for name, value in mapping(entry.get("objectives")).items()},
-        objectives_greedy={name: _estimate(value) for name, value in mapping(entry.get("objectives_greedy")).items()},
-        cost={name: _estimate(value) for name, value in mapping(entry.get("cost")).items()},
-        best_fixed=_contrast(versus),
-        best_fixed_reason=text(versus.get("reason")),
+        objectives=_estimates(entry.inside("objectives")),
+        objectives_greedy=_estimates(entry.inside("objectives_greedy")),
+        cost=_estimates(entry.inside("cost")),
+        best_fixed=Contrast.of(versus),
+        best_fixed_reason=versus.text("reason") or "",
         configurations=[
             Configuration(
-                mapping(mapping(line).get("settings")),
-                number(mapping(line).get("hypervolume")),
-                number(mapping(line).get("test")),
-                i == tuning.get("chosen"),
+                one.mapping("settings"), one.number("hypervolume"), one.number("test"), i == tuning.count("chosen")
             )
-            for i, line in enumerate(sequence(tuning.get("configurations")))
+            for i, one in enumerate(tuning.each("configurations"))
         ],
         expected_best=[
-            (known["configurations"], known["hypervolume"])
-            for known in map(numbers, sequence(tuning.get("expected_best")))
-            if "configurations" in known and "hypervolume" in known
+            (of, hypervolume)
+            for one in tuning.each("expected_best")
+            if (of := one.number("configurations")) is not None
+            and (hypervolume := one.number("hypervolume")) is not None
         ],
-        sweep=mapping(tuning.get("sweep")),
+        sweep=tuning.inside("sweep"),
         runs=[runs[name] for name in names if name in runs],
         run_lines=lines,
     )
 
 
-def _estimate(value: Any) -> Estimate:
-    entry = mapping(value)
-    known = numbers(entry)
-    return Estimate(
-        known.get("mean"), known.get("low"), known.get("high"), count(entry.get("n")), text(entry.get("reason"))
-    )
-
-
-def _contrast(value: Any) -> Contrast | None:
-    entry = mapping(value)
-    known = numbers(entry)
-    if "rule" not in entry or "against" not in entry:
-        return None
-    return Contrast(
-        rule=text(entry["rule"], str(entry["rule"])),
-        against=text(entry["against"], "the best fixed weights"),
-        figure=text(entry.get("figure"), "hypervolume"),
-        kind=text(entry.get("kind"), "exploratory"),
-        difference=Estimate(
-            known.get("difference"),
-            known.get("low"),
-            known.get("high"),
-            count(entry.get("n")),
-            text(entry.get("reason")),
-        ),
-        p_t=known.get("p_t"),
-        p_sign_flip=known.get("p_sign_flip"),
-        p_holm=known.get("p_holm"),
-        improvement=_estimate(entry.get("probability_of_improvement")),
-    )
+def _estimates(fields: Fields) -> dict[str, Estimate]:
+    return {name: Estimate.of(fields.inside(name)) for name in fields.content}

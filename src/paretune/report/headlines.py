@@ -2,8 +2,10 @@
 
 from math import hypot
 
-from paretune.report.comparisons import Comparison, Contrast
-from paretune.report.runs import Evaluation, Objective, Run
+from paretune.record.entries import Evaluation, Objective
+from paretune.record.summary_entries import Contrast
+from paretune.report.comparisons import Comparison
+from paretune.report.runs import Run
 from paretune.report.wording import difference, figure, interval, joined, p_value, plural, signed, with_error
 
 CLEAR = 2
@@ -56,7 +58,7 @@ def run_detail(run: Run) -> str:
 def comparison_answer(comparison: Comparison) -> str:
     """The contrast that was named beforehand, in a sentence."""
     contrast = comparison.primary
-    if not comparison.summary:
+    if not comparison.summary.content:
         return "No answer yet: there is no summary of this comparison."
     if contrast is None:
         return "No contrast was named beforehand, so there is no single answer: see the contrasts below."

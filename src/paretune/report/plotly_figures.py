@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
+from paretune.record.entries import Objective
 from paretune.report import styles
 from paretune.report.charts import (
     Chart,
@@ -25,7 +26,6 @@ from paretune.report.charts import (
     best_in_two,
 )
 from paretune.report.plotly_texts import ends, label, lines_of, plain_label, wrapped
-from paretune.report.runs import Objective
 from paretune.report.wording import direction, figure
 
 Figure = dict[str, Any]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from textwrap import wrap
 
-from paretune.report.runs import Objective
+from paretune.record.entries import Objective
 from paretune.report.wording import figure
 
 LONGEST = 48

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from math import floor
 
+from paretune.record.entries import Batch, Evaluation, Objective
 from paretune.report.charts import (
     Chart,
     CubeChart,
@@ -18,7 +19,7 @@ from paretune.report.charts import (
     ParallelChart,
     thinned,
 )
-from paretune.report.runs import Batch, Evaluation, Objective, Run
+from paretune.report.runs import Run
 from paretune.report.wording import direction, figure, measured, plural, rule_name
 
 MOST_POINTS = 500
@@ -213,7 +214,7 @@ def _mark(run: Run, evaluation: Evaluation) -> Mark:
     place = "on the front" if evaluation.front else "dominated"
     lines = [
         f"step {evaluation.step}, {'initial policy, ' if start else ''}{place}",
-        rule_name(run.header.get("rule")),
+        rule_name(run.header.rule, run.header.rule_settings),
         *measured(evaluation, run.objectives),
     ]
     kind: MarkKind = "start" if start else "front" if evaluation.front else "dominated"

@@ -9,7 +9,6 @@ from paretune.report.headlines import run_answer, run_detail
 from paretune.report.page import Block, Charts, Code, Fold, Page, Samples, Section, Table, Text
 from paretune.report.runs import Run
 from paretune.report.samples import samples
-from paretune.report.values import mapping, text
 from paretune.report.wording import NONE, compact, duration, figure, model_name, plural, rule_name, with_error
 
 
@@ -39,13 +38,14 @@ def run_page(run: Run) -> Page:
 
 def title(run: Run) -> str:
     """What was run, in a few words."""
-    task = text(run.header.get("task"), "own rewards")
-    return f"{task}: {rule_name(run.header.get('rule'))}"
+    header = run.header
+    return f"{header.task or 'own rewards'}: {rule_name(header.rule, header.rule_settings)}"
 
 
 def _subtitle(run: Run) -> str:
-    parts = [text(run.header.get("algorithm")).upper(), "" if run.seed is None else f"seed {run.seed}"]
-    parts += [text(run.header.get("status")), text(run.header.get("started"))[:10]]
+    header = run.header
+    parts = [header.algorithm.upper(), "" if header.seed is None else f"seed {header.seed}"]
+    parts += [header.status, (header.started or "")[:10]]
     return " · ".join(part for part in parts if part)
 
 
@@ -59,9 +59,9 @@ def _tiles(run: Run) -> list[tuple[str, str, str]]:
             tiles.append(("policies on the front", str(len(run.front)), f"of {len(run.evaluations)} evaluated"))
     if run.batches:
         last = run.batches[-1]
-        of = run.header.get("max_steps")
-        tiles.append(("optimiser steps", str(last.step), f"of {of}" if isinstance(of, int) else ""))
-        tiles.append(("training time", duration(last.seconds), "without the grid's evaluations"))
+        of = run.header.max_steps
+        tiles.append(("optimiser steps", str(last.step), "" if of is None else f"of {of}"))
+        tiles.append(("training time", duration(run.seconds[-1]), "without the grid's evaluations"))
         if last.tokens is not None:
             tiles.append(("tokens generated", figure(last.tokens), "evaluations included"))
     return tiles
@@ -132,20 +132,21 @@ def _samples(run: Run) -> list[Block]:
 
 def _settings(run: Run) -> list[Block]:
     header = run.header
-    if not header:
+    if not header.content:
         return []
-    evaluation, generation = mapping(header.get("evaluation")), mapping(header.get("generation"))
+    versions = header.content.get("versions")
+    model = model_name(header.model, header.task)
     rows = [
         ["folder", str(run.directory)],
-        ["model", "the task's own policy" if (model := model_name(header)) is None else model or NONE],
-        ["rule", rule_name(header.get("rule"))],
-        ["algorithm", text(header.get("algorithm"), NONE)],
-        ["evaluation", compact(evaluation)],
-        ["generation", compact(generation)],
-        ["threads", str(header.get("threads", NONE))],
-        ["started", text(header.get("started"), NONE)],
-        ["ended", text(header.get("ended"), NONE)],
-        ["versions", compact(mapping(header.get("versions")))],
+        ["model", "the task's own policy" if model is None else model or NONE],
+        ["rule", rule_name(header.rule, header.rule_settings)],
+        ["algorithm", header.algorithm or NONE],
+        ["evaluation", compact(header.evaluation)],
+        ["generation", compact(header.generation)],
+        ["threads", str(header.content.get("threads", NONE))],
+        ["started", header.started or NONE],
+        ["ended", header.ended or NONE],
+        ["versions", compact(versions if isinstance(versions, dict) else {})],
     ]
     return [
         Table("What was run", ["", ""], rows, words=[1]),

@@ -1,81 +1,16 @@
 """One run as plain data."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 from math import prod
 from pathlib import Path
-from typing import Any
 
-from paretune.report.values import count, mapping, text
+from paretune.record.entries import Batch, Completion, Evaluation, Header, Objective
 
 HYPERVOLUME_RULE = "hypervolume"
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is measured, and which way is better."""
-
-    name: str
-    maximize: bool = True
-    bounds: tuple[float, float] | None = None
-
-    def gain(self, value: float | None) -> float | None:
-        """The value on the bounds, 0 the worst and 1 the best; None without bounds or value."""
-        if value is None or self.bounds is None:
-            return None
-        low, high = self.bounds
-        share = (min(max(value, low), high) - low) / (high - low)
-        return share if self.maximize else 1 - share
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One line of steps.jsonl; tokens and seconds are those since the start."""
-
-    step: int
-    weights: Mapping[str, float]
-    influence: Mapping[str, float]
-    scale: float | None
-    tokens: float | None
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A policy as it was measured.
-
-    Attributes:
-        step: optimiser steps it was trained for.
-        metrics: what was measured; `errors` their standard errors.
-        samples: completions it was measured on.
-        tokens: generated until then; the records of older versions lack it.
-        archive: hypervolume of all evaluations so far.
-        front: whether it is on the run's front.
-        final: whether it is the run's last policy.
-        checkpoint: its folder, if it was kept.
-    """
-
-    step: int
-    metrics: Mapping[str, float]
-    errors: Mapping[str, float]
-    samples: int | None = None
-    tokens: float | None = None
-    archive: float | None = None
-    front: bool = False
-    final: bool = False
-    checkpoint: str | None = None
-
-
-@dataclass(frozen=True)
-class Completion:
-    """A sampled answer."""
-
-    step: int
-    row: int
-    prompt: str
-    completion: str
-    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -94,7 +29,7 @@ class Run:
     """
 
     directory: Path
-    header: Mapping[str, Any]
+    header: Header
     objectives: Sequence[Objective]
     batches: Sequence[Batch] = ()
     evaluations: Sequence[Evaluation] = ()
@@ -102,15 +37,11 @@ class Run:
     completions: Sequence[Completion] = ()
     notes: Sequence[str] = field(default_factory=list)
 
-    @property
-    def seed(self) -> int | None:
-        """The seed, if it is known."""
-        return count(self.header.get("seed"))
-
-    @property
-    def rule(self) -> str:
-        """The rule's name, or an empty text."""
-        return text(mapping(self.header.get("rule")).get("name"))
+    @cached_property
+    def seconds(self) -> list[float | None]:
+        """After each batch, the seconds of training until then; None where the batch does not say."""
+        sums = accumulate(batch.seconds or 0.0 for batch in self.batches)
+        return [None if batch.seconds is None else so_far for batch, so_far in zip(self.batches, sums, strict=True)]
 
     @property
     def front(self) -> list[Evaluation]:
@@ -128,7 +59,7 @@ class Run:
     def scales(self) -> list[float]:
         """The meta-reward of every batch, for a rule that has one."""
         found = [batch.scale for batch in self.batches if batch.scale is not None]
-        scaled = self.rule == HYPERVOLUME_RULE or any(abs(scale - 1) > 1e-9 for scale in found)
+        scaled = self.header.rule == HYPERVOLUME_RULE or any(abs(scale - 1) > 1e-9 for scale in found)
         return found if scaled else []
 
     def place(self, evaluation: Evaluation, axis: str) -> float | None:
@@ -141,8 +72,7 @@ class Run:
         done = bisect_right([batch.step for batch in self.batches], step)
         if not done:
             return None
-        batch = self.batches[done - 1]
-        return batch.tokens if axis == "tokens" else batch.seconds
+        return self.batches[done - 1].tokens if axis == "tokens" else self.seconds[done - 1]
 
     def hypervolume(self, evaluation: Evaluation) -> float | None:
         """What a single policy dominates, between the worst corner of the bounds (0) and the best (1)."""

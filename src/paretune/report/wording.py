@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from paretune.report.runs import Evaluation, Objective
-from paretune.report.values import mapping, number, sequence, text
+from paretune.record.entries import Evaluation, Objective
+from paretune.record.fields import finite
 
 MINUS = "−"
 NONE = "–"
@@ -92,17 +92,15 @@ def direction(objective: Objective) -> str:
     return objective.name if objective.maximize else f"{objective.name} (less is better)"
 
 
-def rule_name(rule: Any) -> str:
-    """A rule as run.json describes it, in a few words."""
-    entry = mapping(rule)
-    name = str(entry.get("name") or "unknown")
-    settings = mapping(entry.get("settings"))
-    preset, weights = text(settings.get("weights")), [number(w) for w in sequence(settings.get("weights"))]
-    if name == "fixed" and preset:
-        return f"fixed weights, {preset}"
-    if name == "fixed" and weights:
-        return "fixed weights " + ", ".join(f"{w:g}" if w is not None else NONE for w in weights)
-    return f"{name} rule"
+def rule_name(name: str, settings: Mapping[str, Any]) -> str:
+    """A rule by its name and settings, in a few words."""
+    weights = settings.get("weights")
+    if name == "fixed" and isinstance(weights, str) and weights:
+        return f"fixed weights, {weights}"
+    if name == "fixed" and isinstance(weights, list) and weights:
+        known = map(finite, weights)
+        return "fixed weights " + ", ".join(f"{w:g}" if w is not None else NONE for w in known)
+    return f"{name or 'unknown'} rule"
 
 
 def compact(settings: Mapping[str, Any]) -> str:
@@ -123,8 +121,7 @@ def measured(evaluation: Evaluation, objectives: Sequence[Objective]) -> list[st
     return [f"{o.name} {with_error(evaluation.metrics.get(o.name), evaluation.errors.get(o.name))}" for o in objectives]
 
 
-def model_name(header: Mapping[str, Any]) -> str | None:
+def model_name(model: str | None, task: str | None) -> str | None:
     """The model of a run or a comparison; None for the policy that its task brings along."""
-    model, task = text(header.get("model")), text(header.get("task"))
-    own = bool(task) and model.replace("\\", "/").endswith(f"paretune/tasks/{task}/policy")
-    return None if own else model
+    own = bool(task) and (model or "").replace("\\", "/").endswith(f"paretune/tasks/{task}/policy")
+    return None if own else model or ""

@@ -20,8 +20,10 @@ from safetensors import SafetensorError
 
 from paretune.record.checkpoints import STATE_FILE, checkpoints
 from paretune.record.disk import sync, write_error
+from paretune.record.fields import Fields
 from paretune.record.json_files import read_json, write_whole
-from paretune.record.run_directory import read_run
+from paretune.record.parsing import RecordError
+from paretune.record.run_directory import GROWING, read_run
 
 __all__ = [
     "STATE_FILE",
@@ -93,7 +95,13 @@ def resume_point(directory: str | Path, given: str | Path | bool = True) -> Resu
         raise BrokenCheckpointError(f"{str(checkpoint / STATE_FILE)!r} lacks {lacking[0]!r}: {_OTHERWISE}.")
     for name, size in (_numbers(checkpoint, state, _FILES) or {}).items():
         _check_size(checkpoint / name, size)
-    return ResumePoint(checkpoint, _step_of(checkpoint), _numbers(checkpoint, state, _LINES))
+    lines = _numbers(checkpoint, state, _LINES)
+    if lines is not None and lines.keys() != set(GROWING):
+        # Of a file that is not counted no line would stay.
+        raise BrokenCheckpointError(
+            f"{str(checkpoint / STATE_FILE)!r} should count lines of {', '.join(GROWING)} in {_LINES!r}: {_OTHERWISE}."
+        )
+    return ResumePoint(checkpoint, _step_of(checkpoint), lines)
 
 
 @contextmanager
@@ -215,10 +223,12 @@ def _numbers(checkpoint: Path, state: Mapping[str, Any], key: str) -> dict[str, 
     numbers = state.get(key)
     if numbers is None:
         return None
-    if not isinstance(numbers, dict) or not all(isinstance(number, int) for number in numbers.values()):
+    fields = Fields(numbers if isinstance(numbers, dict) else {"": numbers}, key)
+    try:
+        return {name: fields.need(name, fields.count(name)) for name in fields.content}
+    except RecordError as error:
         path = str(checkpoint / STATE_FILE)
-        raise BrokenCheckpointError(f"{path!r} should hold whole numbers by name in {key!r}: {_OTHERWISE}.")
-    return numbers
+        raise BrokenCheckpointError(f"{path!r} should hold whole numbers by name in {key!r}: {_OTHERWISE}.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -10,19 +10,14 @@ import torch
 
 from paretune.objectives import Objective, RewardError
 from paretune.record.json_lines import plain
-from paretune.trainer.checkpoints import (
-    BrokenCheckpointError,
-    load_state,
-    resume_point,
-    rotate,
-    save_state,
-    writing,
-)
+from paretune.trainer.checkpoint_forms import check_like, check_state, check_trainer_state, loading
+from paretune.trainer.checkpoints import ResumePoint, load_state, resume_point, rotate, save_state, writing
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import evaluation_temperature
 from paretune.trainer.interruption import Interruption
 from paretune.trainer.objective_trainer import ObjectiveTrainer
 from paretune.trainer.output_dir import check_new_run, check_output_dir
+from paretune.trainer.random_state import own_random_state
 from paretune.trainer.run_log import RunLog
 
 PACKAGES = ("paretune", "torch", "transformers", "trl", "accelerate", "moocore")
@@ -50,6 +45,7 @@ class ResumableTrainer(ObjectiveTrainer):
         self.run_log = RunLog(self.objectives, args.output_dir if self.accelerator.is_main_process else None)
         self._interruption = Interruption(self.accelerator)
         self._sampler: Any = None
+        self._start: ResumePoint | None = None
         self._save_total_limit: int | None = None
         self._makes_optimizer = self.optimizer is None
         self._at_first: dict[str, Any] | None = None  # the state before the first training
@@ -83,15 +79,15 @@ class ResumableTrainer(ObjectiveTrainer):
                 "has trained its policy already: make a new one."
             )
         self._begin()
-        self.run_log.open(
-            self._header(),
-            resume_step=None if start is None else start.step,
-            lines=None if start is None else start.lines,
-            overwrite=self.args.overwrite_output_dir,
-        )
+        self._start = start
         eval_on_start = self.args.eval_on_start
-        if checkpoint is not None:
+        if start is None or start.checkpoint is None:
+            self._open_record()
+        else:  # the record changes once all is loaded that the run goes on from
             self.args.eval_on_start = False  # the record has that evaluation
+            check_trainer_state(start.checkpoint, [*self.callback_handler.callbacks, self.control])
+            check_state(start.checkpoint, load_state(start.checkpoint), len(self.objectives))
+            self.run_log.check(self._header(), resume_step=start.step, lines=start.lines)
         # Hugging Face's own deletions know nothing of the front.
         self._save_total_limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
@@ -190,27 +186,46 @@ class ResumableTrainer(ObjectiveTrainer):
     def _load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what `_state` gave."""
         for objective in self.objectives:
-            objective.load_state_dict(state["objectives"][objective.name])
+            own = state["objectives"][objective.name]
+            check_like(own, objective.state_dict(), f"the state of {objective.name}")
+            objective.load_state_dict(own)
         self.run_log.load_state_dict(state["archives"])
         self._tokens = state["tokens"]
         self.reward_weights = torch.tensor(state["weights"], dtype=torch.float32)
-        self.run_log.take_up(state["unfinished"])
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         self._sampler = super()._get_train_sampler(dataset)
         return self._sampler
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        with loading(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
-            try:
-                self._load_state(load_state(checkpoint))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise BrokenCheckpointError(
-                    f"{checkpoint} does not go with this run ({type(error).__name__}: {error}): resume with the rule "
-                    "and the objectives that it was written with."
-                ) from error
-            if self._sampler is not None and self._sampler.shuffle:
-                # TRL shuffles each epoch with the random state that the one before has left: go there.
-                for _ in range(int(self.state.epoch or 0)):
-                    torch.randperm(self._sampler.num_samples, generator=self._sampler.generator)
+        if checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        with loading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+            self._load_scaler(checkpoint)
+            with own_random_state(self.accelerator.device):  # it is taken up later, when the record has changed
+                self._load_rng_state(checkpoint)
+        state = load_state(checkpoint)
+        with loading(checkpoint, "resume with the rule and the objectives that it was written with."):
+            self._load_state(state)
+        if self._sampler is not None and self._sampler.shuffle:
+            # TRL shuffles each epoch with the random state that the one before has left: go there.
+            for _ in range(int(self.state.epoch or 0)):
+                torch.randperm(self._sampler.num_samples, generator=self._sampler.generator)
+        self.accelerator.wait_for_everyone()  # every process has loaded its part
+        self._open_record()
+        self.run_log.take_up(state["unfinished"] or [])
+
+    def _open_record(self) -> None:
+        start = self._start
+        self.run_log.open(
+            self._header(),
+            resume_step=None if start is None else start.step,
+            lines=None if start is None else start.lines,
+            overwrite=self.args.overwrite_output_dir,
+        )

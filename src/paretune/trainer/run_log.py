@@ -11,8 +11,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from paretune.objectives import Objective
 from paretune.pareto import ParetoArchive, worst_corner
 from paretune.record.checkpoints import checkpoints
+from paretune.record.reader import RunReader
 from paretune.record.record import RunRecord
-from paretune.record.run_directory import read_steps
+from paretune.record.resumption import check_resumable
 from paretune.trainer.finite_updates import FiniteUpdates
 from paretune.trainer.step_scale import StepScale
 from paretune.weighting import Evaluation
@@ -76,6 +77,17 @@ class RunLog:
             self._record.start(header, overwrite=overwrite)
         else:
             self._record.resume(resume_step, header, lines=lines)
+
+    def check(self, header: Mapping[str, Any], *, resume_step: int, lines: Mapping[str, int] | None) -> None:
+        """Find out whether :meth:`open` would take up a run; nothing is changed.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            RunInUseError: if another process is writing there.
+            ValueError: if the record does not go with what the run would go on from.
+        """
+        if self._directory is not None:
+            check_resumable(self._directory, resume_step, lines, header)
 
     def close(self, status: Literal["finished", "failed", "interrupted"], **fields: Any) -> None:
         """End the record; `fields` join run.json.
@@ -148,7 +160,7 @@ class RunLog:
         """Write lines that a checkpoint brought with it, for batches that will not go on, unless they are there."""
         if self._record is None or not lines:
             return
-        there = {line["batch"] for line in read_steps(self._record.directory)}
+        there = {line.batch for line in RunReader(self._record.directory).batches}
         for line in lines:
             if line["batch"] not in there:
                 self._record.append_step(line)
@@ -239,9 +251,16 @@ class RunLog:
         return {purpose: archive.state_dict() for purpose, archive in self.archives.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the archives that :meth:`state_dict` gave."""
+        """Take up the archives that :meth:`state_dict` gave.
+
+        Raises:
+            KeyError: if one is missing.
+            ValueError: if one is no valid archive, or of another number of objectives.
+        """
         for purpose, archive in self.archives.items():
             archive.load_state_dict(state[purpose])
+            if archive.dimension != len(self._names):
+                raise ValueError(f"its archive is of {archive.dimension} objectives, the run of {len(self._names)}")
 
     def _new_archive(self) -> ParetoArchive:
         return ParetoArchive(self._maximize, worst_corner(self._maximize, self._bounds), self._bounds)

@@ -19,6 +19,7 @@ from paretune.objectives import Objective, Reward, as_objectives, check_objectiv
 from paretune.objectives.seen_ranges import SeenRanges
 from paretune.trainer.arguments import by_name, check_rows
 from paretune.trainer.batch_record import batch_line, batch_metrics
+from paretune.trainer.checkpoint_forms import check_like
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluating_trainer import EvaluatingTrainer
 from paretune.trainer.evaluation import MetricPool
@@ -375,6 +376,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         super()._load_state(state)
+        check_like(state["rule"], self.weighting.state_dict(), f"the state of the {self.weighting.name} rule")
         self.weighting.load_state_dict(state["rule"])
         self._ranges.load_state_dict(state["ranges"])
         self._rollouts = self._scalarization = self._realised = None

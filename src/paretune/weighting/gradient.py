@@ -11,6 +11,7 @@ from torch import Tensor
 
 from paretune.influence.base import METHODS, Method
 from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule, check_whole
+from paretune.weighting.saved_state import saved_count, saved_numbers
 
 TYPICAL_MOVE = 0.05
 """How far a typical batch moves the log-weights when μ is left to be calibrated."""
@@ -184,6 +185,7 @@ class GradientInfluence(WeightingRule):
         self.weights: Tensor | None = None
         self._pending: list[Tensor] = []  # [K] η I / μ of batches that wait to be averaged, NaN: did not apply
         self._batches = 0
+        self._count: int | None = None
         self._sizes: list[float] = []  # the largest |η I_k| of each batch so far, sorted
 
     @classmethod
@@ -194,6 +196,7 @@ class GradientInfluence(WeightingRule):
 
     def check(self, objectives: Sequence[Any]) -> None:
         """Raise ``ValueError`` if the floor leaves no room for the weights to move."""
+        self._count = len(objectives)
         if self.floor * len(objectives) >= 1:
             raise ValueError(
                 f"`floor` must be below 1/K = {1 / len(objectives):.3g} for {len(objectives)} objectives, "
@@ -262,10 +265,13 @@ class GradientInfluence(WeightingRule):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the state that :meth:`state_dict` gave."""
+        """Take up the state that :meth:`state_dict` gave.
+
+        Raises:
+            ValueError: if it is none that such a rule has; the number of objectives is known after :meth:`check`.
+        """
         weights = state["weights"]
-        self.weights = None if weights is None else torch.tensor(weights, dtype=torch.float64)
-        self._sizes = list(state["sizes"])
-        pending = [[math.nan if x is None else x for x in row] for row in state["pending"]]
-        self._pending = [torch.tensor(row, dtype=torch.float64) for row in pending]
-        self._batches = state["batches"]
+        self.weights = None if weights is None else saved_numbers("weights", weights, self._count)
+        self._sizes = saved_numbers("sizes", state["sizes"]).tolist()
+        self._pending = [saved_numbers("pending", row, self._count, missing=True) for row in state["pending"]]
+        self._batches = saved_count("batches", state["batches"])

@@ -20,6 +20,7 @@ from paretune.weighting.base import (
     check_whole,
 )
 from paretune.weighting.presets import weights_of
+from paretune.weighting.saved_state import saved_count, saved_numbers
 
 
 def meta_reward(contribution: float, scale: float = 1.0) -> float:
@@ -234,12 +235,22 @@ class HypervolumeGuided(WeightingRule):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the state that :meth:`state_dict` gave; :meth:`check` must have been called."""
-        self.archive = None
+        """Take up the state that :meth:`state_dict` gave; :meth:`check` must have been called.
+
+        Raises:
+            ValueError: if it is none that such a rule has.
+        """
+        archive = None
         if state["archive"] is not None:
-            self.archive = ParetoArchive(self._maximize, state["reference"], self._bounds)
-            self.archive.load_state_dict(state["archive"])
-        self.meta_reward = state["meta_reward"]
-        self._progress_sum, self._progress_count = state["progress"]
-        self._batches = state["batches"]
-        self._judged = state["judged"]
+            reference = saved_numbers("reference", state["reference"], len(self._maximize)).tolist()
+            archive = ParetoArchive(self._maximize, reference, self._bounds)
+            archive.load_state_dict(state["archive"])
+            if archive.dimension != len(self._maximize):
+                raise ValueError(f"`archive` is of {archive.dimension} objectives, the run of {len(self._maximize)}")
+        (meta_reward,) = saved_numbers("meta_reward", [state["meta_reward"]], 1).tolist()
+        progress, count = state["progress"]
+        (self._progress_sum,) = saved_numbers("progress", [progress], 1).tolist()
+        self._progress_count = saved_count("progress", count)
+        self._batches = saved_count("batches", state["batches"])
+        self.archive, self.meta_reward = archive, meta_reward
+        self._judged = None if state["judged"] is None else saved_count("judged", state["judged"])

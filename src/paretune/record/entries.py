@@ -1,0 +1,300 @@
+"""What a run's files say, checked: its objectives, batches, evaluations, completions and the points of its front.
+
+Each class is made from the fields of one object of a file, and raises
+:class:`~paretune.record.parsing.RecordError` where these are not what docs/run-directory.md describes. A field that is
+missing or null is None, or empty: older versions wrote fewer, and NaN is written as null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from paretune.record.fields import Fields, finite, shown
+
+__all__ = ["Batch", "Completion", "Estimator", "Evaluation", "FrontPoint", "Header", "Objective", "objectives_of"]
+
+Purpose = Literal["grid", "rule"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is measured, and which way is better.
+
+    Attributes:
+        name: its name.
+        maximize: whether more of its metric is better.
+        bounds: low and high of the metric, low below high; None where there are none.
+    """
+
+    name: str
+    maximize: bool = True
+    bounds: tuple[float, float] | None = None
+
+    def gain(self, value: float | None) -> float | None:
+        """The value on the bounds, 0 the worst and 1 the best, at most; None without bounds or value."""
+        if value is None or self.bounds is None:
+            return None
+        low, high = self.bounds
+        share = (min(max(value, low), high) - low) / (high - low)
+        return share if self.maximize else 1 - share
+
+
+@dataclass(frozen=True)
+class Header:
+    """What was run, and how it stands: run.json.
+
+    Attributes:
+        content: the file as it stands.
+        status: running, finished, failed or interrupted; empty where it is not said.
+        objectives: what is measured, in the run's order.
+        task: its name, where it has one.
+        rule: the weighting rule's name, or an empty text.
+        rule_settings: the rule's settings.
+        model: that it began with.
+        algorithm: the advantage estimator's, or an empty text.
+        seed: of the run.
+        max_steps: optimiser steps that it is to make.
+        started: when, as a text; likewise `ended`.
+        error: what ended a run that failed, where it says so.
+        settings: those that are not at their defaults.
+        generation: how training samples.
+        evaluation: how it is evaluated.
+    """
+
+    content: Mapping[str, Any]
+    status: str
+    objectives: Sequence[Objective]
+    task: str | None
+    rule: str
+    rule_settings: Mapping[str, Any]
+    model: str | None
+    algorithm: str
+    seed: int | None
+    max_steps: int | None
+    started: str | None
+    ended: str | None
+    error: str | None
+    settings: Mapping[str, Any]
+    generation: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, fields: Fields) -> Header:
+        """Read run.json."""
+        rule = fields.inside("rule")
+        return cls(
+            content=fields.content,
+            status=fields.text("status") or "",
+            objectives=objectives_of(fields),
+            task=fields.text("task"),
+            rule=rule.text("name") or "",
+            rule_settings=rule.mapping("settings"),
+            model=fields.text("model"),
+            algorithm=fields.text("algorithm") or "",
+            seed=fields.count("seed"),
+            max_steps=fields.count("max_steps"),
+            started=fields.text("started"),
+            ended=fields.text("ended"),
+            error=fields.text("error"),
+            settings=fields.mapping("settings"),
+            generation=fields.mapping("generation"),
+            evaluation=fields.mapping("evaluation"),
+        )
+
+
+def objectives_of(fields: Fields) -> list[Objective]:
+    """The objectives that a run.json or a summary.json lists, each name once."""
+    found: dict[str, Objective] = {}
+    for entry in fields.each("objectives"):
+        name = entry.text("name")
+        if not name or name in found:
+            entry.refuse("it lacks 'name'" if not name else f"the name {name!r} is given twice")
+            continue
+        if "maximize" not in entry.content:
+            entry.refuse("it lacks 'maximize'")
+        found[name] = Objective(name, entry.flag("maximize") is not False, _bounds(entry, name))
+    return list(found.values())
+
+
+def _bounds(entry: Fields, name: str) -> tuple[float, float] | None:
+    given = entry.content.get("bounds")
+    if given is None:
+        return None
+    low, high = map(finite, given) if isinstance(given, list) and len(given) == 2 else (None, None)
+    if low is not None and high is not None and low < high:
+        return low, high
+    entry.refuse(f"the bounds of {name} should be [low, high] with low below high, found {given!r:.60}")
+    return None
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """How the influence of a batch was measured: exact, directional or realised, and by which difference."""
+
+    method: str
+    difference: str | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One line of steps.jsonl.
+
+    Attributes:
+        step: optimiser steps done after it.
+        batch: its number, from 1.
+        weights: of each objective.
+        influence: of each objective; none where it is not measured.
+        estimator: how, where it is.
+        scale: the factor on its update.
+        tokens: generated so far.
+        seconds: that it took.
+    """
+
+    step: int
+    batch: int | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    influence: Mapping[str, float] = field(default_factory=dict)
+    estimator: Estimator | None = None
+    scale: float | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, fields: Fields) -> Batch:
+        """Read a line."""
+        how = fields.inside("estimator")
+        estimator = Estimator(how.need("method", how.text("method")), how.text("difference")) if how.content else None
+        return cls(
+            step=fields.need("step", fields.count("step")),
+            batch=fields.count("batch"),
+            weights=fields.numbers("weights"),
+            influence=fields.numbers("influence"),
+            estimator=estimator,
+            scale=fields.number("scale"),
+            tokens=fields.count("tokens"),
+            seconds=fields.inside("seconds").number("total"),
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A policy as it was measured: a line of evaluations.jsonl or of final_evaluations.jsonl.
+
+    Attributes:
+        step: optimiser steps it was trained for.
+        metrics: of each objective, without those that are NaN.
+        errors: their standard errors, where there are any.
+        samples: completions it was measured on.
+        tokens: generated until then; the records of older versions lack it.
+        purpose: whether it is the grid's, or was asked for by a rule.
+        archive: hypervolume of all evaluations so far.
+        split: of the task, for one that was made after training; likewise what follows.
+        decoding: sampled or greedy.
+        temperature: of the samples.
+        prompts: on how many it was measured.
+        front: whether the policy is on the run's front.
+        final: whether it is the run's last.
+        checkpoint: its folder, where it was kept.
+    """
+
+    step: int
+    metrics: Mapping[str, float]
+    errors: Mapping[str, float]
+    samples: int | None = None
+    tokens: int | None = None
+    purpose: Purpose = "grid"
+    archive: float | None = None
+    split: str = ""
+    decoding: str = "sampled"
+    temperature: float | None = None
+    prompts: int | None = None
+    front: bool = False
+    final: bool = False
+    checkpoint: str | None = None
+
+    @classmethod
+    def of(cls, fields: Fields) -> Evaluation:
+        """Read a line."""
+        purpose = fields.text("purpose") or "grid"
+        if purpose not in ("grid", "rule"):
+            fields.refuse(f"purpose should be grid or rule, found {shown(purpose)}")
+        return cls(
+            step=fields.need("step", fields.count("step")),
+            metrics=fields.numbers("metrics"),
+            errors=fields.numbers("standard_error"),
+            samples=fields.count("samples"),
+            tokens=fields.count("tokens"),
+            purpose="rule" if purpose == "rule" else "grid",
+            archive=fields.number("hypervolume"),
+            split=fields.text("split") or "",
+            decoding=fields.text("decoding") or "sampled",
+            temperature=fields.number("temperature"),
+            prompts=fields.count("prompts"),
+            front=fields.flag("front") or False,
+            final=fields.flag("final") or False,
+        )
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A sampled answer: a line of completions.jsonl.
+
+    Attributes:
+        step: of the evaluation.
+        row: of the evaluation set.
+        prompt: a text; of a conversation its messages, one after the other.
+        completion: the same.
+        metrics: of this answer alone.
+    """
+
+    step: int
+    row: int
+    prompt: str
+    completion: str
+    metrics: Mapping[str, float]
+
+    @classmethod
+    def of(cls, fields: Fields) -> Completion:
+        """Read a line."""
+        return cls(
+            step=fields.need("step", fields.count("step")),
+            row=fields.count("row") or 0,
+            prompt=_conversation(fields, "prompt"),
+            completion=_conversation(fields, "completion"),
+            metrics=fields.numbers("metrics"),
+        )
+
+
+def _conversation(fields: Fields, key: str) -> str:
+    if not isinstance(fields.content.get(key), list):
+        return fields.text(key) or ""
+    messages = [message.content for message in fields.each(key)]
+    # What a message holds is the template's affair: a part that is no text is left out.
+    said = [[m[part] if isinstance(m.get(part), str) else "" for part in ("role", "content")] for m in messages]
+    return "\n\n".join(f"{role or 'message'}: {content}" for role, content in said)
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """A policy on the front of its run: a point of pareto.json.
+
+    Attributes:
+        step: optimiser steps it was trained for.
+        metrics: of each objective.
+        checkpoint: its folder when the front was written, where there was one.
+    """
+
+    step: int
+    metrics: Mapping[str, float]
+    checkpoint: str | None
+
+    @classmethod
+    def of(cls, fields: Fields) -> FrontPoint:
+        """Read a point."""
+        return cls(
+            step=fields.need("step", fields.count("step")),
+            metrics=fields.need("metrics", fields.numbers("metrics") or None),
+            checkpoint=fields.text("checkpoint"),
+        )

@@ -1,0 +1,90 @@
+"""Reading JSON that anybody may have written: regular files alone, of bounded size and depth."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DEEPEST", "LARGEST", "RecordError", "parse", "read_bytes"]
+
+LARGEST = 2**30
+"""Bytes of a file."""
+DEEPEST = 64
+"""Lists and objects inside one another. What a run records has fewer than ten."""
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class RecordError(ValueError):
+    """A record that cannot be used: one line that names the file, the line in it, and what was expected."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OSError: If it cannot be read.
+        RecordError: If it is none that ends, such as a pipe or a device, or has more than a gibibyte.
+    """
+    try:
+        # A pipe without a writer would be waited for; of a regular file the flag changes nothing.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # a NUL in its name
+        raise RecordError(f"{str(path)!r} is no name of a file ({error}).") from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise RecordError(f"{str(path)!r} is no regular file: a record was expected.")
+        if found.st_size > LARGEST:
+            raise RecordError(f"{str(path)!r} has {found.st_size:,} bytes: a record has no more than {LARGEST:,}.")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)
+
+
+def parse(content: bytes) -> Any:
+    """The value in a JSON text. Half a surrogate pair, which has no form in UTF-8, becomes a question mark.
+
+    NaN and infinities, which Python writes beyond JSON, are taken: whoever needs a finite number checks it.
+
+    Raises:
+        ValueError: If it is no JSON, or nested more than :data:`DEEPEST` levels deep; the message is one line.
+    """
+    try:
+        text = content.decode("utf-8")
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"nested more than {DEEPEST} levels deep") from error
+    brackets = text.count("[") + text.count("{")
+    if brackets > DEEPEST and _is_deeper(value, DEEPEST):
+        raise ValueError(f"nested more than {DEEPEST} levels deep")
+    return _encodable(value) if "\\u" in text else value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [child for item in level for child in _children(item)]
+    return any(isinstance(item, list | dict) for item in level)
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("?", value)
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return value
