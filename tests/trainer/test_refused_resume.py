@@ -166,6 +166,13 @@ def test_a_foreign_value_in_trainer_state_json_is_refused(gradient: Run, key: tu
     assert gradient.resumed_or_refused()
 
 
+@pytest.mark.parametrize("value", [{}, {"x": 1}])
+def test_a_state_without_the_trainers_control_is_refused(gradient: Run, value: dict[str, int]) -> None:
+    gradient.begin()
+    edit(gradient.checkpoint / "trainer_state.json", ("stateful_callbacks",), value)
+    assert "lacks 'TrainerControl'" in gradient.resumed_or_refused()
+
+
 def flip(path: Path) -> None:
     """Damage a file without changing its size."""
     content = bytearray(path.read_bytes())

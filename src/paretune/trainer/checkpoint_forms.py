@@ -150,9 +150,10 @@ def check_like(value: Any, like: Any, where: str) -> None:
 
 
 def _check_callbacks(stored: Fields, own: Sequence[Any]) -> None:
-    for name in stored.content:
-        fresh = [one.state() for one in own if isinstance(one, ExportableState) and type(one).__name__ == name]
-        of = stored.content[name]
+    exportable = [one for one in own if isinstance(one, ExportableState)]
+    for name in {type(one).__name__ for one in exportable}:
+        of = stored.need(name, stored.content.get(name))  # without it the next checkpoint could not be written
+        fresh = [one.state() for one in exportable if type(one).__name__ == name]
         for data, like in zip(of if isinstance(of, list) else [of], fresh, strict=False):
             where = f"{stored.where}, {name}"
             check_like(data, {"args": {}, "attributes": {}}, where)
