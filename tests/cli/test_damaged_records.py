@@ -17,6 +17,7 @@ from paretune.cli import divergence as divergence_command
 from paretune.cli import evaluate as evaluate_command
 from paretune.cli import main
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.settings import make_parser
 from paretune.cli.summary import print_summary
 from paretune.comparison.controls import control_arm
 from paretune.comparison.members import comparison_members, is_done, standing, tuning_members
@@ -104,7 +105,9 @@ def test_evaluate(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(evaluate_command, "_settings", stop)
     said = ""
     try:
-        evaluate_command.evaluate_run(run, [], split="test", decodings=("sampled", "greedy"))
+        evaluate_command.evaluate_run(
+            run, make_parser("paretune evaluate"), {}, split="test", decodings=("sampled", "greedy")
+        )
     except Reached:
         evaluate_command._print_run(run, "test")
     except BadInputError as error:

@@ -185,9 +185,10 @@ class ResumableTrainer(ObjectiveTrainer):
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what `_state` gave."""
+        first = self._at_first or self._state()  # what training has moved may have been null before
         for objective in self.objectives:
             own = state["objectives"][objective.name]
-            check_like(own, objective.state_dict(), f"the state of {objective.name}")
+            check_like(own, first["objectives"][objective.name], f"the state of {objective.name}")
             objective.load_state_dict(own)
         self.run_log.load_state_dict(state["archives"])
         self._tokens = state["tokens"]

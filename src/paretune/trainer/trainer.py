@@ -376,7 +376,8 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
         super()._load_state(state)
-        check_like(state["rule"], self.weighting.state_dict(), f"the state of the {self.weighting.name} rule")
+        first = (self._at_first or self._state())["rule"]
+        check_like(state["rule"], first, f"the state of the {self.weighting.name} rule")
         self.weighting.load_state_dict(state["rule"])
         self._ranges.load_state_dict(state["ranges"])
         self._rollouts = self._scalarization = self._realised = None
