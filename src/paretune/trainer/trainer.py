@@ -111,10 +111,10 @@ class MultiObjectiveTrainer(ResumableTrainer):
         self._purpose: Literal["grid", "rule"] | None = None  # of the evaluation that is under way
         self._batch = 0
         self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
-        finite_updates = FiniteUpdates(self.accelerator)
-        self.add_callback(finite_updates)
+        self._finite_updates = FiniteUpdates(self.accelerator)
+        self.add_callback(self._finite_updates)
         self.add_callback(self._step_scale)
-        self.add_callback(RunLogCallback(self.run_log, self._step_scale, finite_updates))
+        self.add_callback(RunLogCallback(self.run_log, self._step_scale, self._finite_updates))
 
     @property
     def weights(self) -> dict[str, float]:
@@ -391,6 +391,11 @@ class MultiObjectiveTrainer(ResumableTrainer):
         if self._step % (self.args.steps_per_generation * self.num_iterations) == 0:
             self.run_log.end_batch()
         return loss
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """Transformers'; the norm from before clipping tells whether there is an update to make."""
+        self._finite_updates.norm = super()._get_grad_norm(model, grad_norm)
+        return self._finite_updates.norm
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         batch_is_done = self._step % (self.args.steps_per_generation * self.num_iterations) == 0
