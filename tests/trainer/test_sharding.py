@@ -41,6 +41,7 @@ RULES: dict[str, dict[str, Any]] = {
 ACCUMULATION = {
     "at once": {"per_device_train_batch_size": 4},
     "accumulated": {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2},
+    "uncertain tokens": {"per_device_train_batch_size": 4, "top_entropy_quantile": 0.5},
 }
 WITHIN_A_WINDOW = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "steps_per_generation": 1}
 """Every other batch begins with gradients of the one before it still unreduced."""

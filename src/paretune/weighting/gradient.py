@@ -83,7 +83,7 @@ def raise_to_floor(weights: Tensor, floor: float) -> Tensor:
 
 
 def _is_index(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
 def _median(ordered: Sequence[float]) -> float:
