@@ -235,12 +235,16 @@ def _rounding(trainer: GRPOTrainer) -> _Rounding | None:
         if parameter.is_floating_point() and parameter.dtype not in (torch.float32, torch.float64):
             measured = "about its own length at a learning rate of 1e-4, 9 to 27 times that at 1e-5"
             return _Rounding(f"the model has {parameter.dtype} weights", measured)
-    if accelerator.mixed_precision != "no":
-        measured = "0.1 of its length at a learning rate of 1e-4, 0.3 to 1 at 1e-5, 3 to 20 times that at 1e-6"
-        if trainer.is_deepspeed_enabled:
-            return _Rounding(f"DeepSpeed computes in {accelerator.mixed_precision}", measured)
-        if trainer.is_fsdp_enabled or isinstance(trainer.model, FSDPModule):
-            return _Rounding(f"FSDP computes in {accelerator.mixed_precision}", measured)
+    measured = "0.1 of its length at a learning rate of 1e-4, 0.3 to 1 at 1e-5, 3 to 20 times that at 1e-6"
+    if trainer.is_deepspeed_enabled and accelerator.mixed_precision != "no":
+        return _Rounding(f"DeepSpeed computes in {accelerator.mixed_precision}", measured)
+    # accelerate shards when training begins; transformers has sharded at load time, and leaves the rest to autocast.
+    policies = [m._get_fsdp_state()._mp_policy for m in trainer.model.modules() if isinstance(m, FSDPModule)]
+    if trainer.is_fsdp_enabled:
+        policies.append(accelerator.state.fsdp_plugin.mixed_precision_policy)
+    for dtype in (policy.param_dtype for policy in policies if policy is not None):
+        if dtype not in (None, torch.float32, torch.float64):
+            return _Rounding(f"FSDP computes in {dtype}", measured)
     return None
 
 

@@ -111,15 +111,15 @@ class GRPOPolicyLoss:
     def _without_autocast(self) -> Iterator[None]:
         # accelerate has wrapped the model's forward in autocast, and TRL asks for it once more.
         model, accelerator = self._trainer.model, self._copy.accelerator
-        wrapped = model.__dict__.pop("forward", None)
-        if wrapped is not None:
-            model.forward = model._original_forward
+        wrapped, original = model.__dict__.get("forward"), model.__dict__.get("_original_forward")
+        if original is not None:
+            model.forward = original
         accelerator.autocast = lambda *_, **__: nullcontext()
         try:
             yield
         finally:
             del accelerator.autocast
-            if wrapped is not None:
+            if original is not None:
                 model.forward = wrapped
 
     def coefficients(self, micro_batch: MicroBatch, at: LogProbs) -> Tensor:
