@@ -68,6 +68,9 @@ CALLS: list[tuple[str, Call, str]] = [
     ("a μ of NaN", lambda: GradientInfluence(mu=math.nan), "`mu` must be positive and finite, got nan"),
     ("an unknown method", lambda: GradientInfluence(method="guess"), "`method` 'guess': choose one of directional"),  # type: ignore[arg-type]
     ("no blocks", lambda: GradientInfluence(layers=[]), "needs block indices of 0 or more, got []"),
+    ("true blocks", lambda: GradientInfluence(layers=[True]), "block indices of 0 or more, got [True]"),
+    ("a bare block", lambda: GradientInfluence(layers=3), "needs block indices of 0 or more, got 3"),  # type: ignore[arg-type]
+    ("clipping to no number", lambda: GradientInfluence(method="exact", clip_norm=float("nan")), "`clip_norm` must be"),
     ("blocks of a name", lambda: GradientInfluence(layers="top"), "`layers` must be 'all', 'middle' or a list"),  # type: ignore[arg-type]
     ("an average over none", lambda: GradientInfluence(average_over=0), "must be a whole number of 1 or more, got 0"),
     ("a floor of 1", lambda: GradientInfluence(floor=1), "`floor` must be in [0, 1/K), got 1"),

@@ -1,11 +1,13 @@
 """Runs in which every measurement stands beside the float64 gradients of TRL's own compute_loss."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from trl import GRPOTrainer
 
 from paretune import GradientInfluence, MultiObjectiveConfig, MultiObjectiveTrainer
@@ -38,9 +40,25 @@ class ComparedMeter(InfluenceMeter):
             assert torch.equal(tensor, value)
             assert tensor.grad is gradient
         assert torch.equal(torch.get_rng_state(), kept[2])
-        gradients = oracle(trainer, micro_batches, advantages, self.request.layers)
+        with in_float64(trainer.model):
+            gradients = oracle(trainer, micro_batches, advantages, self.request.layers)
         trainer.measured.append(Measured(influence, gradients, trainer.state.global_step))
         return influence
+
+
+@contextmanager
+def in_float64(model: nn.Module) -> Iterator[None]:
+    """Inside, the model computes in float64; no autocast touches that."""
+    tensors = [*model.parameters(), *model.buffers()]
+    kept = [(t.data, t.grad) for t in tensors]
+    for tensor in tensors:
+        tensor.grad = None
+    model.double()
+    try:
+        yield
+    finally:
+        for tensor, (data, gradient) in zip([*model.parameters(), *model.buffers()], kept, strict=True):
+            tensor.data, tensor.grad = data, gradient
 
 
 def oracle(trainer: Any, micro_batches: list[Any], advantages: Tensor, layers: Any = "all") -> Tensor:
@@ -83,6 +101,7 @@ def run(
     trainer_class: type[MultiObjectiveTrainer] = Compared,
     peft_config: Any = None,
     resume: str | None = None,
+    objectives: Any = (digits, brief, letters),
     **kwargs: Any,
 ) -> Any:
     """Train two steps on real completions, by default a float64 policy."""
@@ -93,7 +112,7 @@ def run(
     }  # fmt: skip
     trainer = trainer_class(
         model or policy(architecture).double(),
-        [digits, brief, letters],
+        list(objectives),
         MultiObjectiveConfig(str(tmp_path), **options),
         prompts(),
         processing_class=tokenizer(),

@@ -148,11 +148,68 @@ def test_no_advantage_anywhere_is_influence_zero(tmp_path: Path) -> None:
     assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
 
 
-def test_bfloat16_weights_cannot_hold_the_step(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match=r"'directional' cannot be used here: torch.bfloat16 weights .* 'realised'"):
-        trainer = run(tmp_path, method="directional", model=policy().bfloat16(), learning_rate=1e-2)
-    assert trainer.measured == []
-    assert trainer._influence.method == "realised"
+@pytest.mark.parametrize("bf16", [False, True], ids=["alone", "under autocast"])
+def test_bfloat16_weights_cannot_hold_the_step(bf16: bool, tmp_path: Path) -> None:
+    with pytest.warns(
+        UserWarning, match=r"'directional' cannot be used here: .* torch.bfloat16 weights, .* 'exact' is"
+    ):
+        trainer = run(
+            tmp_path, method="directional", model=policy().bfloat16(), bf16=bf16, per_device_train_batch_size=32
+        )
+    for measured in trainer.measured:  # the oracle's own backward pass is bfloat16 here
+        expected = measured.gramian.sum(dim=1)
+        assert measured.influence.method == "exact"
+        assert (measured.influence.values - expected).norm() < 0.05 * expected.norm()
+
+
+def test_frozen_bfloat16_weights_round_as_well(tmp_path: Path) -> None:
+    model = policy().bfloat16()
+    adapters = LoraConfig(r=4, target_modules=["q_proj", "v_proj"])
+    with pytest.warns(
+        UserWarning, match=r"'directional' cannot be used here: .* torch.bfloat16 weights, .* 'exact' is"
+    ):
+        run(tmp_path, method="directional", model=model, peft_config=adapters, max_steps=1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0, 16.0])
+@pytest.mark.parametrize("share", [0.3, 0.01, 0.001])
+def test_objectives_that_oppose_each_other(share: float, scale: float, tmp_path: Path) -> None:
+    """Errors that cancel in the sum are seen: the vector is right, and `check` is no smaller than its error."""
+
+    def opposed(completions: list[str], **_: Any) -> list[float]:
+        pairs = zip(digits(completions), letters(completions), strict=True)
+        return [share * other - own for own, other in pairs]
+
+    model = policy()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(scale if parameter.dim() > 1 else 1.0)
+    trainer = run(
+        tmp_path, method="directional", model=model, objectives=[digits, opposed], per_device_train_batch_size=32
+    )
+    for measured in trainer.measured:
+        with_float64 = measured.gramian.sum(dim=1)
+        error = (measured.influence.values - with_float64).norm() / with_float64.norm()
+        assert error < 0.02
+        assert measured.influence.check is not None
+        assert error < 2 * measured.influence.check + 0.005
+
+
+def test_the_check_sees_a_long_step_that_the_sum_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directional, "TOLERANCE", float("inf"))
+
+    def opposed(**keywords: Any) -> list[float]:
+        return [-value for value in digits(**keywords)]
+
+    for power in (-14, -12, -10):
+        monkeypatch.setattr(directional, "PARAMETER_STEP", 2.0**power)
+        trainer = run(tmp_path / str(power), method="directional", objectives=[digits, opposed, letters])
+        assert differences(trainer) == {"one-sided"}
+        for measured in trainer.measured:
+            expected = measured.gramian.sum(dim=1)
+            error = (measured.influence.values - expected).norm() / expected.norm()
+            assert measured.influence.check is not None
+            assert error < 2 * measured.influence.check < 100 * error
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3])

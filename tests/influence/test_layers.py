@@ -1,7 +1,11 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paretune.influence import select_parameters
 from policies import ARCHITECTURES, policy
+
+MODEL = policy(layers=4)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -26,9 +30,23 @@ def test_blocks_under_an_adapter() -> None:
     assert all("layers.2." in name and "lora" in name for name in names)
 
 
-def test_an_index_out_of_range() -> None:
-    with pytest.raises(ValueError, match="names block 5, but the model has blocks 0 to 1"):
-        select_parameters(policy(), [5])
+@given(indices=st.lists(st.integers(0, 3), min_size=1, max_size=8))
+def test_a_block_counts_once_however_often_it_is_named(indices: list[int]) -> None:
+    chosen = select_parameters(MODEL, indices)
+    assert len(chosen) == len({id(p) for p in chosen})
+    assert {id(p) for p in chosen} == {id(p) for i in indices for p in MODEL.model.layers[i].parameters()}
+
+
+def test_weights_that_blocks_share_count_once() -> None:
+    model = policy(layers=3)
+    model.model.layers[2].mlp = model.model.layers[0].mlp
+    assert len(select_parameters(model, [0, 2])) == len({id(p) for p in select_parameters(model, [2, 0])})
+
+
+@pytest.mark.parametrize("index", [5, -1])
+def test_an_index_out_of_range(index: int) -> None:
+    with pytest.raises(ValueError, match=f"names block {index}, but the model has blocks 0 to 1"):
+        select_parameters(policy(), [index])
 
 
 def test_nothing_to_train() -> None:

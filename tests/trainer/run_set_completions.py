@@ -89,8 +89,9 @@ def zero(stage: int) -> dict[str, Any]:
 
 
 def train(model: str, out: Path, launched: str, rule: dict[str, Any], options: dict[str, Any]) -> None:
-    if launched == "fsdp by transformers":
-        options = {**options, "model_init_kwargs": {"distributed_config": DistributedConfig(fsdp_size=2)}}
+    if launched in ("fsdp by transformers", "fsdp in bfloat16"):
+        sharding = DistributedConfig(fsdp_size=2, fsdp_mixed_precision=launched == "fsdp in bfloat16")
+        options = {**options, "model_init_kwargs": {"distributed_config": sharding}}
     if launched.startswith("zero"):
         options = {**options, "deepspeed": zero(int(launched[-1]))}
     config = MultiObjectiveConfig(

@@ -68,15 +68,12 @@ class AfterSteps:
 def test_nothing_moves_in_such_a_step(factor: float, max_grad_norm: float, model: str, tmp_path: Path) -> None:
     trainer = trainer_of(model, tmp_path, {1: factor}, max_grad_norm=max_grad_norm)
     after = AfterSteps(trainer)
-    if factor == 1e38 and max_grad_norm:
-        trainer.train()  # clipping has brought the norm, infinite in float32, to 0: an update without a direction
-    else:
-        with pytest.warns(UserWarning, match="gradient of step 2 is not finite: no update"):
-            trainer.train()
-        (first, first_state), (second, second_state) = after.states[:2]
-        assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-        assert first_state == second_state
-        assert [line["left_out"] for line in read_steps(tmp_path)] == [0, 1, 0]
+    with pytest.warns(UserWarning, match="gradient of step 2 is not finite: no update"):
+        trainer.train()
+    (first, first_state), (second, second_state) = after.states[:2]
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert first_state == second_state
+    assert [line["left_out"] for line in read_steps(tmp_path)] == [0, 1, 0]
     third = after.states[2][0]
     assert any(not torch.equal(a, b) for a, b in zip(after.states[1][0], third, strict=True))
     assert all(torch.isfinite(p).all() for p in third)

@@ -17,6 +17,7 @@ LAUNCHES: dict[str, dict[str, str]] = {
     "alone": {"ACCELERATE_USE_CPU": "true"},
     "ddp": {"ACCELERATE_USE_CPU": "true"},
     "fsdp by transformers": {"ACCELERATE_USE_CPU": "true"},
+    "fsdp in bfloat16": {"ACCELERATE_USE_CPU": "true"},
     "fsdp by accelerate": {
         "ACCELERATE_USE_CPU": "true",
         "ACCELERATE_USE_FSDP": "true",
@@ -41,6 +42,7 @@ RULES: dict[str, dict[str, Any]] = {
 ACCUMULATION = {
     "at once": {"per_device_train_batch_size": 4},
     "accumulated": {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2},
+    "uncertain tokens": {"per_device_train_batch_size": 4, "top_entropy_quantile": 0.5},
 }
 WITHIN_A_WINDOW = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "steps_per_generation": 1}
 """Every other batch begins with gradients of the one before it still unreduced."""
@@ -130,6 +132,18 @@ def test_gradients_that_fsdp_has_not_reduced_yet_are_left_alone(model: str, tmp_
     assert batches == kept(tmp_path, "directional", "within a window", 1)
     assert [batch["method"] for batch in batches] == [None, None, "realised", None]  # after the first update of two
     assert "batches that begin inside an accumulation window" in (tmp_path / "stderr").read_text()
+
+
+@pytest.mark.slow
+def test_where_fsdp_computes_in_bfloat16_the_influence_is_exact(model: str, alone: Path, tmp_path: Path) -> None:
+    at_once = {"at once": ACCUMULATION["at once"]}
+    launch("fsdp in bfloat16", model, tmp_path, ["directional", "realised"], at_once)
+    first, one = kept(tmp_path, "directional", "at once")[0], kept(alone, "exact", "at once")[0]
+    assert first["method"] == "exact"
+    assert distance(first["influence"], one["influence"]) < 0.02
+    said = (tmp_path / "stderr").read_text()
+    assert "'directional' cannot be used here: FSDP computes in torch.bfloat16" in said
+    assert "the realised influence is mostly rounding here: FSDP computes in torch.bfloat16" in said
 
 
 @pytest.mark.slow  # DeepSpeed is no dependency of the other tests: `make test-slow` installs it

@@ -21,7 +21,9 @@ class Influence:
         method: the estimator it comes from.
         gramian: ``[K, K]`` float64, ⟨g_i, g_j⟩, or None where the estimator does not yield it.
         difference: how the directional derivative was taken.
-        check: |Σ_k I_k − ‖v‖²| / ‖v‖² with v = Σ_j g_j, for ``"directional"``.
+        check: for ``"directional"``, an estimate of how far the vector is off, relative to its length. It is made of
+            |Σ_k I_k − ‖v‖²| with v = Σ_j g_j, which sees the sum alone, and of what rounding and curvature can leave
+            in each component.
     """
 
     values: Tensor

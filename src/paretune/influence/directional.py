@@ -6,12 +6,23 @@ With v = Σ_j g_j,
 
 so the derivative of the token log-probabilities along v serves every objective at once. It is taken as a difference,
 (log π_{θ+εv} − log π_θ)/ε or (log π_{θ+εv} − log π_{θ−εv})/2ε, since fused log-prob heads have no forward-mode
-derivative. Σ_k I_k = ‖v‖² tells what the difference is worth.
+derivative.
+
+An estimate of its error comes with it, objective by objective. It is the larger of two, since what cancels in a sum, as
+between objectives that oppose each other, is not seen by the first:
+
+- Σ_k I_k = ‖v‖² is known. An error of the log-probabilities that shows in the sum shows in I_k ‖c_k‖/‖Σ_j c_j‖ times.
+- Rounding shows in I_k in proportion to ‖c_k‖. To it comes curvature: the policy's own samples have
+  E[∂²log π] = −E[(∂log π)²] along any direction, so the squares of the differences say how large the second derivatives
+  are and their cubes the third.
+
+The error table of docs/performance.md has the estimate beside the error.
 """
 
 import warnings
 from collections.abc import Sequence
-from math import isfinite, sqrt
+from math import factorial, isfinite, sqrt
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,13 +40,14 @@ average parameter is 16 times as long as what rounding may take from it. docs/pe
 LOG_PROB_ROUNDING = 2.0**-22
 """By how much float32 rounds a log-probability."""
 LOG_PROB_STEP = 2.0**9
-r"""A lower bound of the step, for adapters, whose own norm is small.
+r"""A lower bound of the step, for adapters, whose own norm is small, and for objectives that oppose each other.
 
-Rounding leaves Σ_k I_k uncertain by √2·2^-22·‖Σ_k c_k‖/ε; ‖v‖² must be this many times as large.
+Rounding leaves the influence uncertain by √2·2^-22·(Σ_k ‖c_k‖²)^½/ε; the least length that it can have, ‖v‖²/√K, must
+be this many times as large.
 """
-TOLERANCE = 0.005
-"""How far Σ_k I_k may be from ‖v‖², relatively, before the one-sided difference is made symmetric."""
-FAILURE = 0.05
+TOLERANCE = 0.01
+"""How far the influence may be off, relative to its length, before the one-sided difference is made symmetric."""
+FAILURE = 0.1
 """The same for the symmetric difference, before the exact influence takes its place."""
 
 
@@ -54,8 +66,8 @@ def directional_influence(
         selected: those along which v is taken; None for all. The rest are neither differentiated nor moved.
 
     Returns:
-        The influence ``[K]``; zero where v = 0, NaN where v is not finite. Where even the symmetric difference fails
-        its check by more than 5 %, a warning says so and the exact influence is returned.
+        The influence ``[K]`` and how far it may be off; zero where v = 0, NaN where v is not finite. Where even the
+        symmetric difference may be off by more than 10 %, a warning says so and the exact influence is returned.
     """
     chosen = list(parameters if selected is None else selected)
     coefficients: list[Tensor] = []
@@ -74,14 +86,22 @@ def directional_influence(
     if squared == 0 or not isfinite(squared):
         nothing = torch.full((len(coefficients[0]),), 0.0 if squared == 0 else float("nan"), dtype=torch.float64)
         return Influence(values=nothing, method="directional")
-    of_log_probs = torch.stack([high_precision(c.sum(dim=0)).square().sum() for c in coefficients]).sum()
-    noise = LOG_PROB_ROUNDING * sqrt(2 * float(loss.mean(of_log_probs)) / loss.num_processes)
-    step = max(PARAMETER_STEP * sqrt(squared_norm(reached, loss)) / sqrt(squared), LOG_PROB_STEP * noise / squared)
+    sizes = loss.mean(torch.stack([_squares(c) for c in coefficients]).sum(dim=0)).div(loss.num_processes).sqrt()
+    of_each, of_sum = sizes[:-1], sizes[-1]
+    rounding = LOG_PROB_ROUNDING * sqrt(2) * of_each
+    shortest = LOG_PROB_STEP * float(rounding.norm()) * sqrt(len(rounding)) / squared
+    step = max(PARAMETER_STEP * sqrt(squared_norm(reached, loss)) / sqrt(squared), shortest)
 
-    def derivative(ahead: Sequence[Tensor], behind: Sequence[Tensor], distance: float) -> tuple[Tensor, float]:
-        parts = [projected(c, a, b) for c, a, b in zip(coefficients, ahead, behind, strict=True)]
-        values = loss.mean(torch.stack(parts).sum(dim=0)) / distance
-        return values, abs(float(values.sum()) / squared - 1)
+    def derivative(ahead: Sequence[Tensor], behind: Sequence[Tensor], steps: Literal[1, 2]) -> tuple[Tensor, float]:
+        """The influence by a difference over one step or two, and by how much of its length it may be off."""
+        pairs = list(zip(coefficients, ahead, behind, strict=True))
+        change = loss.mean(torch.stack([projected(c, a, b) for c, a, b in pairs]).sum(dim=0))
+        # Over one step the second derivatives are left, over two the third ones.
+        left = loss.mean(torch.stack([_remainder(c, a, b, steps) for c, a, b in pairs]).sum(dim=0)) / step
+        values = change / (steps * step)
+        missed = abs(float(values.sum()) - squared) * of_each / of_sum
+        unseen = rounding / (steps * step) + left
+        return values, float(torch.maximum(missed, unseen).norm() / values.norm())
 
     theta = [p.detach().clone() for p in reached]
 
@@ -95,10 +115,10 @@ def directional_influence(
     try:
         ahead = log_probs_at(step)
         if not loss.low_precision:
-            values, check = derivative(ahead, here, step)
+            values, check = derivative(ahead, here, 1)
             if check <= TOLERANCE:
                 return Influence(values=values, method="directional", difference="one-sided", check=check)
-        values, check = derivative(ahead, log_probs_at(-step), 2 * step)
+        values, check = derivative(ahead, log_probs_at(-step), 2)
     finally:
         with torch.no_grad():
             for parameter, saved in zip(reached, theta, strict=True):
@@ -109,8 +129,21 @@ def directional_influence(
     theta.clear()
     v.clear()
     warnings.warn(
-        f"directional influence fails its check here (Σ I_k is {check:.0%} off ‖v‖²), so the exact one is used; if it "
-        "keeps failing, choose method='realised'.",
+        f"directional influence fails its check here (it may be {check:.0%} off), so the exact one is used; if it "
+        "keeps failing, choose method='exact' yourself, or 'realised', which costs less.",
         stacklevel=2,
     )
     return exact_influence(loss, parameters, selected=selected)
+
+
+def _squares(coefficients: Tensor) -> Tensor:
+    """``[K + 1]``: ‖c_k‖² of each objective, and ‖Σ_k c_k‖²."""
+    exactly = high_precision(coefficients)
+    return torch.cat([exactly.square().sum(dim=(1, 2)), exactly.sum(dim=0).square().sum()[None]])
+
+
+def _remainder(coefficients: Tensor, ahead: Tensor, behind: Tensor, steps: Literal[1, 2]) -> Tensor:
+    """``[K]``: Σ |c_k| |Δ|^n / n! with Δ the change over one step and n = 2 (one-sided) or 3 (symmetric)."""
+    change = (high_precision(ahead) - high_precision(behind)).abs() / steps
+    order = steps + 1
+    return torch.einsum("knt,nt->k", high_precision(coefficients).abs(), change**order) / factorial(order)

@@ -14,20 +14,23 @@ def select_parameters(model: nn.Module, layers: Literal["all", "middle"] | Seque
 
     Args:
         model: a transformer whose blocks stand in one ``nn.ModuleList`` (adapters of PEFT in between do no harm).
-        layers: ``"all"`` for every trainable parameter of the model, ``"middle"``, or block indices.
+        layers: ``"all"`` for every trainable parameter of the model, ``"middle"``, or block indices; one that is named
+            twice counts once.
 
     Raises:
-        ValueError: if an index is out of range, or nothing trainable is left.
+        ValueError: if an index is out of range (a negative one is), or nothing trainable is left.
     """
     if layers == "all":
         chosen = [p for p in model.parameters() if p.requires_grad]
     else:
         blocks = _blocks(model)
         indices = range(10 * len(blocks) // 36, 25 * len(blocks) // 36 + 1) if layers == "middle" else layers
-        outside = [i for i in indices if i >= len(blocks)]
+        outside = [i for i in indices if i not in range(len(blocks))]
         if outside:
             raise ValueError(f"`layers` names block {outside[0]}, but the model has blocks 0 to {len(blocks) - 1}.")
-        chosen = [p for i in indices for p in blocks[i].parameters() if p.requires_grad]
+        # A set of tensors: a block named twice, or weights that two blocks share, would be multiplied twice.
+        every = (p for i in indices for p in blocks[i].parameters() if p.requires_grad)
+        chosen = list({id(p): p for p in every}.values())
     if not chosen:
         raise ValueError(f"`layers`={layers!r} holds no trainable parameter: choose blocks that are trained.")
     return chosen

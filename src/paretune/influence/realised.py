@@ -4,33 +4,41 @@ After θ → θ' = θ + Δθ,
 
     Σ_{n,t} c_k[n,t] (log π_θ'(y_{n,t}) − log π_θ(y_{n,t})) ≈ ⟨g_k, Δθ⟩,
 
-preconditioning, momentum and clipping included. log π_θ is what training itself computed, so one forward pass is all
-it takes, and nothing of the model's size is stored. It comes after the update and so steers the next batch's weights.
+preconditioning, momentum and clipping included. In float32 log π_θ is what training itself computed, so one forward
+pass is all it takes, and nothing of the model's size is stored. Under autocast both passes are made without it, for a
+step of the usual learning rates changes log π by less than bfloat16 can tell. The influence comes after the update and
+so steers the next batch's weights.
 """
 
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from paretune.influence.base import Influence, LogProbs, PolicyLoss
 from paretune.influence.gradients import projected
 
 
 @torch.no_grad()
-def realised_influence(loss: PolicyLoss, before: Sequence[LogProbs]) -> Influence:
+def realised_influence(
+    loss: PolicyLoss, at: Sequence[LogProbs], before: Sequence[Tensor] | None = None, *, full_precision: bool = False
+) -> Influence:
     """⟨c_k, log π_θ' − log π_θ⟩ of a batch on which the policy has just been trained.
 
     Its scale is the optimiser's: under plain gradient descent with learning rate η and weights of 1 it is η·I_k.
 
     Args:
         loss: the loss on this process's part of that batch, the policy now at θ'.
-        before: the log-probabilities under θ, a micro-batch each.
+        at: the log-probabilities at which c_k is taken, a micro-batch each.
+        before: ``[B, T]`` log π_θ, a micro-batch each; those of `at` if left out.
+        full_precision: whether `before` was computed without autocast, as log π_θ' then is, too.
 
     Returns:
         The influence ``[K]``, in the units of J_k (of advantages).
     """
     parts = []
-    for micro_batch, at in zip(loss.micro_batches, before, strict=True):
-        coefficients = loss.coefficients(micro_batch, at)
-        parts.append(projected(coefficients, loss.forward(micro_batch).values, at.values))
+    for micro_batch, point, theta in zip(loss.micro_batches, at, before or [p.values for p in at], strict=True):
+        coefficients = loss.coefficients(micro_batch, point)
+        after = loss.forward(micro_batch, full_precision=full_precision).values
+        parts.append(projected(coefficients, after, theta))
     return Influence(values=loss.mean(torch.stack(parts).sum(dim=0)), method="realised")

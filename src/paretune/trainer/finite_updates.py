@@ -1,11 +1,13 @@
 """No update from a gradient that is not finite."""
 
+import math
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedType
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
@@ -18,9 +20,10 @@ MOST = 10
 class FiniteUpdates(TrainerCallback):
     """Leaves out an update whose gradient has no finite norm: parameters and optimiser state stay as they are.
 
-    One such update would make every parameter NaN for good. It is counted, the learning rate's schedule moves on, and
-    ten in a row end the run: then it is no accident. Not in float16, whose loss scaling does the same, and not under
-    DeepSpeed, which keeps gradients to itself.
+    One such update would make every parameter NaN for good. A norm that overflows though every entry is finite counts,
+    too: clipping divides by it, and momentum alone would then move the parameters. It is counted, the learning rate's
+    schedule moves on, and ten in a row end the run: then it is no accident. Not in float16, whose loss scaling does
+    the same, and not under DeepSpeed, which keeps gradients to itself.
 
     Args:
         accelerator: tells how many processes there are.
@@ -28,6 +31,8 @@ class FiniteUpdates(TrainerCallback):
 
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
+        self.norm: Tensor | float | None = None
+        """The gradient's norm before clipping, which the trainer notes before each update."""
         self.left_out = 0
         """Updates left out so far."""
         self._in_a_row = 0
@@ -41,16 +46,17 @@ class FiniteUpdates(TrainerCallback):
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Take the gradients away if one is not finite.
+        """Take the gradients away if their norm is not finite, before clipping or after it.
 
         Raises:
             FloatingPointError: if it is the tenth time in a row.
         """
-        if self._accelerator.scaler is not None:
+        if self._accelerator.scaler is not None or self._accelerator.distributed_type == DistributedType.DEEPSPEED:
             return
         groups = kwargs["optimizer"].param_groups
         parameters = [p for group in groups for p in group["params"] if p.grad is not None]
-        if self._are_finite(p.grad for p in parameters):
+        norms = [get_total_norm(p.grad for p in parameters), *([] if self.norm is None else [self.norm])]
+        if self._are_finite(norms):
             self._in_a_row = 0
             return
         self.left_out += 1
@@ -66,13 +72,11 @@ class FiniteUpdates(TrainerCallback):
         for parameter in parameters:
             parameter.grad = None  # not zero: momentum and weight decay would still move the parameter
 
-    def _are_finite(self, gradients: Iterable[Tensor]) -> bool:
-        norm = get_total_norm(gradients)
-        if isinstance(norm, DTensor):
-            norm = norm.full_tensor()
-        finite = torch.isfinite(norm)
+    def _are_finite(self, norms: Iterable[Tensor | float]) -> bool:
+        whole = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
+        finite = all(math.isfinite(norm) for norm in whole)
         processes: int = self._accelerator.num_processes
         if processes == 1:
-            return bool(finite)
-        count = self._accelerator.reduce(finite.to(self._accelerator.device, torch.int64).reshape(1))  # shards differ
+            return finite
+        count = self._accelerator.reduce(torch.tensor([int(finite)], device=self._accelerator.device))  # shards differ
         return int(count.item()) == processes

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +27,9 @@ from paretune.weighting import InfluenceRequest
 class InfluenceMeter:
     """Measures one kind of influence for a trainer.
 
-    Where the estimator asked for cannot be right, a warning says why and the realised influence, which needs nothing
-    but forward passes, takes its place.
+    Where the estimator asked for cannot be right, a warning says why and another takes its place: the exact influence,
+    which has the same scale, or where that cannot be right either the realised one, which needs nothing but forward
+    passes. Where rounding leaves nothing of the realised one, a warning says that.
 
     Args:
         trainer: whose policy, loss and batches are measured.
@@ -40,17 +42,25 @@ class InfluenceMeter:
     def __init__(self, trainer: GRPOTrainer, request: InfluenceRequest) -> None:
         self.request = request
         self._trainer = trainer
-        selected = self._selected()
-        obstacle = _obstacle(trainer, request.method, selected)
-        if obstacle is not None:
+        self._selected()
+        self.method, reason = _usable(trainer, request.method)
+        if reason is not None:
+            instead = {
+                "exact": "'exact' is used instead, with a backward pass for each objective.",
+                "realised": "'realised' is used instead, over all parameters and with its own μ.",
+            }[self.method]
+            warnings.warn(f"influence method={request.method!r} cannot be used here: {reason} {instead}", stacklevel=4)
+        rounding = _rounding(trainer)
+        if self.method == "realised" and rounding is not None:
             warnings.warn(
-                f"influence method={request.method!r} cannot be used here: {obstacle} 'realised' is used instead, "
-                "over all parameters and with its own μ.",
+                f"the realised influence is mostly rounding here: {rounding.reason}, and against float64 it was then "
+                f"off by {rounding.measured}. Load the model in float32 (autocast to bfloat16 does no harm), or use "
+                "method='exact' where that is possible.",
                 stacklevel=4,
             )
-        self.method: Method = request.method if obstacle is None else "realised"
-        self._passes: list[tuple[LogProbs, RandomState]] = []
-        self._makes_own_passes = False
+        # The passes of the latest batch: those of training, and those made beforehand for the realised influence alone.
+        self._passes: list[_Pass] = []
+        self._own_passes: list[_Pass] = []
         self._begun_at = 0
 
     @property
@@ -96,19 +106,20 @@ class InfluenceMeter:
 
     def begin_batch(self, micro_batches: list[MicroBatch]) -> None:
         """A new batch is about to be trained on; called for every batch, measured or not."""
-        self._passes = []
+        self._passes, self._own_passes = [], []
         self._begun_at = self._trainer.state.global_step
-        # In a batch that makes several updates, later passes of training are not made under θ. For that case TRL
-        # computes the log-probabilities beforehand, but with another dropout.
-        self._makes_own_passes = self.after_the_update and not self._one_update and _drops_out(self._trainer.model)
-        if self._makes_own_passes:
-            self._passes = self._own_passes(micro_batches)
+        if self.after_the_update and (self._without_autocast or self._redraws_dropout):
+            loss = self._loss(micro_batches, torch.empty(0, 0))
+            with own_random_state(self._trainer.accelerator.device), torch.no_grad():
+                for micro_batch in micro_batches:
+                    state = RandomState(self._trainer.accelerator.device)
+                    at = loss.forward(micro_batch, full_precision=self._without_autocast)
+                    self._own_passes.append(_Pass(at, state))
 
     def note_pass(self, log_probs: Tensor, entropies: Tensor | None, state: RandomState) -> None:
         """Take note of training's first forward pass over the next micro-batch."""
-        if not self._makes_own_passes:
-            at = LogProbs(log_probs.detach(), None if entropies is None else entropies.detach())
-            self._passes.append((at, state))
+        at = LogProbs(log_probs.detach(), None if entropies is None else entropies.detach())
+        self._passes.append(_Pass(at, state))
 
     def after_update(self, micro_batches: list[MicroBatch], advantages: Tensor) -> Influence | None:
         """What the update did for each objective, on the batch that was just trained on.
@@ -123,17 +134,21 @@ class InfluenceMeter:
         """
         if len(self._passes) != len(micro_batches) or self._trainer.state.global_step == self._begun_at:
             return None
-        passes, self._passes = self._passes, []
+        training, own = self._passes, self._own_passes
+        self._passes, self._own_passes = [], []
         if self._nothing_to_measure(advantages):
             return self._zero(advantages)
-        loss = self._loss(micro_batches, advantages, [state for _, state in passes])
-        before = [at for at, _ in passes]
-        if not self._one_update and not self._makes_own_passes:
-            before = [
-                LogProbs(m["old_per_token_logps"], at.entropies) for m, at in zip(micro_batches, before, strict=True)
-            ]
+        if self._one_update:
+            at = [p.at for p in training]
+        elif self._redraws_dropout:
+            at = [p.at for p in own]
+        else:
+            pairs = zip(micro_batches, training, strict=True)
+            at = [LogProbs(m["old_per_token_logps"], p.at.entropies) for m, p in pairs]
+        loss = self._loss(micro_batches, advantages, [p.state for p in own or training])
+        before = [p.at.values for p in own] or None
         with own_random_state(self._trainer.accelerator.device):
-            return realised_influence(loss, before)
+            return realised_influence(loss, at, before, full_precision=self._without_autocast)
 
     @property
     def _one_update(self) -> bool:
@@ -141,14 +156,19 @@ class InfluenceMeter:
         args = self._trainer.args
         return bool(args.gradient_accumulation_steps % (args.steps_per_generation * self._trainer.num_iterations) == 0)
 
-    def _own_passes(self, micro_batches: list[MicroBatch]) -> list[tuple[LogProbs, RandomState]]:
-        loss = self._loss(micro_batches, torch.empty(0, 0))
-        passes = []
-        with own_random_state(self._trainer.accelerator.device), torch.no_grad():
-            for micro_batch in micro_batches:
-                state = RandomState(self._trainer.accelerator.device)
-                passes.append((loss.forward(micro_batch), state))
-        return passes
+    @property
+    def _redraws_dropout(self) -> bool:
+        """Whether log π_θ needs a pass of our own because of dropout.
+
+        In a batch that makes several updates, later passes of training are not made under θ. For that case TRL computes
+        the log-probabilities beforehand, but with another dropout.
+        """
+        return not self._one_update and _drops_out(self._trainer.model)
+
+    @property
+    def _without_autocast(self) -> bool:
+        """Whether the realised influence takes float32 passes of its own, training's being under autocast."""
+        return bool(self._trainer.accelerator.native_amp) and _rounding(self._trainer) is None
 
     # --- both ---------------------------------------------------------------------------------------------
 
@@ -175,25 +195,56 @@ class InfluenceMeter:
         )
 
 
-def _obstacle(trainer: GRPOTrainer, method: Method, selected: list[nn.Parameter]) -> str | None:
-    """Why an estimator would give wrong numbers in this set-up, in a sentence; None if it would not."""
+class _Pass(NamedTuple):
+    at: LogProbs
+    state: RandomState
+    """From which the pass drew."""
+
+
+def _usable(trainer: GRPOTrainer, method: Method) -> tuple[Method, str | None]:
+    """The estimator to use, and why not the one asked for, in a sentence; None if it is that one."""
     if method == "realised":
-        return None
+        return method, None
     accelerator, args = trainer.accelerator, trainer.args
     if trainer.is_deepspeed_enabled:
-        return "DeepSpeed runs the backward pass itself."
+        return "realised", "DeepSpeed runs the backward pass itself."
     if trainer.is_fsdp_enabled and not accelerator.is_fsdp2:
-        return "FSDP version 1 keeps gradients in flat shards (version 2 would do)."
+        return "realised", "FSDP version 1 keeps gradients in flat shards (version 2 would do)."
     sharded = accelerator.is_fsdp2 or isinstance(trainer.model, FSDPModule)
     if sharded and (args.steps_per_generation * trainer.num_iterations) % args.gradient_accumulation_steps:
-        return "under FSDP2 batches that begin inside an accumulation window leave gradients that cannot be put aside."
+        obstacle = "batches that begin inside an accumulation window leave gradients that cannot be put aside."
+        return "realised", f"under FSDP2 {obstacle}"
     if accelerator.mixed_precision == "fp16":
-        return "float16 gradients need the loss scaling that training alone has."
-    if method == "directional":
-        if any(p.dtype not in (torch.float32, torch.float64) for p in selected):
-            return f"{selected[0].dtype} weights cannot hold a step as small as it needs ('exact' would do)."
-        if sharded and accelerator.mixed_precision != "no":
-            return f"FSDP2 computes in {accelerator.mixed_precision}, where small differences drown ('exact' would do)."
+        return "realised", "float16 gradients need the loss scaling that training alone has."
+    rounding = _rounding(trainer)
+    if method == "directional" and rounding is not None:
+        return "exact", f"{rounding.reason}, and differences as small as it takes drown in their rounding."
+    return method, None
+
+
+class _Rounding(NamedTuple):
+    reason: str
+    measured: str
+    """By how much the realised influence was off on a tiny policy, in its own lengths (docs/performance.md)."""
+
+
+def _rounding(trainer: GRPOTrainer) -> _Rounding | None:
+    """Why every forward pass rounds to 16 bits, with autocast or without; None if it does not."""
+    accelerator = trainer.accelerator
+    for parameter in trainer.model.parameters():
+        if parameter.is_floating_point() and parameter.dtype not in (torch.float32, torch.float64):
+            measured = "about its own length at a learning rate of 1e-4, 9 to 27 times that at 1e-5"
+            return _Rounding(f"the model has {parameter.dtype} weights", measured)
+    measured = "0.1 of its length at a learning rate of 1e-4, 0.3 to 1 at 1e-5, 3 to 20 times that at 1e-6"
+    if trainer.is_deepspeed_enabled and accelerator.mixed_precision != "no":
+        return _Rounding(f"DeepSpeed computes in {accelerator.mixed_precision}", measured)
+    # accelerate shards when training begins; transformers has sharded at load time, and leaves the rest to autocast.
+    policies = [m._get_fsdp_state()._mp_policy for m in trainer.model.modules() if isinstance(m, FSDPModule)]
+    if trainer.is_fsdp_enabled:
+        policies.append(accelerator.state.fsdp_plugin.mixed_precision_policy)
+    for dtype in (policy.param_dtype for policy in policies if policy is not None):
+        if dtype not in (None, torch.float32, torch.float64):
+            return _Rounding(f"FSDP computes in {dtype}", measured)
     return None
 
 

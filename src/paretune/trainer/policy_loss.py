@@ -24,7 +24,8 @@ class GRPOPolicyLoss:
     """A :class:`paretune.influence.PolicyLoss` made of a ``GRPOTrainer``.
 
     The trainer's loss runs on a shallow copy of the trainer, so that nothing it notes down (metrics, the adaptive
-    entropy coefficient) reaches the trainer itself, and nothing is exchanged between processes for such notes. KL,
+    entropy coefficient) reaches the trainer itself, and nothing is exchanged between processes for such notes. The loss
+    itself needs one exchange, which stays: ``top_entropy_quantile`` is a quantile over the tokens of all processes. KL,
     entropy and router terms are off: influence is about the rewards. The log-probabilities come from the trainer's own
     forward pass, with all the arguments that it gives; the coefficients from its loss with those log-probabilities as a
     leaf. So they hold for every ``loss_type``, mask, importance ratio and accumulation.
@@ -59,6 +60,7 @@ class GRPOPolicyLoss:
             self._copy.beta = 0.0
         self._copy.accelerator = copy.copy(trainer.accelerator)
         self._copy.accelerator.gather = self._copy.accelerator.reduce = lambda figures, *_, **__: figures
+        self._copy.get_high_entropy_mask = trainer.get_high_entropy_mask
         # TRL divides a micro-batch's loss by the accumulation steps; the sum over a whole generation batch is then
         # (steps_per_generation / accumulation steps) times its mean.
         self._to_mean = trainer.current_gradient_accumulation_steps / trainer.args.steps_per_generation
@@ -109,15 +111,15 @@ class GRPOPolicyLoss:
     def _without_autocast(self) -> Iterator[None]:
         # accelerate has wrapped the model's forward in autocast, and TRL asks for it once more.
         model, accelerator = self._trainer.model, self._copy.accelerator
-        wrapped = model.__dict__.pop("forward", None)
-        if wrapped is not None:
-            model.forward = model._original_forward
+        wrapped, original = model.__dict__.get("forward"), model.__dict__.get("_original_forward")
+        if original is not None:
+            model.forward = original
         accelerator.autocast = lambda *_, **__: nullcontext()
         try:
             yield
         finally:
             del accelerator.autocast
-            if wrapped is not None:
+            if original is not None:
                 model.forward = wrapped
 
     def coefficients(self, micro_batch: MicroBatch, at: LogProbs) -> Tensor:

@@ -112,10 +112,10 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         self._ranges = SeenRanges(len(self.objectives))
         self._scalarization: Scalarization | None = None
         self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
-        finite_updates = FiniteUpdates(self.accelerator)
-        self.add_callback(finite_updates)
+        self._finite_updates = FiniteUpdates(self.accelerator)
+        self.add_callback(self._finite_updates)
         self.add_callback(self._step_scale)
-        self.add_callback(RunLogCallback(self.run_log, self._step_scale, finite_updates))
+        self.add_callback(RunLogCallback(self.run_log, self._step_scale, self._finite_updates))
 
     @property
     def weights(self) -> dict[str, float]:
@@ -350,6 +350,11 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         if self._step % (self.args.steps_per_generation * self.num_iterations) == 0:
             self.run_log.end_batch()
         return loss
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """Transformers'; the norm from before clipping tells whether there is an update to make."""
+        self._finite_updates.norm = super()._get_grad_norm(model, grad_norm)
+        return self._finite_updates.norm
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         batch_is_done = self._step % (self.args.steps_per_generation * self.num_iterations) == 0

@@ -4,6 +4,7 @@ import math
 import warnings
 from bisect import insort
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -85,6 +86,10 @@ def raise_to_floor(weights: Tensor, floor: float) -> Tensor:
         low |= lower
 
 
+def _is_index(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
+
+
 def _median(ordered: Sequence[float]) -> float:
     """That of `statistics`, which would sort thousands of sorted numbers once more in every batch."""
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2  # halves of the smallest would be 0
@@ -126,7 +131,7 @@ class GradientInfluence(WeightingRule):
             the number of objectives. ``"realised"``: one forward pass after the update; it steers the next batch, and
             works wherever TRL trains. ``"exact"``: a backward pass for each objective.
         layers: ``"all"`` trainable parameters; only those of the ``"middle"`` blocks, as the paper does; or a list
-            of block indices. Not with ``"realised"``, which sees the whole update.
+            of block indices (one named twice counts once). Not with ``"realised"``, which sees the whole update.
         average_over: batches whose mean influence makes one move of the weights; an objective's mean is over those to
             which it applied.
         every: influence is measured in every n-th batch only; in between, the weights stay.
@@ -161,12 +166,12 @@ class GradientInfluence(WeightingRule):
         if isinstance(layers, str):
             if layers not in ("all", "middle"):
                 raise ValueError(f"`layers` must be 'all', 'middle' or a list of block indices, got {layers!r}.")
-        elif not layers or not all(isinstance(i, int) and i >= 0 for i in layers):
-            raise ValueError(f"`layers` as a list needs block indices of 0 or more, got {list(layers)}.")
+        elif not isinstance(layers, Sequence) or not layers or not all(map(_is_index, layers)):
+            raise ValueError(f"`layers` as a list needs block indices of 0 or more, got {layers!r}.")
         check_whole(average_over=average_over, every=every)
         if not 0 <= floor < 1:
             raise ValueError(f"`floor` must be in [0, 1/K), got {floor}.")
-        if clip_norm is not None and clip_norm <= 0:
+        if clip_norm is not None and not clip_norm > 0:
             raise ValueError(f"`clip_norm` must be positive or None, got {clip_norm}.")
         if clip_norm is not None and method != "exact":
             raise ValueError(f"`clip_norm` needs each objective's own gradient: use method='exact', not {method!r}.")
@@ -178,7 +183,7 @@ class GradientInfluence(WeightingRule):
         self.floor = floor
         self.request = InfluenceRequest(
             method=method,
-            layers=layers if isinstance(layers, str) else tuple(layers),
+            layers=layers if isinstance(layers, str) else tuple(map(int, layers)),
             clip_norm=clip_norm,
             include_kl=include_kl,
         )
