@@ -221,7 +221,7 @@ def test_a_checkpoint_may_be_named(refused: Callable[..., str], lived: Path, tmp
         goes_on(*told, "--output_dir", run)
     assert "holds no checkpoint and no run" in refused("--resume", run / "checkpoint-4", "--output_dir", tmp_path / "b")
     assert "is a run, not a checkpoint: give --resume --output_dir" in refused("--resume", run)
-    assert "holds later checkpoints than that of step 2 (checkpoint-4)" in refused("--resume", run / "checkpoint-2")
+    goes_on("--resume", run / "checkpoint-2")  # an earlier one, as in TRL
     assert files_of(tmp_path) == before
 
 

@@ -132,7 +132,6 @@ BY_HAND = [
     pytest.param(lambda d: (d / "run.json").write_text(""), r"run\.json' is no JSON"),
     pytest.param(edit("run.json", '"schema": 1', '"schema": 9'), r"run\.json' has the schema 9"),
     pytest.param(lambda d: (d / "run.json").unlink(), r"it has no run\.json"),
-    pytest.param(lambda d: whole_checkpoint(d, 6), r"holds later checkpoints than that of step 4 \(checkpoint-6\)"),
 ]
 
 

@@ -98,12 +98,20 @@ def test_a_finished_run_has_nothing_to_do(model: str, tmp_path: Path) -> None:
     assert read_run(tmp_path)["status"] == "finished"
 
 
-def test_later_checkpoints_of_the_life_that_is_left_are_not_mixed_in(model: str, tmp_path: Path) -> None:
-    trainer_of(model, tmp_path).train()
-    before = files_of(tmp_path)
-    with pytest.raises(ValueError, match=r"later checkpoints than that of step 1 \(checkpoint-2, checkpoint-3\)"):
-        trainer_of(model, tmp_path).train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
-    assert files_of(tmp_path) == before
+def test_later_checkpoints_of_the_life_that_is_left_are_set_aside(model: str, tmp_path: Path) -> None:
+    """A run resumed from an earlier checkpoint goes on there, as in TRL, and comes to the same end."""
+    whole = trainer_of(model, tmp_path)
+    whole.train()
+    before, old = recorded(tmp_path), (tmp_path / "checkpoint-2/model.safetensors").read_bytes()
+    for names in (["checkpoint-2.set-aside", "checkpoint-3.set-aside"], ["checkpoint-2.set-aside-2"]):
+        again = trainer_of(model, tmp_path)
+        with pytest.warns(UserWarning, match=f"goes on from step 1: its later checkpoints are now {names[0]}, "):
+            again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
+        for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+            assert torch.equal(a, b)
+        assert recorded(tmp_path) == before
+        assert all((tmp_path / name).is_dir() for name in names)
+    assert (tmp_path / "checkpoint-2.set-aside/model.safetensors").read_bytes() == old
 
 
 def test_a_hole_in_the_record_is_not_trained_over(model: str, tmp_path: Path) -> None:

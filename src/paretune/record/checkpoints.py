@@ -1,9 +1,10 @@
 """The checkpoints in a run's directory."""
 
 import re
+from itertools import chain, count
 from pathlib import Path
 
-__all__ = ["STATE_FILE", "checkpoint_folders", "checkpoints"]
+__all__ = ["STATE_FILE", "checkpoint_folders", "checkpoints", "set_aside_later"]
 
 STATE_FILE = "paretune.json"
 """Holds the state of rule, archives and objectives; it is written last, so a checkpoint that has it is whole."""
@@ -28,3 +29,23 @@ def checkpoint_folders(directory: str | Path) -> dict[int, Path]:
         if match:
             found[int(match[1])] = path
     return dict(sorted(found.items()))
+
+
+def set_aside_later(directory: str | Path, step: int) -> list[Path]:
+    """Rename the checkpoints after `step`, of the life that a run leaves when it goes on from there.
+
+    Left under their names, the next resume would take the newest of them for the run's own.
+
+    Returns:
+        Where they are now: ``checkpoint-N.set-aside``, with a number behind it if that is taken.
+
+    Raises:
+        OSError: If one cannot be renamed.
+    """
+    moved = []
+    for own, path in checkpoint_folders(directory).items():
+        if own > step:
+            tails = chain([".set-aside"], (f".set-aside-{number}" for number in count(2)))
+            free = (new for tail in tails if not (new := path.with_name(path.name + tail)).exists())
+            moved.append(path.rename(next(free)))
+    return moved

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from paretune.record.checkpoints import set_aside_later
 from paretune.record.directory_lock import DirectoryLock
 from paretune.record.disk import sync, write_error
 from paretune.record.json_files import write_json, write_whole
@@ -84,7 +86,8 @@ class RunRecord:
         """Open the record of a run that goes on, cut back to where it goes on from.
 
         Lines of steps and evaluations later than the checkpoint of ``step`` are dropped, and so are a last line
-        that was cut off and a front, for that is the final one. Whatever is refused is refused before anything changes.
+        that was cut off and a front, for that is the final one. Later checkpoints are set aside, which a warning says.
+        Whatever is refused is refused before anything changes.
 
         Args:
             step: Optimiser steps done so far, 0 or more.
@@ -97,8 +100,8 @@ class RunRecord:
             OSError: If it cannot be written.
             OtherRunError: If the run there has another rule, algorithm, task or other objectives.
             RunInUseError: If another run is writing to the directory.
-            ValueError: If ``step`` is negative, the record is broken elsewhere than in its last line, lines are missing
-                from it, or the directory holds later checkpoints, of the life that this run would leave.
+            ValueError: If ``step`` is negative, the record is broken elsewhere than in its last line, or lines are
+                missing from it.
         """
         if step < 0:
             raise ValueError(f"Parameter `step` should be 0 or more. Found `step = {step}`.")
@@ -109,6 +112,10 @@ class RunRecord:
             before = read_run(self.directory)
             check_same(self.directory, before, header)
             kept = kept_lines(self.directory, step, lines)
+            later = set_aside_later(self.directory, step)
+            if later:
+                names = ", ".join(path.name for path in later)
+                warnings.warn(f"The run goes on from step {step}: its later checkpoints are now {names}.", stacklevel=2)
             (self.directory / FRONT).unlink(missing_ok=True)
             for file, own in kept.items():
                 if (self.directory / file).exists():

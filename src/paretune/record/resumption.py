@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretune.record.checkpoints import checkpoints
 from paretune.record.entries import Batch, Completion, Evaluation
 from paretune.record.fields import Fields
 from paretune.record.json_lines import numbered_lines
@@ -46,14 +45,8 @@ def kept_lines(directory: Path, step: int, lines: Mapping[str, int] | None) -> d
     """The lines of each file that stay when a run goes on from the checkpoint of `step`, as they stand there.
 
     Raises:
-        RecordError: If lines are missing or broken, or the directory holds later checkpoints.
+        RecordError: If lines are missing or broken.
     """
-    later = [path.name for own, path in checkpoints(directory).items() if own > step]
-    if later:
-        raise RecordError(
-            f"{str(directory)!r} holds later checkpoints than that of step {step} ({', '.join(later)}): resume from "
-            "the newest, or move the later ones away first."
-        )
     kept: dict[str, list[bytes]] = {}
     for file, of in _ENTRIES.items():
         path = directory / file

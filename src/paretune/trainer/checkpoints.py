@@ -39,7 +39,8 @@ __all__ = [
 ]
 
 STATE_KEYS = (
-    "rule", "objectives", "archives", "batch", "tokens", "weights", "latest", "evaluation", "realised", "unfinished",
+    "rule", "objectives", "archives", "batch", "tokens", "weights", "latest", "evaluation", "realised", "ranges",
+    "unfinished",
 )  # fmt: skip
 """What a run needs of a checkpoint's state to go on."""
 
