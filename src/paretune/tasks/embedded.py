@@ -43,7 +43,7 @@ class Problem(Protocol):
 
 
 def with_priorities(prompt: str, priorities: Sequence[float]) -> str:
-    """A prompt that says what matters: a digit for each objective before it, ``6:0:3 `` for 60 %, 0 % and 30 %.
+    """A prompt that says what matters: a digit for each objective before it, ``6:0:4 `` for 60 %, 0 % and 40 %.
 
     The embedded policies know such a prefix from their warm-up as a hint at the style of the answer.
 
