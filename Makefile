@@ -1,5 +1,6 @@
 PYTHON ?= python3
 VENV := .venv
+TASK ?= arithmetic
 BIN := $(VENV)/bin
 # One thread a test process: the tests run two at a time, and small policies gain nothing from more.
 TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2
@@ -54,8 +55,8 @@ bench-sandbox: setup  ## what running programs costs: the table of docs/sandbox.
 smollm2: setup  ## SmolLM2-135M-Instruct as an ordinary folder under models/
 	$(BIN)/python scripts/fetch_smollm2.py
 
-policy: setup  ## make the arithmetic task's embedded policy anew
-	$(BIN)/python scripts/make_policy.py
+policy: setup  ## make a task's embedded policy anew: TASK=recall
+	$(BIN)/python scripts/make_policy.py --task $(TASK)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,12 +1,16 @@
-"""Make the policy shipped with the arithmetic task: train it on answers in mixed styles, measure it, save it.
+"""Make the embedded policy of a task: train it on right answers in mixed styles, measure it, save it.
 
-    python scripts/make_policy.py [--output_dir DIR] [--seed S] [--batches N] ...
+    python scripts/make_policy.py [--task T] [--output_dir DIR] [--seed S] [--batches N] ...
 
-Sums are drawn afresh for every batch, those of the validation and test sets left out. Writes the model,
-its tokenizer and metrics.json (arguments, versions, sampled and greedy metrics on the validation set).
+Problems are drawn afresh for every batch, those of the validation and test sets left out. What to draw, in which styles
+to answer and which settings differ from the defaults is in the task's `styles.py`. A share of the prompts says what
+matters (`paretune.tasks.embedded.with_priorities`), and their answer's style is drawn with odds tilted toward it.
+Writes the model, its tokenizer and metrics.json (arguments, versions, sampled and greedy metrics on the validation set,
+and the metrics of prompts that ask for one objective alone).
 """
 
 import argparse
+import importlib
 import json
 import math
 import platform
@@ -14,26 +18,26 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import tokenizers
 import torch
 import transformers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from paretune.tasks.arithmetic.measure import measure
-from paretune.tasks.arithmetic.problems import Problem, draw, splits
-from paretune.tasks.arithmetic.styles import SHARES, write
+from paretune import tasks
+from paretune.tasks.embedded import with_priorities
+from paretune.tasks.measuring import measure
 
-POLICY = Path(__file__).parents[1] / "src/paretune/tasks/arithmetic/policy"
 SPECIAL = {"pad_token": "<pad>", "eos_token": "<eos>", "unk_token": "<unk>"}
-CHARACTERS = "\n +.:=?0123456789epst"
 CONTEXT = 128
 IGNORED = -100
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer(characters: str) -> PreTrainedTokenizerFast:
     """One token a character of the task; decoding joins them again without adding spaces."""
-    vocabulary = {token: i for i, token in enumerate([*SPECIAL.values(), *CHARACTERS])}
+    vocabulary = {token: i for i, token in enumerate([*SPECIAL.values(), *characters])}
     backend = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token=SPECIAL["unk_token"]))
     backend.pre_tokenizer = tokenizers.pre_tokenizers.Split(tokenizers.Regex(r"[\s\S]"), "isolated")
     backend.decoder = tokenizers.decoders.Fuse()
@@ -46,16 +50,16 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
-    """An untrained policy of about 0.8 M parameters."""
+def make_model(tokenizer: PreTrainedTokenizerFast, width: int, layers: int) -> Qwen3ForCausalLM:
+    """An untrained policy."""
     config = Qwen3Config(
         vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=352,
-        num_hidden_layers=4,
+        hidden_size=width,
+        intermediate_size=width * 11 // 4,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=4,
-        head_dim=32,
+        head_dim=width // 4,
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
@@ -69,13 +73,34 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     return model
 
 
-def examples(rng: random.Random, held_out: set[Problem]) -> Iterator[tuple[str, str]]:
-    """Endless prompts with an answer each, its style drawn by ``SHARES``."""
-    styles, shares = list(SHARES), list(SHARES.values())
+def examples(task: tasks.Task, styles: ModuleType, args: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Endless prompts with an answer each, its style drawn by the task's ``SHARES``."""
+    rng = random.Random(args.seed)
+    held_out, shares = styles.held_out(), styles.SHARES
     while True:
-        problem = draw(rng)
-        if problem not in held_out:
-            yield problem.prompt, write(problem, rng.choices(styles, shares)[0], rng)
+        problem = styles.draw(rng)
+        if problem.prompt in held_out:
+            continue
+        if args.prefixed and rng.random() < args.prefixed:
+            draws = [rng.expovariate(1.0) for _ in task.objectives]  # Dirichlet(1) once they are divided by their sum
+            priorities = [value / sum(draws) for value in draws]
+            answers = {style: styles.write(problem, style, rng) for style in shares}
+            worth = worths(task, problem.row, answers, priorities)
+            odds = [shares[style] * math.exp(args.tilt * worth[style]) for style in shares]
+            yield with_priorities(problem.prompt, priorities), answers[rng.choices(list(shares), odds)[0]]
+        else:
+            style = rng.choices(list(shares), list(shares.values()))[0]
+            yield problem.prompt, styles.write(problem, style, rng)
+
+
+def worths(task: tasks.Task, row: dict[str, Any], answers: dict[str, str], priorities: list[float]) -> dict[str, float]:
+    """What answers to a problem are worth under priorities, by the task's own rewards."""
+    columns = {name: [value] * len(answers) for name, value in row.items() if name != "prompt"}
+    rewards = [objective.reward(completions=list(answers.values()), **columns) for objective in task.objectives]
+    return {
+        style: sum(v * reward for v, reward in zip(priorities, earned, strict=True))
+        for style, earned in zip(answers, zip(*rewards, strict=True), strict=True)
+    }
 
 
 def collate(rows: list[tuple[str, str]], tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
@@ -92,10 +117,13 @@ def collate(rows: list[tuple[str, str]], tokenizer: PreTrainedTokenizerFast) -> 
     return ids, labels
 
 
-def train(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, args: argparse.Namespace) -> list[float]:
+def train(
+    model: Qwen3ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    source: Iterator[tuple[str, str]],
+    args: argparse.Namespace,
+) -> list[float]:
     """Train ``model`` in place; returns the loss (nats per answer token) of each batch."""
-    data = splits()
-    source = examples(random.Random(args.seed), {*data["validation"], *data["test"]})
     optimizer = torch.optim.AdamW(model.parameters(), args.learning_rate, (0.9, 0.98), weight_decay=0.01)
     warmup = max(1, args.batches // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -131,15 +159,43 @@ def train(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, args: arg
     return losses
 
 
+def measurements(
+    model: Qwen3ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    task: tasks.Task,
+    styles: ModuleType,
+    args: argparse.Namespace,
+) -> dict[str, Any]:
+    """The policy's metrics on the validation set: sampled, greedy, and asked for one objective alone."""
+
+    def measured(prompts: Any, samples: int | None) -> dict[str, Any]:
+        longest = task.settings["max_completion_length"]
+        return measure(
+            model, tokenizer, prompts, task.objectives, styles.style_of, longest, samples=samples, seed=args.seed
+        )
+
+    found: dict[str, Any] = {"sampled": measured(task.validation, 8), "greedy": measured(task.validation, None)}
+    if args.prefixed:
+        names = [objective.name for objective in task.objectives]
+        found["asked"] = {}
+        for name in names:
+            alone = [float(other == name) for other in names]
+            prompts = task.validation.map(lambda row, v=alone: {"prompt": with_priorities(row["prompt"], v)})
+            means = measured(prompts, 2)
+            found["asked"][name] = {other: means[other] for other in names}
+    return found
+
+
 def make(args: argparse.Namespace) -> dict[str, object]:
     """Train, measure and save a policy; returns what metrics.json holds."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    tokenizer = make_tokenizer()
-    model = make_model(tokenizer)
-    losses = train(model, tokenizer, args)
-    model.eval()
-    problems = splits()["validation"]
+    task = tasks.load(args.task)
+    styles = importlib.import_module(f"paretune.tasks.{args.task}.styles")
+    tokenizer = make_tokenizer(styles.CHARACTERS)
+    model = make_model(tokenizer, args.width, args.layers)
+    losses = train(model, tokenizer, examples(task, styles, args), args)
+    model.eval().to(getattr(torch, args.stored_in)).to(torch.float32)  # measured as it will be read
     metrics = {
         "arguments": {name: value for name, value in vars(args).items() if name != "output_dir"},
         "versions": {
@@ -150,10 +206,11 @@ def make(args: argparse.Namespace) -> dict[str, object]:
         },
         "parameters": model.num_parameters(),
         "loss": sum(losses[-50:]) / len(losses[-50:]),
-        "sampled": measure(model, tokenizer, problems, samples=8, seed=args.seed),
-        "greedy": measure(model, tokenizer, problems),
+        **measurements(model, tokenizer, task, styles, args),
     }
-    model.save_pretrained(args.output_dir)
+    model.to(getattr(torch, args.stored_in)).save_pretrained(args.output_dir)
+    model.config.dtype = "float32"  # in which it is to be loaded, whatever its weights are stored in
+    model.config.save_pretrained(args.output_dir)
     tokenizer.save_pretrained(args.output_dir)
     (args.output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     return metrics
@@ -161,14 +218,24 @@ def make(args: argparse.Namespace) -> dict[str, object]:
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output_dir", type=Path, default=POLICY)
+    parser.add_argument("--task", default="arithmetic")
+    parser.add_argument("--output_dir", type=Path, help="the task's own folder by default")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batches", type=int, default=1300)
+    parser.add_argument("--batches", type=int, default=1500)
     parser.add_argument("--batch_size", type=int, default=96)
-    parser.add_argument("--shard_size", type=int, default=24)
+    parser.add_argument("--shard_size", type=int, default=96)
     parser.add_argument("--learning_rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=2, help="sums of floats depend on it a little")
-    return parser.parse_args(argv)
+    parser.add_argument("--width", type=int, default=96)
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--prefixed", type=float, default=0.4, help="the share of prompts that say what matters")
+    parser.add_argument("--tilt", type=float, default=3.0, help="how far the styles of their answers follow it")
+    parser.add_argument("--stored_in", choices=["float32", "bfloat16"], default="bfloat16")
+    parser.add_argument("--threads", type=int, default=1, help="sums of floats depend on it a little")
+    task = parser.parse_known_args(argv)[0].task
+    parser.set_defaults(**importlib.import_module(f"paretune.tasks.{task}.styles").WARM_UP)
+    args = parser.parse_args(argv)
+    args.output_dir = args.output_dir or Path(tasks.__file__).parent / args.task / "policy"
+    return args
 
 
 if __name__ == "__main__":

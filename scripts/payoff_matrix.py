@@ -12,8 +12,8 @@ from transformers import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from paretune.tasks import load
-from paretune.tasks.arithmetic.measure import measure
-from paretune.tasks.arithmetic.problems import splits
+from paretune.tasks.arithmetic.styles import style_of
+from paretune.tasks.measuring import measure
 
 WEIGHTS = ["1,0,0", "0,1,0", "0,0,1", "1,1,1", "0.5,0.25,0.25", "0.6,0.3,0.1", "0.4,0.5,0.1", "0.25,0.65,0.1"]
 PROBLEMS = 192
@@ -40,11 +40,11 @@ def run(model: str, weights: list[float], seed: int, steps: int) -> dict[str, di
         trainer = GRPOTrainer(model, rewards, config, train_dataset=task.train)
         trainer.remove_callback(PrinterCallback)  # standard output is for the table
         trainer.train()
-    policy = trainer.model.eval()
-    problems = splits()["validation"][:PROBLEMS]
+    policy, tokenizer = trainer.model.eval(), trainer.processing_class
+    rows, longest = task.validation.select(range(PROBLEMS)), task.settings["max_completion_length"]
     return {
-        "sampled": measure(policy, trainer.processing_class, problems, samples=2),
-        "greedy": measure(policy, trainer.processing_class, problems),
+        kind: measure(policy, tokenizer, rows, task.objectives, style_of, longest, samples=samples)
+        for kind, samples in (("sampled", 2), ("greedy", None))
     }
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--model", default=load("arithmetic").model)
     args = parser.parse_args()
-    names = ("accuracy", "length", "clarity")
+    names = ("accuracy", "conciseness", "clarity")
     print("| weights | seed | accuracy | length | clarity | greedy: accuracy | length | clarity | styles |")
     print("|---|---|---|---|---|---|---|---|---|")
     for text in args.weights:

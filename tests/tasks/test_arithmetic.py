@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from paretune.tasks import arithmetic, load
-from paretune.tasks.arithmetic.measure import measure, style_of
 from paretune.tasks.arithmetic.problems import SIZES, Problem, draw, splits
 from paretune.tasks.arithmetic.scoring import accuracy, clarity, conciseness
-from paretune.tasks.arithmetic.styles import SHARES, write
+from paretune.tasks.arithmetic.styles import SHARES, style_of, write
+from paretune.tasks.measuring import measure
 
 SUM = Problem((12, 30, 5, 31))  # 12+30=42, 42+5=47, 47+31=78
 
@@ -271,11 +271,13 @@ def test_policy_fits_its_context(policy):
 
 def test_policy_reproduces_its_recorded_metrics(policy, recorded):
     """96 problems × 4 samples against the record's 256 × 8: four standard errors of the difference."""
-    sampled = measure(*policy, splits()["validation"][:96], samples=4, seed=1)
+    task = load("arithmetic")
+    rows = task.validation.select(range(96))
+    sampled = measure(*policy, rows, task.objectives, style_of, 60, samples=4, seed=1)
     expected = recorded["sampled"]
     assert sampled["accuracy"] == pytest.approx(expected["accuracy"], abs=0.12)
     assert sampled["clarity"] == pytest.approx(expected["clarity"], abs=0.10)
-    assert sampled["length"] == pytest.approx(expected["length"], abs=5.0)
+    assert sampled["conciseness"] == pytest.approx(expected["conciseness"], abs=5.0)
 
 
 def test_policy_can_move_in_every_direction(policy, recorded):
@@ -304,5 +306,5 @@ def test_remade_policy_has_the_shipped_metrics(recorded, tmp_path):
     spec.loader.exec_module(script)
     metrics = script.make(script.arguments(["--output_dir", str(tmp_path)]))
     for kind in ("sampled", "greedy"):
-        for name, scale in (("accuracy", 1), ("length", 60), ("clarity", 1)):
+        for name, scale in (("accuracy", 1), ("conciseness", 60), ("clarity", 1)):
             assert metrics[kind][name] == pytest.approx(recorded[kind][name], abs=0.02 * scale), (kind, name)

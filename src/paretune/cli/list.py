@@ -20,8 +20,9 @@ def run(argv: list[str]) -> int:
         "tasks": {name: tasks.describe(name) for name in tasks.names()},
         "algorithms": ALGORITHMS,
     }
+    width = 2 + max(len(name) for entries in sections.values() for name in entries)
     for title, entries in sections.items():
         print(title)
         for name, description in entries.items():
-            print(f"  {name:<13}{description}")
+            print(f"  {name:<{width}}{description}")
     return 0

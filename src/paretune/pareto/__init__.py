@@ -1,5 +1,23 @@
-"""Pareto fronts: an archive of non-dominated points, and the volume that they dominate."""
+"""Pareto fronts: an archive of non-dominated points, the volume they dominate, and how near they come to the best."""
 
 from paretune.pareto.archive import ParetoArchive, dominates, worst_corner
+from paretune.pareto.utility import (
+    BestMean,
+    best_geometric_mean,
+    expected_utility,
+    geometric_mean,
+    regret,
+    weight_lattice,
+)
 
-__all__ = ["ParetoArchive", "dominates", "worst_corner"]
+__all__ = [
+    "BestMean",
+    "ParetoArchive",
+    "best_geometric_mean",
+    "dominates",
+    "expected_utility",
+    "geometric_mean",
+    "regret",
+    "weight_lattice",
+    "worst_corner",
+]

@@ -32,7 +32,7 @@ def checkpoint_folders(directory: str | Path) -> dict[int, Path]:
 
 
 def set_aside_later(directory: str | Path, step: int) -> list[Path]:
-    """Rename the checkpoints after `step`, of the life that a run leaves when it goes on from there.
+    """Rename the whole checkpoints after `step`, of the life that a run leaves when it goes on from there.
 
     Left under their names, the next resume would take the newest of them for the run's own.
 
@@ -43,7 +43,7 @@ def set_aside_later(directory: str | Path, step: int) -> list[Path]:
         OSError: If one cannot be renamed.
     """
     moved = []
-    for own, path in checkpoint_folders(directory).items():
+    for own, path in checkpoints(directory).items():
         if own > step:
             tails = chain([".set-aside"], (f".set-aside-{number}" for number in count(2)))
             free = (new for tail in tails if not (new := path.with_name(path.name + tail)).exists())

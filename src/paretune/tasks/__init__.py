@@ -7,7 +7,7 @@ Adding such a folder is all it takes to add a task. Tasks are imported only when
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from numpy.typing import ArrayLike, NDArray
 
     from paretune.objectives import Objective
 
@@ -39,6 +40,9 @@ class Task:
             influence, unclipped and of all layers; None to calibrate it.
         settings: Values of ``MultiObjectiveConfig``'s fields that suit the default model.
         details: What a run's record has to say of how answers are judged: the sandbox in use, say.
+        front: The true front, where every answer to a prompt can be enumerated: a function of rows of a split and of
+            weights ``[M, K]``, which gives ``[M, K]``, the gains (metrics on their bounds, more being better) that the
+            best policy for each weighting has on these rows. None where it is not known.
 
     Raises:
         ValueError: If a split is empty or has no prompts, if there is no objective or two share a name, or
@@ -55,6 +59,7 @@ class Task:
     mu: float | None
     settings: Mapping[str, Any]
     details: Mapping[str, Any] = field(default_factory=dict)
+    front: Callable[[Dataset, ArrayLike], NDArray[Any]] | None = None
 
     def __post_init__(self) -> None:
         for split in ("train", "validation", "test"):

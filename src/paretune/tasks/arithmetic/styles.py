@@ -1,11 +1,30 @@
 """The ways in which the embedded policy was taught to answer a sum."""
 
 import random
+from typing import Any
 
-from paretune.tasks.arithmetic.problems import Problem
+from paretune.tasks.arithmetic.problems import Problem, draw, splits
 
+__all__ = ["CHARACTERS", "SHARES", "WARM_UP", "draw", "held_out", "style_of", "write"]
+
+CHARACTERS = "\n +.:=?0123456789epst"
 # Style -> share of the warm-up data.
 SHARES = {"bare": 0.25, "paired": 0.15, "chained": 0.2, "partly numbered": 0.2, "numbered": 0.2}
+WARM_UP = {
+    "batches": 1300,
+    "width": 128,
+    "layers": 4,
+    "prefixed": 0.0,
+    "stored_in": "float32",
+    "shard_size": 24,
+    "threads": 2,
+}
+
+
+def held_out() -> set[str]:
+    """The prompts of the validation and test sets."""
+    sets = splits()
+    return {problem.prompt for problem in (*sets["validation"], *sets["test"])}
 
 
 def write(problem: Problem, style: str, rng: random.Random) -> str:
@@ -29,3 +48,10 @@ def write(problem: Problem, style: str, rng: random.Random) -> str:
         total += sum(terms)
     plain = {"numbered": 0, "partly numbered": rng.randint(1, len(rest) - 1)}.get(style, len(sums))
     return " ".join(sums[:plain] + [f"step {k}: {text}" for k, text in enumerate(sums[plain:], start=1)])
+
+
+def style_of(completion: str, **_: Any) -> str:
+    """The kind of answer a text is: "bare", "chained" (paired or not) or "numbered" (wholly or partly)."""
+    if "step" in completion:
+        return "numbered"
+    return "chained" if "=" in completion else "bare"

@@ -1,0 +1,12 @@
+"""Deep-sea treasure with maps of different worth, concave each, whose average front is convex; see `treasure`."""
+
+from pathlib import Path
+
+from paretune.tasks import Task, treasure
+
+DESCRIPTION = "Deep-sea treasure on maps of different worth: each front is concave, and their average is not."
+
+
+def load(data: str | Path | None = None) -> Task:
+    """The scaled family; see :func:`paretune.tasks.treasure.load_family`."""
+    return treasure.load_family("treasure_scaled", DESCRIPTION, "scaled", data)
