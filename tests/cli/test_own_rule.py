@@ -67,3 +67,14 @@ def test_bad_settings_are_one_line(
     assert main(["train", "--rule", "my_rule_file.py:Mine", "--output_dir", "run", *more]) == 2
     assert expected in capsys.readouterr().err
     assert not (folder / "run").exists()
+
+
+@pytest.mark.slow
+def test_it_is_compared_with_rules_by_their_names(folder: Path) -> None:
+    argv = ["compare", "--rules", "balanced,my_rule_file.py:Mine,nash", "--seeds", "2", "--jobs", "2"]
+    argv += ["--max_steps", "2", "--eval_steps", "1", "--eval_samples", "8", "--test_samples", "8"]
+    argv += ["--per_device_train_batch_size", "8", "--output_dir", "question"]
+    assert main(argv) == 0
+    summary = json.loads((folder / "question" / "summary.json").read_text())
+    assert list(summary["rules"]) == ["balanced", "Mine", "nash"]
+    assert (folder / "question" / "report.html").is_file()

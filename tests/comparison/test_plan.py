@@ -49,6 +49,14 @@ def test_arms_that_need_no_description(name: str, settings: dict[str, Any], rule
     assert (arm.name, arm.settings, arm.rule, arm.is_fixed) == (name.replace(":", "-"), settings, rule, fixed)
 
 
+def test_a_rule_is_an_arm_by_its_name_and_anyones_by_import_path() -> None:
+    assert arm_of("nash", {}, ["nash", "gradient"]) == Arm("nash", "nash")
+    assert arm_of("gradient", {}, ["gradient"]) is ARMS["gradient"]
+    assert arm_of("my.rules:Mine", {}) == Arm("Mine", "my.rules:Mine")
+    assert arm_of("rules/my_rule.py:Mine", {}) == Arm("Mine", "rules/my_rule.py:Mine")
+    assert arm_of("fixed:0.5:0.5", {}, ["fixed"]).weights == "0.5,0.5"
+
+
 def test_a_description_comes_before_the_arm_of_the_same_name() -> None:
     described = {"gradient": {"rule": "gradient", "rule_settings": {"mu": 1e-3}}, "balanced": {"weights": "0.5,0.5"}}
     assert arm_of("gradient", described).settings == {"rule_settings": {"mu": 1e-3}}

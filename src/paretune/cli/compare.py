@@ -49,6 +49,7 @@ from paretune.record.json_files import write_json
 from paretune.report import write_report
 from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveConfig
+from paretune.weighting import RULES
 
 PROG = "paretune compare"
 OF_RUNS = {
@@ -190,7 +191,7 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
         raise PlanError("`arms` must map names to {rule, weights, preset, rule_settings, configurations}, in YAML.")
     described = {name: _joined(arm) for name, arm in described.items()}
     _check_arms(described)
-    arms = [arm_of(name.strip(), described) for name in own.rules.split(",") if name.strip()]
+    arms = [arm_of(name.strip(), described, RULES) for name in own.rules.split(",") if name.strip()]
     if before is not None:
         arms += [arm for arm in before.arms if arm.name not in {a.name for a in arms}]
     algorithms = [name.strip() for name in own.algorithms.split(",")]

@@ -1,11 +1,12 @@
 """What a comparison compares: fixed and written down before anything runs."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from paretune.named_objects import is_named
 from paretune.record.fields import Fields
 from paretune.record.json_files import read_json, write_json
 from paretune.record.json_lines import plain
@@ -105,8 +106,14 @@ ARMS = {
 """Arms that need no description of their own; ``fixed:0.6:0.3:0.1`` is one, too."""
 
 
-def arm_of(name: str, described: Mapping[str, Mapping[str, Any]]) -> Arm:
-    """An arm by its name: one of those described, else one of :data:`ARMS`, else fixed weights.
+def arm_of(name: str, described: Mapping[str, Mapping[str, Any]], rules: Collection[str] = ()) -> Arm:
+    """An arm by its name: one of those described, else one of :data:`ARMS`, else fixed weights, else a rule.
+
+    Args:
+        name: the name. ``fixed:0.6:0.3:0.1`` gives fixed weights, ``module:Class`` or ``file.py:Class`` a rule of the
+            user's own, whose arm has the name of the class.
+        described: arms by their names.
+        rules: names of rules, each of which is an arm with the rule's defaults.
 
     Raises:
         PlanError: if there is none of that name, or its description does not fit.
@@ -120,8 +127,15 @@ def arm_of(name: str, described: Mapping[str, Mapping[str, Any]]) -> Arm:
         return ARMS[name]
     if match := _FIXED.fullmatch(name):
         return Arm(name.replace(":", "-"), weights=match[1][1:].replace(":", ","))
-    known = ", ".join([*described, *ARMS])
-    raise PlanError(f"Unknown rule {name!r} to compare: choose from {known}, or give weights as fixed:0.6:0.3:0.1.")
+    if name in rules:
+        return Arm(name, name)
+    if is_named(name):
+        return Arm(name.rpartition(":")[2], name)
+    known = ", ".join(dict.fromkeys([*described, *ARMS, *rules]))
+    raise PlanError(
+        f"Unknown rule {name!r} to compare: choose from {known}, or give weights as fixed:0.6:0.3:0.1, "
+        "or a rule of your own as module:Class."
+    )
 
 
 @dataclass(frozen=True)
