@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["NamedObject", "is_named", "load"]
+__all__ = ["NamedObject", "is_named", "load", "source_of"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,17 @@ class NamedObject:
     def source(self) -> dict[str, str | None]:
         """What a record has to say of it: name, file and SHA-256."""
         return {"name": self.given, "file": self.file, "sha256": self.sha256}
+
+
+def source_of(value: type) -> dict[str, str | None]:
+    """What a record has to say of a class of the user's own: its name for :func:`load`, file and SHA-256.
+
+    The name goes by the file where there is one, which can be loaded from any folder.
+    """
+    file = getattr(sys.modules.get(value.__module__), "__file__", None)
+    home = file if file is not None and Path(file).is_file() and file.endswith(".py") else None
+    sha256 = None if home is None else hashlib.sha256(Path(home).read_bytes()).hexdigest()
+    return {"name": f"{home or value.__module__}:{value.__qualname__}", "file": home, "sha256": sha256}
 
 
 def is_named(text: str) -> bool:

@@ -1,11 +1,15 @@
 """A rule of one's own, in a file or a module outside of the package, on the command line."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from paretune.cli import main
+from paretune.report.again import run_settings
+from paretune.report.run_reading import read_run
 
 RULE = '''
 import torch
@@ -48,6 +52,10 @@ def test_it_trains(given: str, folder: Path) -> None:
     assert main(argv) == 0
     run = json.loads((folder / "run" / "run.json").read_text())
     assert run["rule"]["settings"] == {"first": 2}
+    assert run["rule"]["source"]["name"] == f"{folder / 'my_rule_file.py'}:Mine"
+    assert run["rule"]["source"]["sha256"] == hashlib.sha256(RULE.encode()).hexdigest()
+    again = yaml.safe_load(run_settings(read_run(folder / "run")))
+    assert (again["rule"], again["rule_settings"]) == (run["rule"]["source"]["name"], {"first": 2})
     step = json.loads((folder / "run" / "steps.jsonl").read_text().splitlines()[0])
     assert step["weights"] == {"accuracy": 0.0, "conciseness": 0.0, "clarity": 1.0}
 

@@ -11,8 +11,6 @@ from paretune.record.fields import Fields
 from paretune.report.runs import Run
 from paretune.report.wording import model_name
 
-TAKE_WEIGHTS = ("fixed", "hypervolume")
-"""The rules that are told their weights."""
 OWN_SPELLING = ("advantage_estimator", "reward_weights", "resume_from_checkpoint", "output_dir", "seed", "max_steps")
 """Trainer settings that the command spells otherwise, that have a line of their own, or that belong to one run only."""
 
@@ -20,13 +18,13 @@ OWN_SPELLING = ("advantage_estimator", "reward_weights", "resume_from_checkpoint
 def run_settings(run: Run) -> str:
     """What a run was told, as a file for ``paretune train --config``."""
     header = run.header
-    rule_settings = dict(header.rule_settings)
-    data = Fields(header.content, "", notes=[]).inside("task_details").text("data")
-    settings: dict[str, Any] = {"task": header.task, "data": data, "rule": header.rule}
-    if header.rule in TAKE_WEIGHTS and "weights" in rule_settings:
-        weights = rule_settings.pop("weights")
-        settings |= {"preset": weights} if isinstance(weights, str) else {"weights": _joined(weights)}
-    settings["rule_settings"] = rule_settings
+    details = Fields(header.content, "", notes=[])
+    settings: dict[str, Any] = {
+        "task": header.task,
+        "data": details.inside("task_details").text("data"),
+        "rule": details.inside("rule").inside("source").text("name") or header.rule,
+        "rule_settings": dict(header.rule_settings),
+    }
     settings |= {
         "algorithm": header.algorithm,
         "model_name_or_path": model_name(header.model, header.task),
@@ -47,11 +45,6 @@ def as_yaml(settings: Mapping[str, Any]) -> str:
     plain = json.loads(json.dumps(dict(settings)))
     dumped: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return dumped
-
-
-def _joined(weights: Any) -> str:
-    """Weights as the command takes them: numbers with commas between them."""
-    return ",".join(map(str, weights if isinstance(weights, list) else []))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from trl import GRPOConfig
 
 from paretune.influence import Influence
+from paretune.named_objects import source_of
 from paretune.objectives import Objective, Reward, as_objectives, check_objectives
 from paretune.objectives.seen_ranges import SeenRanges
 from paretune.trainer.arguments import by_name, check_rows
@@ -30,7 +31,7 @@ from paretune.trainer.random_state import RandomState
 from paretune.trainer.rollouts import Rollouts, reward_weights
 from paretune.trainer.run_log import RunLogCallback
 from paretune.trainer.step_scale import StepScale
-from paretune.weighting import Batch, Measurements, Scalarization, WeightingRule
+from paretune.weighting import RULES, Batch, Measurements, Scalarization, WeightingRule
 
 
 class MultiObjectiveTrainer(EvaluatingTrainer):
@@ -364,10 +365,13 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         super()._save_checkpoint(model, trial)
 
     def _header(self) -> dict[str, Any]:
+        rule: dict[str, Any] = {"name": self.weighting.name, "settings": self.weighting.settings}
+        if type(self.weighting) not in RULES.values():
+            rule["source"] = source_of(type(self.weighting))
         return {
             "task": self.task,
             "task_details": self.task_details,
-            "rule": {"name": self.weighting.name, "settings": self.weighting.settings},
+            "rule": rule,
             **super()._header(),
         }
 
