@@ -12,7 +12,7 @@ import pytest
 from paretune.cli import compare
 from paretune.cli.main import main
 from paretune.cli.parser import StrictParser
-from paretune.cli.settings import Settings, make_rule, parse
+from paretune.cli.settings import Settings, make_parser, make_rule, parse, resolve
 
 
 class Audit:
@@ -198,3 +198,12 @@ def test_a_command_reads_what_it_is_told_once(tmp_path: Path, monkeypatch: pytes
         main(["train", *told, "--output_dir", str(tmp_path / "run")])
     assert sorted(opened) == sorted(os.path.realpath(tmp_path / f"{name}.yaml") for name in files)
     assert len(made) == 1
+
+
+def test_evaluations_may_be_trls_in_a_file(tmp_path: Path) -> None:
+    """A run with a plain GRPOConfig records `eval_temperature: null`, and can be run again from its record."""
+    file = tmp_path / "settings.yaml"
+    file.write_text("eval_temperature: null\n")
+    parser = make_parser("paretune train")
+    given = parser.read(["--config", str(file), "--output_dir", str(tmp_path / "run")])
+    assert resolve(parser, given, {}).config.eval_temperature is None

@@ -38,12 +38,21 @@ class StrictParser(TrlParser):
         dataclass_types: the dataclasses to fill.
         prog: the command, for its help.
         hidden: fields that have another spelling here, and that spelling.
+        nullable: fields that may be null though their default is not.
     """
 
-    def __init__(self, dataclass_types: Sequence[type], *, prog: str, hidden: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        dataclass_types: Sequence[type],
+        *,
+        prog: str,
+        hidden: Mapping[str, str],
+        nullable: Collection[str] = (),
+    ) -> None:
         usage = f"{prog} [--config FILE]... [--SETTING VALUE ...]"
         super().__init__(dataclass_types, prog=prog, usage=usage, allow_abbrev=False)
         self._hidden = dict(hidden)
+        self._nullable = set(nullable)
         self._fields = {f.name: f for d in dataclass_types for f in dataclasses.fields(d) if f.init}
         declared = [get_type_hints(dataclass, include_extras=True) for dataclass in dataclass_types]
         self._hints = {name: hint for hints in declared for name, hint in hints.items() if name in self._fields}
@@ -175,7 +184,7 @@ class StrictParser(TrlParser):
 
     def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
         """The settings, every number in its range: further checks, and TRL's, need not ask what 0 would do."""
-        check_ranges(given, {name for name, field in self._fields.items() if _has_value(field)})
+        check_ranges(given, {name for name, field in self._fields.items() if _has_value(field)} - self._nullable)
         return given
 
     def _check_spelling(self, argv: Sequence[str]) -> None:

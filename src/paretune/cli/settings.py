@@ -167,7 +167,8 @@ def _with_room(task: Task, longest: int) -> Task:
 
 def make_parser(prog: str) -> StrictParser:
     """The parser of a command that trains or evaluates."""
-    return StrictParser([RunArguments, MultiObjectiveConfig, ModelConfig], prog=prog, hidden=HIDDEN)
+    types = [RunArguments, MultiObjectiveConfig, ModelConfig]
+    return StrictParser(types, prog=prog, hidden=HIDDEN, nullable=["eval_temperature"])
 
 
 def load_task(given: Mapping[str, Any]) -> Task:

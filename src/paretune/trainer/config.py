@@ -66,7 +66,7 @@ class MultiObjectiveConfig(GRPOConfig):
         default=0.0,
         metadata={
             "help": "Sampling temperature of evaluations; 0 is greedy, with one completion per prompt. They draw from "
-            "random numbers of their own. None: as TRL evaluates, sampled like training and from its random numbers."
+            "random numbers of their own. None: as TRL evaluates, sampled like training and from its random numbers.",
         },
     )
     overwrite_output_dir: bool = field(
