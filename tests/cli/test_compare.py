@@ -151,7 +151,6 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path: Path) -> None:
         (["--rules", ""], "needs rules"),
         (["--rules", "balanced,balanced"], "each named once"),
         (["--rules", "fixed:0.6:0.4"], "2 values for 3 objectives"),
-        (["--rules", "fixed:0.6:0.6:0.6"], "fixed-0.6-0.6-0.6"),
         (["--rules", "average"], "compare that, too"),
         (["--rules", "gradient,replay", "--seeds", "1"], "two seeds or more"),
         (["--algorithms", "ppo"], "Unknown algorithm 'ppo'"),
