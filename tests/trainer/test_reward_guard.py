@@ -317,7 +317,7 @@ def advantages_with(
 def test_a_sample_with_a_reward_that_overflows_does_not_count(value: Any, model: str, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="reward of objective 'spoilt' is infinite or beyond ±1e\\+16 for 2 of 8"):
         trainer, advantages = advantages_with({1: value, 6: value}, model, tmp_path)
-    assert trainer._uncounted == 2
+    assert trainer._current().uncounted == 2
     rewards = trainer._current().rewards
     assert rewards[[1, 6]].isnan().all()
     others = [0, 2, 3, 4, 5, 7]
@@ -334,7 +334,7 @@ def test_a_sample_with_a_reward_that_overflows_does_not_count(value: Any, model:
 @pytest.mark.parametrize("value", [LARGEST, -LARGEST])
 def test_up_to_there_everything_stays_finite(value: float, model: str, tmp_path: Path) -> None:
     trainer, advantages = advantages_with({1: value}, model, tmp_path, scale_rewards="batch")
-    assert trainer._uncounted == 0
+    assert trainer._current().uncounted == 0
     assert advantages.isfinite().all()
     assert advantages.abs().max() > 1
 
@@ -357,7 +357,7 @@ WAYS: dict[str, dict[str, Any]] = {
 def test_whatever_makes_the_advantages(way: str, out: list[int], model: str, tmp_path: Path) -> None:
     """With one of a group out and all but one of the other; with all there is."""
     trainer, advantages = advantages_with(dict.fromkeys(out, INF), model, tmp_path, **WAYS[way])
-    assert trainer._uncounted == len(out)
+    assert trainer._current().uncounted == len(out)
     assert advantages[out].tolist() == [0.0] * len(out)
     assert advantages.isfinite().all()
     assert all(p.isfinite().all() for p in trainer.model.parameters())
@@ -378,7 +378,7 @@ def test_out_is_as_if_no_objective_applied(estimator: Estimator, model: str, tmp
     trainer = trainer_of(model, tmp_path / "none", objectives, advantage_estimator=estimator)
     trainer.__class__ = Keeping
     trainer.train()
-    assert trainer._uncounted == 0
+    assert trainer._current().uncounted == 0
     assert torch.equal(trainer.advantages, left_out)
 
 
@@ -396,12 +396,12 @@ def test_the_warning_comes_once_and_the_count_is_of_the_latest_batch(model: str,
     said = [str(w.message) for w in caught if "do not count" in str(w.message)]
     assert len(said) == 1
     assert "for 3 of 8 completions" in said[0]
-    assert trainer._uncounted == 2
+    assert trainer._current().uncounted == 2
 
 
 def test_none_and_nan_mean_that_the_objective_does_not_apply(model: str, tmp_path: Path) -> None:
     trainer, advantages = advantages_with({1: None, 6: NAN}, model, tmp_path)
-    assert trainer._uncounted == 0
+    assert trainer._current().uncounted == 0
     rewards = trainer._current().rewards
     assert rewards[:, 0].isnan().tolist() == [i in (1, 6) for i in range(8)]
     assert rewards[:, 1].isfinite().all()
