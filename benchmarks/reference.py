@@ -9,10 +9,10 @@ from trl import GRPOTrainer
 from paretune.influence import Influence
 
 
-def paper_influence(trainer: GRPOTrainer, micro_batches: list[Any], advantages: Tensor) -> Influence:
-    """K forward and backward passes over the batch and a K × P matrix of gradients (Lu et al., Algorithm 2).
+def paper_gradients(trainer: GRPOTrainer, micro_batches: list[Any], advantages: Tensor) -> Tensor:
+    """``[K, P]``: g_k = ∇J_k by a forward and a backward pass each, in the model's own precision.
 
-    With a float64 model it is the oracle of the others' errors.
+    With a float64 model they are the oracle of the others' errors.
 
     Args:
         trainer: whose ``compute_loss`` is differentiated.
@@ -32,6 +32,11 @@ def paper_influence(trainer: GRPOTrainer, micro_batches: list[Any], advantages: 
         torch.cat(gradients, out=matrix[k])
     for parameter, gradient in zip(trainer.model.parameters(), put_aside, strict=True):
         parameter.grad = gradient
-    to_mean = trainer.current_gradient_accumulation_steps / trainer.args.steps_per_generation
-    gramian = to_mean**2 * (matrix @ matrix.T).double().cpu()
+    return matrix.mul_(-trainer.current_gradient_accumulation_steps / trainer.args.steps_per_generation)
+
+
+def paper_influence(trainer: GRPOTrainer, micro_batches: list[Any], advantages: Tensor) -> Influence:
+    """K forward and backward passes over the batch and a K × P matrix of gradients (Lu et al., Algorithm 2)."""
+    matrix = paper_gradients(trainer, micro_batches, advantages)
+    gramian = (matrix @ matrix.T).double().cpu()
     return Influence(values=gramian.sum(dim=1), method="exact", gramian=gramian)
