@@ -85,7 +85,8 @@ def main() -> None:
     trainer = trainer_of(model, out / "infinite", infinite)
     trainer.train()
     parameters = [float(p.sum()) for p in trainer.model.parameters()]
-    outcomes["infinite"] = {"uncounted": trainer._current().uncounted, "weights": trainer.weights, "parameters": parameters}
+    uncounted = trainer._current().uncounted
+    outcomes["infinite"] = {"uncounted": uncounted, "weights": trainer.weights, "parameters": parameters}
     (out / f"rank-{RANK}.json").write_text(json.dumps(outcomes))
 
 
