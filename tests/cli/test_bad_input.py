@@ -22,7 +22,7 @@ TRAIN: list[tuple[str, list[str], str]] = [
     (
         "unknown rule",
         ["--rule", "magic"],
-        "unknown rule 'magic': choose one of fixed,",
+        "unknown rule 'magic': choose one of ctwa,",
     ),
     ("unknown algorithm", ["--algorithm", "ppo"], "'ppo' (choose from"),
     ("unknown flag", ["--lerning_rate", "1"], "unknown flag --lerning_rate: did you mean learning_rate?"),
@@ -223,7 +223,7 @@ OTHERS: list[tuple[list[str], str]] = [
     (["evaluate", "empty", "another"], "unknown argument 'another'"),
     (["evaluate", "empty", "--temperature", "0"], "--temperature must be above 0"),
     (["evaluate", "torn"], "run.json' is no JSON"),
-    (["evaluate", "wrong"], "the record of the run in wrong is broken"),
+    (["evaluate", "wrong"], "'wrong/pareto.json': points should be a list, found 3"),
     (["check", "--batches", "some"], "--batches must be a whole number of 1 or more, got 'some'"),
     (["check", "--batches"], "--batches must be a whole number of 1 or more, got ''"),
     (["check", "--batches", "9" * 25], "--batches must be at most 1,000, got '9999"),

@@ -169,7 +169,7 @@ ARMS: list[tuple[str, str]] = [
     ("{mine: 3}", "`arms` must map names to {rule, weights"),
     ("{1: {preset: balanced}}", "arms: 1 is no name: put it in quotes"),
     ("{mine: {speed: 1}}", "unexpected keyword argument 'speed'"),
-    ("{mine: {rule: magic}}", "mine: unknown rule 'magic'"),
+    ("{mine: {rule: magic}}", "mine: --rule: unknown rule 'magic'"),
     ("{mine: {rule: [1]}}", "arm 'mine': rule expects text, got [1] (list)"),
     ("{mine: {weights: [a, b, c]}}", "arm 'mine': weights expects text, got ['a', 'b', 'c'] (list)"),
     ("{mine: {weights: [0.5, 0.5]}}", "mine: --rule fixed: `weights` has 2 values for 3 objectives"),
