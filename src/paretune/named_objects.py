@@ -42,12 +42,14 @@ class NamedObject:
 def source_of(value: type) -> dict[str, str | None]:
     """What a record has to say of a class of the user's own: its name for :func:`load`, file and SHA-256.
 
-    The name goes by the file where there is one, which can be loaded from any folder.
+    The name goes by the file where there is one, which can be loaded from any folder. It is None for a class that is
+    made inside a function: nothing can load that.
     """
     file = getattr(sys.modules.get(value.__module__), "__file__", None)
     home = file if file is not None and Path(file).is_file() and file.endswith(".py") else None
     sha256 = None if home is None else hashlib.sha256(Path(home).read_bytes()).hexdigest()
-    return {"name": f"{home or value.__module__}:{value.__qualname__}", "file": home, "sha256": sha256}
+    name = f"{home or value.__module__}:{value.__qualname__}" if value.__qualname__.isidentifier() else None
+    return {"name": name, "file": home, "sha256": sha256}
 
 
 def is_named(text: str) -> bool:

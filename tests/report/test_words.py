@@ -141,7 +141,7 @@ def test_settings_to_run_it_again(run: Path) -> None:
     written = run_settings(found)
     assert written.startswith("# paretune train --config again.yaml")
     assert yaml.safe_load(written) == {
-        "task": "arithmetic", "rule": "hypervolume", "weights": "0.4,0.3,0.3", "algorithm": "grpo",
+        "task": "arithmetic", "rule": "hypervolume", "rule_settings": {"weights": [0.4, 0.3, 0.3]}, "algorithm": "grpo",
         "model_name_or_path": "some/model", "seed": 0, "max_steps": 40, "learning_rate": 1e-6, "eval_steps": 10,
     }  # fmt: skip
 

@@ -235,7 +235,9 @@ def test_a_run_trains_on_what_the_rule_handed_over_and_says_so(
         torch.testing.assert_close(micro_batch["advantages"], expected[micro_batch["sample_index"]])
     assert any(not torch.equal(a, b) for a, b in zip(start, trainer.model.parameters(), strict=True))
     # The record, the log and the table show what was used.
-    assert read_run(tmp_path)["rule"] == {"name": "pama", "settings": {"credit": credit}}
+    recorded = read_run(tmp_path)["rule"]
+    assert (recorded["name"], recorded["settings"]) == ("pama", {"credit": credit})
+    assert recorded["source"]["name"] is None  # a class made inside a function
     weights = [list(line["weights"].values()) for line in read_steps(tmp_path)]
     assert weights == [scalarization.weights.tolist() for scalarization in seen]
     entry = [e for e in trainer.state.log_history if "reward" in e][-1]

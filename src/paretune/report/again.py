@@ -34,6 +34,9 @@ def run_settings(run: Run) -> str:
     settings |= {k: v for k, v in header.settings.items() if k not in OWN_SPELLING}
     told = as_yaml({name: value for name, value in settings.items() if value not in (None, {}, "")})
     lines = ["# paretune train --config again.yaml --output_dir runs/again"]
+    source = details.inside("rule").inside("source")
+    if source.content and source.text("name") is None:
+        lines.append("# (Its rule is a class made inside a function, which no file can name: move it to a module.)")
     if "settings" not in header.content:
         lines.append("# (Its record does not hold the trainer's other settings: add those that were given.)")
     return "\n".join([*lines, told])
