@@ -20,6 +20,7 @@ from paretune.cli.declared_types import brief
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, make_rule, resolve
 from paretune.cli.train import make_trainer, quiet
+from paretune.influence import ESTIMATORS
 from paretune.objectives import Objective, RewardError
 from paretune.record.run_directory import read_steps
 from paretune.trainer import MultiObjectiveTrainer
@@ -183,17 +184,20 @@ def _batches(argv: Sequence[str]) -> tuple[int, list[str]]:
 def _phases(rule: WeightingRule, batches: int) -> list[Phase]:
     """A batch to warm up, some with each influence, measured as the rule would have it, and one after an evaluation."""
     own = rule.measurements().influence or InfluenceRequest()
-    before = replace(own, clip_norm=None)  # which only the exact one knows
-    after = InfluenceRequest("realised", include_kl=own.include_kl)
-    exact = Measurements(replace(before, method="exact"), "rollouts")
-    directional = Measurements(replace(before, method="directional"), "rollouts")
+    # What the update did is measured after it, so those estimators go first, and have to be asked once more.
+    order = sorted(ESTIMATORS.values(), key=lambda estimator: not estimator.of_update)
+    requests = {
+        e.name: replace(own, method=e.name, clip_norm=None, layers=own.layers if e.selects_layers else "all")
+        for e in order
+    }
     return [
         Phase("", "plain step", Measurements(evaluation="rollouts")),
-        # The realised influence is that of the update before, so it has to be asked for once more.
-        Phase("evaluation", "evaluation", Measurements(after, "validation")),
-        *[Phase("realised", "realised influence", Measurements(after, "rollouts"))] * batches,
-        *[Phase("directional", "directional influence", directional)] * batches,
-        *[Phase("exact", "exact influence", exact)] * batches,
+        Phase("evaluation", "evaluation", Measurements(requests[order[0].name], "validation")),
+        *(
+            Phase(name, f"{name} influence", Measurements(request, "rollouts"))
+            for name, request in requests.items()
+            for _ in range(batches)
+        ),
     ]
 
 

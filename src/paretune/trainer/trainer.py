@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from trl import GRPOConfig
 
 from paretune.influence import Influence
+from paretune.influence.realised import Realised
 from paretune.named_objects import source_of
 from paretune.objectives import Objective, Reward, as_objectives, check_objectives
 from paretune.objectives.seen_ranges import SeenRanges
@@ -393,4 +394,4 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         if state["realised"] is not None:
             known = [math.nan if value is None else value for value in state["realised"]]
             values = torch.tensor(known, dtype=torch.float64)
-            self._realised = Influence(values=values, method="realised")
+            self._realised = Influence(values=values, method=Realised.name)
