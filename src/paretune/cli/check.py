@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers import SchedulerType
 
+from paretune import advantages
 from paretune.choosing.check import Array, Check, Seen, costs, examine
 from paretune.choosing.check_findings import findings
 from paretune.cli.bad_input import BadInputError
@@ -236,12 +237,13 @@ def _measure(settings: Settings, rule: WeightingRule, batches: int, scratch: str
         except RewardError as error:
             raise BadInputError(error) from error
     lines = read_steps(scratch)
+    in_groups = advantages.ESTIMATORS[config.advantage_estimator].within_groups
     return examine(
         observer.seen,
         names=[o.name for o in objectives],
         maximize=[o.maximize for o in objectives],
         bounds=[o.bounds for o in objectives],
-        num_generations=None if config.advantage_estimator == "reinforce++" else config.num_generations,
+        num_generations=config.num_generations if in_groups else None,
         truncated=_truncated(trainer),
         validation=None if observer.validation is None else observer.validation.metrics,
         costs=costs(lines, [phase.name for phase in phases]),

@@ -14,6 +14,7 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from trl import GRPOConfig
 
+from paretune.advantages import ESTIMATORS
 from paretune.influence import Influence
 from paretune.influence.realised import Realised
 from paretune.named_objects import source_of
@@ -208,7 +209,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
     @property
     def _decides_before_advantages(self) -> bool:
         """Whether the rule can set TRL's reward weights and let TRL compute the advantages from them."""
-        plain = self.args.advantage_estimator == "grpo" and self.args.combine == "rewards"
+        plain = ESTIMATORS[self.args.advantage_estimator].computed_by_trl and self.args.combine == "rewards"
         return plain and not self._measures_before_update
 
     @property
