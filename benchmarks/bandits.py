@@ -26,9 +26,9 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-from paretune.advantages import estimate, per_objective, sum_rewards
+from paretune.advantages import ESTIMATORS, sum_rewards
 from paretune.pareto.volumes import EXACT_UP_TO, union_volume
-from paretune.weighting import RULES, Batch, Evaluation, FixedWeights, Scalarization, WeightingRule
+from paretune.weighting import RULES, Batch, Evaluation, FixedWeights, WeightingRule
 
 CONTEXTS, ACTIONS, BATCHES, GROUPS, GENERATIONS = 4, 12, 100, 16, 8
 LEARNING_RATE = 0.05
@@ -99,14 +99,17 @@ def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> n
         scores[torch.arange(len(actions)), contexts] = -policy[contexts]
         scores[torch.arange(len(actions)), contexts, actions] += 1.0
         options: dict[str, Any] = {
-            "estimator": estimator,
             "num_generations": GENERATIONS,
             "lengths": torch.ones(len(actions)),
             "scale": "group",
         }
-        result = constant or rule.update(_batch(rule, rewards, scores, t, options))
-        advantages = _advantages(result, rewards, options)
-        gradient = torch.einsum("n,nca->ca", advantages, scores) / len(actions)
+        alone = ESTIMATORS[estimator].per_objective(rewards, **options)
+        result = constant or rule.update(_batch(rule, rewards, alone, scores, t))
+        advantages = result.advantages
+        if advantages is None:
+            reward = sum_rewards(rewards, result.weights) if result.rewards is None else result.rewards
+            advantages = ESTIMATORS[estimator].estimate(reward, **options)
+        gradient = torch.einsum("n,nca->ca", advantages.double(), scores) / len(actions)
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient.square()
         corrected = first / (1 - 0.9 ** (t + 1)) / ((second / (1 - 0.999 ** (t + 1))).sqrt() + 1e-8)
@@ -115,9 +118,8 @@ def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> n
     return np.array(path)
 
 
-def _batch(rule: WeightingRule, rewards: Tensor, scores: Tensor, t: int, options: dict[str, Any]) -> Batch:
+def _batch(rule: WeightingRule, rewards: Tensor, alone: Tensor, scores: Tensor, t: int) -> Batch:
     wanted, count = rule.measurements(), rewards.shape[1]
-    alone = per_objective(rewards, **options)
     influence = gramian = method = None
     if wanted.influence is not None:
         gradients = torch.einsum("nk,nca->kca", alone, scores).flatten(1) / len(rewards)
@@ -128,7 +130,7 @@ def _batch(rule: WeightingRule, rewards: Tensor, scores: Tensor, t: int, options
         names=[f"o{k}" for k in range(count)],
         rewards=rewards,
         advantages=alone,
-        lengths=options["lengths"],
+        lengths=torch.ones(len(rewards)),
         num_generations=GENERATIONS,
         learning_rate=LEARNING_RATE,
         step=t,
@@ -141,13 +143,6 @@ def _batch(rule: WeightingRule, rewards: Tensor, scores: Tensor, t: int, options
         maximize=[True] * count,
         progress=t / BATCHES,
     )
-
-
-def _advantages(result: Scalarization, rewards: Tensor, options: dict[str, Any]) -> Tensor:
-    if result.advantages is not None:
-        return result.advantages.double()
-    reward = result.rewards if result.rewards is not None else sum_rewards(rewards, result.weights)
-    return estimate(reward, **options)
 
 
 def last_share(path: np.ndarray, problem: Problem) -> float:

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from trl.trainer.utils import nanstd
 
 from paretune.advantages import (
-    estimate,
+    ESTIMATORS,
     grpo,
     normalize_then_sum,
-    per_objective,
     reinforce_plus_plus,
     rloo,
     sum_rewards,
@@ -228,15 +227,15 @@ def test_reinforce_plus_plus_without_tokens_is_zero():
     assert reinforce_plus_plus(torch.tensor([NAN, NAN]), torch.tensor([3, 3])).tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("estimator", ["grpo", "rloo", "reinforce++"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_per_objective_estimates_each_column_alone(estimator):
     for rewards, _, size in batches():
         lengths = torch.arange(len(rewards)) + 1
-        table = per_objective(rewards, estimator, size, lengths=lengths, scale="batch")
+        table = ESTIMATORS[estimator].per_objective(rewards, size, lengths=lengths, scale="batch")
         assert table.shape == rewards.shape
         for k in range(rewards.shape[1]):
             alone = rewards[:, k].clone()
-            column = estimate(alone, estimator, size, lengths=lengths, scale="batch")
+            column = ESTIMATORS[estimator].estimate(alone, size, lengths=lengths, scale="batch")
             differ = torch.tensor([len({x for x in group if x == x}) > 1 for group in alone.view(-1, size).tolist()])
             same = ~differ.repeat_interleave(size) & (estimator == "grpo")
             assert torch.equal(table[:, k], column.masked_fill(same, 0.0))
@@ -249,7 +248,7 @@ def test_per_objective_estimates_each_column_alone(estimator):
 
 
 @pytest.mark.parametrize("scale", ["group", "batch", "none"])
-@pytest.mark.parametrize("estimator", ["grpo", "rloo", "reinforce++"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 @settings(deadline=None)
 @given(
     constants=st.lists(st.floats(-(2.0**53), 2.0**53, width=32), min_size=1, max_size=3),
@@ -260,10 +259,10 @@ def test_an_objective_that_is_worth_the_same_everywhere_has_exactly_no_advantage
     estimator, scale, constants, size, groups
 ):
     rewards = torch.tensor([constants] * (size * groups))
-    table = per_objective(rewards, estimator, size, lengths=torch.arange(len(rewards)), scale=scale)
+    table = ESTIMATORS[estimator].per_objective(rewards, size, lengths=torch.arange(len(rewards)), scale=scale)
     assert not table.any()
     rewards[1:size] = NAN  # a single score in a group
-    assert not per_objective(rewards, estimator, size, lengths=torch.arange(len(rewards)), scale=scale).any()
+    assert not ESTIMATORS[estimator].per_objective(rewards, size, lengths=torch.arange(len(rewards)), scale=scale).any()
 
 
 wide = st.one_of(st.floats(-(2.0**53), 2.0**53, width=32), st.sampled_from([0.0, 1.0, 1e-30, -1e-30, 1e-45, 1e16, NAN]))
@@ -275,9 +274,9 @@ def test_finite_rewards_of_any_size_have_finite_advantages(data, size, groups, c
     column = st.lists(wide, min_size=size * groups, max_size=size * groups)
     rewards = torch.tensor(data.draw(st.lists(column, min_size=3, max_size=3))).T[:, torch.arange(count) % 3]
     lengths = torch.arange(len(rewards))
-    for estimator in ("grpo", "rloo", "reinforce++"):
+    for estimator in ESTIMATORS:
         for scale in ("group", "batch", "none"):
-            table = per_objective(rewards, estimator, size, lengths=lengths, scale=scale)
+            table = ESTIMATORS[estimator].per_objective(rewards, size, lengths=lengths, scale=scale)
             assert torch.isfinite(table).all()
             assert not table[rewards.isnan()].any()
     weights = torch.full((count,), 1 / count)
@@ -294,8 +293,12 @@ def test_linear_estimators_make_combining_rewards_or_advantages_the_same():
     lengths = torch.ones(24)
 
     def gap(estimator, scale):
-        combined = estimate(sum_rewards(rewards, weights), estimator, 4, lengths=lengths, scale=scale)
-        return (per_objective(rewards, estimator, 4, lengths=lengths, scale=scale) @ weights - combined).abs().max()
+        combined = ESTIMATORS[estimator].estimate(sum_rewards(rewards, weights), 4, lengths=lengths, scale=scale)
+        return (
+            (ESTIMATORS[estimator].per_objective(rewards, 4, lengths=lengths, scale=scale) @ weights - combined)
+            .abs()
+            .max()
+        )
 
     assert gap("rloo", "group") < 1e-12
     assert gap("grpo", "none") < 1e-12
@@ -326,8 +329,10 @@ def test_sum_rewards_by_hand():
         (lambda: normalize_then_sum(torch.rand(4, 2), torch.rand(1), 2), r"\(1,\)"),
         (lambda: reinforce_plus_plus(torch.rand(4), torch.ones(3)), r"\(3,\)"),
         (lambda: reinforce_plus_plus(torch.rand(2), torch.tensor([3, -1])), "got -1"),
-        (lambda: estimate(torch.rand(4), "ppo", 2, lengths=torch.ones(4), scale="group"), "'ppo'"),
-        (lambda: per_objective(torch.rand(4), "rloo", 2, lengths=torch.ones(4), scale="group"), r"\[N, K\]"),
+        (
+            lambda: ESTIMATORS["rloo"].per_objective(torch.rand(4), 2, lengths=torch.ones(4), scale="group"),
+            r"\[N, K\]",
+        ),
     ],
 )
 def test_bad_input(call, message):

@@ -9,12 +9,12 @@ same order as ``trl.GRPOTrainer``, so their results equal TRL's bit for bit.
 All functions keep dtype and device.
 """
 
-from typing import Literal, get_args
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
-Estimator = Literal["grpo", "rloo", "reinforce++"]
 Scale = Literal["group", "batch", "none"]
 
 
@@ -37,7 +37,7 @@ def grpo(rewards: Tensor, num_generations: int, *, scale: Scale = "group", epsil
     """
     grouped = _grouped(rewards, num_generations)
     if scale not in get_args(Scale):
-        raise ValueError(f"Unknown `scale` {scale!r}: choose one of {', '.join(get_args(Scale))}.")
+        raise ValueError(f"`scale` must be one of {', '.join(get_args(Scale))}, got {scale!r}.")
     advantages = rewards - torch.nanmean(grouped, dim=1).repeat_interleave(num_generations)
     if scale == "group":
         advantages = advantages / (_deviation(grouped, dim=1).repeat_interleave(num_generations) + epsilon)
@@ -155,60 +155,120 @@ def normalize_then_sum(rewards: Tensor, weights: Tensor, num_generations: int, *
     return torch.nan_to_num(advantages, nan=0.0)
 
 
-def estimate(rewards: Tensor, estimator: Estimator, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:
-    """The advantages of one reward by the estimator of that name.
+class AdvantageEstimator(ABC):
+    """One way to make advantages of rewards; :data:`ESTIMATORS` has them by name.
 
-    Args:
-        rewards: ``[N]``, floating point; NaN: not scored.
-        estimator: ``"grpo"``, ``"rloo"`` or ``"reinforce++"``.
-        num_generations: completions per prompt, for ``"grpo"`` and ``"rloo"``.
-        lengths: ``[N]`` loss tokens, for ``"reinforce++"``.
-        scale: the scaling of ``"grpo"``.
-
-    Returns:
-        ``[N]`` advantages.
-
-    Raises:
-        ValueError: for an unknown estimator, and where the estimator raises it.
+    Attributes:
+        name: what settings, records and the command line's ``--algorithm`` call it.
+        description: one line for listings.
+        within_groups: whether it compares the completions of one prompt, not those of the whole batch.
+        computed_by_trl: whether ``trl.GRPOTrainer`` computes it from its ``reward_weights``.
     """
-    if estimator == "grpo":
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    within_groups: ClassVar[bool] = True
+    computed_by_trl: ClassVar[bool] = False
+
+    @abstractmethod
+    def estimate(self, rewards: Tensor, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:
+        """The advantages ``[N]`` of one reward.
+
+        Args:
+            rewards: ``[N]``, floating point; NaN: not scored.
+            num_generations: completions per prompt, for an estimator within groups.
+            lengths: ``[N]`` loss tokens, for one that counts tokens.
+            scale: TRL's ``scale_rewards``, for one that TRL computes.
+
+        Raises:
+            ValueError: for a wrong shape or dtype, or a wrong ``num_generations``.
+        """
+
+    def per_objective(self, rewards: Tensor, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:
+        """The advantages A_k ``[N, K]`` of each objective, each estimated as if it were alone.
+
+        Args:
+            rewards: ``[N, K]``, floating point; NaN: that objective does not apply.
+            num_generations: as in :meth:`estimate`, like the other arguments.
+            lengths: ``[N]`` loss tokens.
+            scale: TRL's ``scale_rewards``.
+
+        Raises:
+            ValueError: as :meth:`estimate` does.
+        """
+        _check_rewards(rewards, 2)
+        columns = [
+            # contiguous, so that a column is summed in the order in which a lone reward would be
+            self.estimate(column.contiguous(), num_generations, lengths=lengths, scale=scale)
+            for column in rewards.unbind(dim=1)
+        ]
+        return torch.stack(columns, dim=1)
+
+    def cancels_factor(self, scale: str) -> str | None:
+        """What in it, under a ``scale_rewards``, makes a factor on all rewards cancel; None if nothing does."""
+        del scale
+        return None
+
+
+class GRPO(AdvantageEstimator):
+    """:func:`grpo` as an estimator."""
+
+    name = "grpo"
+    description = "rewards less their group's mean, over the group's deviation (scale_rewards changes that)"
+    computed_by_trl = True
+
+    def estimate(self, rewards: Tensor, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:
+        """As :func:`grpo`; `lengths` do not count."""
         return grpo(rewards, num_generations, scale=scale)
-    if estimator == "rloo":
+
+    def per_objective(self, rewards: Tensor, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:
+        """The same, exactly 0 where all completions of a group are worth the same to an objective.
+
+        :func:`grpo`, as TRL does, leaves the rounding error of float32 means there, which the division by a deviation
+        as small magnifies.
+        """
+        table = super().per_objective(rewards, num_generations, lengths=lengths, scale=scale)
+        return table.masked_fill(_no_difference(rewards, num_generations), 0.0)
+
+    def cancels_factor(self, scale: str) -> str | None:
+        """The division by a deviation."""
+        return None if scale == "none" else f"GRPO's scale_rewards={scale!r}"
+
+
+class RLOO(AdvantageEstimator):
+    """:func:`rloo` as an estimator."""
+
+    name = "rloo"
+    description = "rewards less the mean of the group's other rewards"
+
+    def estimate(self, rewards: Tensor, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:
+        """As :func:`rloo`; `lengths` and `scale` do not count."""
         return rloo(rewards, num_generations)
-    if estimator == "reinforce++":
+
+
+class ReinforcePlusPlus(AdvantageEstimator):
+    """:func:`reinforce_plus_plus` as an estimator."""
+
+    name = "reinforce++"
+    description = "rewards whitened over all tokens of the batch"
+    within_groups = False
+
+    def estimate(self, rewards: Tensor, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:
+        """As :func:`reinforce_plus_plus`; `num_generations` and `scale` do not count."""
         return reinforce_plus_plus(rewards, lengths)
-    raise ValueError(f"Unknown advantage estimator {estimator!r}: choose one of {', '.join(get_args(Estimator))}.")
+
+    def cancels_factor(self, scale: str) -> str | None:
+        """The whitening."""
+        return "REINFORCE++'s whitening"
 
 
-def per_objective(
-    rewards: Tensor, estimator: Estimator, num_generations: int, *, lengths: Tensor, scale: Scale
-) -> Tensor:
-    """The advantages A_k of each objective, each estimated as if it were alone.
+ESTIMATORS: dict[str, AdvantageEstimator] = {e.name: e for e in (GRPO(), RLOO(), ReinforcePlusPlus())}
+"""The estimators by name, the default one first."""
 
-    Where all completions of a group are worth the same to an objective, its advantages are exactly 0. :func:`grpo`, as
-    TRL does, leaves the rounding error of float32 means there, which the division by a deviation as small magnifies.
-
-    Args:
-        rewards: ``[N, K]``, floating point; NaN: that objective does not apply.
-        estimator: as in :func:`estimate`, like the other arguments.
-        num_generations: completions per prompt.
-        lengths: ``[N]`` loss tokens.
-        scale: the scaling of ``"grpo"``.
-
-    Returns:
-        ``[N, K]`` advantages.
-
-    Raises:
-        ValueError: as :func:`estimate` does.
-    """
-    _check_rewards(rewards, 2)
-    columns = [
-        # contiguous, so that a column is summed in the order in which a lone reward would be
-        estimate(column.contiguous(), estimator, num_generations, lengths=lengths, scale=scale)
-        for column in rewards.unbind(dim=1)
-    ]
-    table = torch.stack(columns, dim=1)
-    return table.masked_fill(_no_difference(rewards, num_generations), 0.0) if estimator == "grpo" else table
+if TYPE_CHECKING:
+    Algorithm = str
+else:
+    Algorithm = Literal[tuple(ESTIMATORS)]  # parsers read the choices off the type
 
 
 def _no_difference(rewards: Tensor, num_generations: int) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from paretune.advantages import grpo
+from paretune.influence import ESTIMATORS
 from paretune.objectives import Objective
 from paretune.weighting.base import Batch, Evaluation, Scalarization, WeightingRule
 
@@ -166,7 +167,7 @@ def _as_asked(rule: WeightingRule, batch: Batch) -> Batch:
         metrics=batch.metrics if wanted.evaluation == "rollouts" else None,
         influence=batch.influence if method else None,
         influence_method=method,
-        gramian=batch.gramian if method == "exact" else None,
+        gramian=batch.gramian if method is not None and ESTIMATORS[method].yields_gramian else None,
     )
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from trl import GRPOConfig, GRPOTrainer
@@ -21,7 +21,7 @@ from paretune import (
     Objective,
     ScheduledWeights,
 )
-from paretune.advantages import Estimator
+from paretune.advantages import ESTIMATORS
 from paretune.cli.process_group import leave_process_group
 from paretune.objectives import Conciseness, completion_length
 from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
@@ -140,7 +140,7 @@ def main() -> None:
         "hypervolume": lambda: state(model, out, HypervolumeGuided([0.5, 0.5])),
         "pama": lambda: state(model, out, PAMA()),
     }
-    if job in get_args(Estimator):
+    if job in ESTIMATORS:
         for name in RULES:
             resumed(model, out, name, job)
         return

@@ -8,7 +8,7 @@ import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer
-from paretune.influence import METHODS, Method
+from paretune.influence import ESTIMATORS, Method
 from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization
 from policies import brief, digits, digits_where_even, letters, prompts, saved_policy
 
@@ -34,8 +34,8 @@ class FixedThroughInfluence(FixedWeights):
 
 
 def rules() -> list[FixedWeights]:
-    through = [FixedThroughInfluence(WEIGHTS) for _ in METHODS]
-    for rule, method in zip(through, METHODS, strict=True):
+    through = [FixedThroughInfluence(WEIGHTS) for _ in ESTIMATORS]
+    for rule, method in zip(through, ESTIMATORS, strict=True):
         rule.method = method
     return [FixedWeights(WEIGHTS), *through]
 

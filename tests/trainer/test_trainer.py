@@ -19,7 +19,7 @@ from paretune import (
     Objective,
     ScheduledWeights,
 )
-from paretune.advantages import per_objective
+from paretune.advantages import ESTIMATORS
 from paretune.objectives import Conciseness, RewardError, completion_length
 from paretune.record.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
 from paretune.weighting import Batch, Scalarization, WeightingRule
@@ -156,7 +156,7 @@ def test_combine_advantages_is_the_weighted_sum_of_advantages(estimator: str, mo
     )
     trainer.train()
     rollouts = trainer._current()
-    alone = per_objective(rollouts.rewards, estimator, 4, lengths=rollouts.loss_lengths, scale="group")
+    alone = ESTIMATORS[estimator].per_objective(rollouts.rewards, 4, lengths=rollouts.loss_lengths, scale="group")
     expected = alone @ torch.tensor([0.5, 0.25, 0.25])
     for micro_batch in trainer._buffered_inputs:
         assert torch.equal(micro_batch["advantages"], expected[micro_batch["sample_index"]])
@@ -179,7 +179,9 @@ def test_a_rule_may_hand_over_advantages(model: str, tmp_path: Path) -> None:
     trainer = trainer_of(model, tmp_path, Own(), max_steps=1)
     trainer.train()
     rollouts = trainer._current()
-    expected = per_objective(rollouts.rewards, "grpo", 4, lengths=rollouts.lengths, scale="group").min(dim=1).values
+    expected = (
+        ESTIMATORS["grpo"].per_objective(rollouts.rewards, 4, lengths=rollouts.lengths, scale="group").min(dim=1).values
+    )
     for micro_batch in trainer._buffered_inputs:
         assert torch.equal(micro_batch["advantages"], expected[micro_batch["sample_index"]])
 

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
 
-from paretune.advantages import Estimator
+from paretune.advantages import ESTIMATORS
 from paretune.record.checkpoints import checkpoints
 from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from policies import saved_policy
@@ -78,7 +78,7 @@ def test_both_processes_hold_identical_state(job: str, model: str, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("estimator", get_args(Estimator))
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_resumed_run_goes_on_as_if_never_stopped(estimator: str, model: str, tmp_path: Path) -> None:
     launch(estimator, model, tmp_path)
     for rule in [f"{name}-{estimator}" for name in RULES]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from paretune import PAMA, MultiObjectiveConfig, MultiObjectiveTrainer
-from paretune.advantages import per_objective
+from paretune.advantages import ESTIMATORS
 from paretune.record.run_directory import read_run, read_steps
 from paretune.weighting import Scalarization
 from paretune.weighting.pama import min_norm_weights, token_mean
@@ -107,7 +107,7 @@ def test_completions_without_a_loss_token_count_for_nothing() -> None:
 
 def test_where_an_objective_does_not_apply_it_gives_no_credit() -> None:
     rewards = torch.tensor([[1.0, float("nan")], [0.0, float("nan")], [1.0, 0.0], [0.0, 0.5]])
-    advantages = per_objective(rewards, "grpo", 2, lengths=LENGTHS, scale="none")
+    advantages = ESTIMATORS["grpo"].per_objective(rewards, 2, lengths=LENGTHS, scale="none")
     assert advantages.tolist() == [[0.5, 0.0], [-0.5, 0.0], [0.5, -0.25], [-0.5, 0.25]]
     # With zeros in place of what does not apply, a = (1·0.5 + 2·0.5, 4·0.25) / 10.
     result, of_completions = scalarized(advantages, LENGTHS)
@@ -224,7 +224,7 @@ def test_a_run_trains_on_what_the_rule_handed_over_and_says_so(
     start = [p.detach().clone() for p in trainer.model.parameters()]
     trainer.train()
     rollouts, last = trainer._current(), seen[-1]
-    alone = per_objective(rollouts.rewards, "grpo", 4, lengths=rollouts.loss_lengths, scale="group")
+    alone = ESTIMATORS["grpo"].per_objective(rollouts.rewards, 4, lengths=rollouts.loss_lengths, scale="group")
     means = token_mean(alone.clamp(min=0), rollouts.lengths)
     assert last.weights.tolist() == min_norm_weights(means).tolist()
     expected = alone.clamp(min=0) @ last.weights.float()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers import SchedulerType
 
+from paretune import advantages
 from paretune.choosing.check import Array, Check, Seen, costs, examine
 from paretune.choosing.check_findings import findings
 from paretune.cli.bad_input import BadInputError
@@ -20,6 +21,7 @@ from paretune.cli.declared_types import brief
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_parser, make_rule, resolve
 from paretune.cli.train import make_trainer, quiet
+from paretune.influence import ESTIMATORS
 from paretune.objectives import Objective, RewardError
 from paretune.record.run_directory import read_steps
 from paretune.trainer import MultiObjectiveTrainer
@@ -183,17 +185,20 @@ def _batches(argv: Sequence[str]) -> tuple[int, list[str]]:
 def _phases(rule: WeightingRule, batches: int) -> list[Phase]:
     """A batch to warm up, some with each influence, measured as the rule would have it, and one after an evaluation."""
     own = rule.measurements().influence or InfluenceRequest()
-    before = replace(own, clip_norm=None)  # which only the exact one knows
-    after = InfluenceRequest("realised", include_kl=own.include_kl)
-    exact = Measurements(replace(before, method="exact"), "rollouts")
-    directional = Measurements(replace(before, method="directional"), "rollouts")
+    # What the update did is measured after it, so those estimators go first, and have to be asked once more.
+    order = sorted(ESTIMATORS.values(), key=lambda estimator: not estimator.of_update)
+    requests = {
+        e.name: replace(own, method=e.name, clip_norm=None, layers=own.layers if e.selects_layers else "all")
+        for e in order
+    }
     return [
         Phase("", "plain step", Measurements(evaluation="rollouts")),
-        # The realised influence is that of the update before, so it has to be asked for once more.
-        Phase("evaluation", "evaluation", Measurements(after, "validation")),
-        *[Phase("realised", "realised influence", Measurements(after, "rollouts"))] * batches,
-        *[Phase("directional", "directional influence", directional)] * batches,
-        *[Phase("exact", "exact influence", exact)] * batches,
+        Phase("evaluation", "evaluation", Measurements(requests[order[0].name], "validation")),
+        *(
+            Phase(name, f"{name} influence", Measurements(request, "rollouts"))
+            for name, request in requests.items()
+            for _ in range(batches)
+        ),
     ]
 
 
@@ -232,12 +237,13 @@ def _measure(settings: Settings, rule: WeightingRule, batches: int, scratch: str
         except RewardError as error:
             raise BadInputError(error) from error
     lines = read_steps(scratch)
+    in_groups = advantages.ESTIMATORS[config.advantage_estimator].within_groups
     return examine(
         observer.seen,
         names=[o.name for o in objectives],
         maximize=[o.maximize for o in objectives],
         bounds=[o.bounds for o in objectives],
-        num_generations=None if config.advantage_estimator == "reinforce++" else config.num_generations,
+        num_generations=config.num_generations if in_groups else None,
         truncated=_truncated(trainer),
         validation=None if observer.validation is None else observer.validation.metrics,
         costs=costs(lines, [phase.name for phase in phases]),

@@ -13,11 +13,11 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from trl import ModelConfig
 
+from paretune.advantages import ESTIMATORS
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.compare_table import CompareTable, print_result
 from paretune.cli.declared_types import COMMAS, describe, fits, shown
 from paretune.cli.failure import FailedError
-from paretune.cli.list import ALGORITHMS
 from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
 from paretune.cli.ranges import FIRST_TUNING_SEED
@@ -85,7 +85,7 @@ class CompareArguments:
         default=None,
         metadata={"help": "in YAML: rules of your own by name {rule, weights, preset, rule_settings, configurations}"},
     )
-    algorithms: Annotated[str, COMMAS] = field(default="grpo", metadata={"help": "grpo,rloo,reinforce++"})
+    algorithms: Annotated[str, COMMAS] = field(default="grpo", metadata={"help": ",".join(ESTIMATORS)})
     seeds: int = field(default=5, metadata={"help": "runs of each rule under each algorithm: seeds 0 to N - 1"})
     tuning_seeds: int = field(default=2, metadata={"help": "runs of each configuration, where an arm has any"})
     exploratory_seeds: int | None = field(
@@ -256,8 +256,8 @@ def _check_arms(described: Mapping[Any, Mapping[Any, Any]]) -> None:
 
 
 def _check_algorithm(name: str) -> None:
-    if name not in ALGORITHMS:
-        raise PlanError(f"Unknown algorithm {name!r}: choose from {', '.join(ALGORITHMS)}.")
+    if name not in ESTIMATORS:
+        raise PlanError(f"Unknown algorithm {name!r}: choose from {', '.join(ESTIMATORS)}.")
 
 
 def check(plan: Plan, task: Task) -> None:

@@ -1,14 +1,8 @@
 """``paretune list``: what there is to choose from, a line each."""
 
-from paretune import tasks
+from paretune import advantages, influence, tasks
 from paretune.cli.bad_input import BadInputError
 from paretune.weighting import RULES
-
-ALGORITHMS = {
-    "grpo": "rewards less their group's mean, over the group's deviation (scale_rewards changes that)",
-    "rloo": "rewards less the mean of the group's other rewards",
-    "reinforce++": "rewards whitened over all tokens of the batch",
-}
 
 
 def run(argv: list[str]) -> int:
@@ -18,7 +12,8 @@ def run(argv: list[str]) -> int:
     sections = {
         "rules": {name: rule.description for name, rule in RULES.items()},
         "tasks": {name: tasks.describe(name) for name in tasks.names()},
-        "algorithms": ALGORITHMS,
+        "algorithms": {name: estimator.description for name, estimator in advantages.ESTIMATORS.items()},
+        "influence (the gradient rule's method)": {name: e.description for name, e in influence.ESTIMATORS.items()},
     }
     width = 2 + max(len(name) for entries in sections.values() for name in entries)
     for title, entries in sections.items():

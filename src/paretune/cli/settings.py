@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from datasets import Dataset
 from trl import ModelConfig
 
 from paretune import tasks
+from paretune.advantages import Algorithm
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import COMMAS
 from paretune.cli.model import model_config, model_settings
@@ -51,9 +52,7 @@ class RunArguments:
         default=None,
         metadata={"help": """the rule's further settings as JSON, in YAML a mapping: '{"mu": 1e-5, "every": 2}'"""},
     )
-    algorithm: Literal["grpo", "rloo", "reinforce++"] = field(
-        default="grpo", metadata={"help": "how rewards become advantages"}
-    )
+    algorithm: Algorithm = field(default="grpo", metadata={"help": "how rewards become advantages (`paretune list`)"})
     reward_funcs: list[str] | None = field(
         default=None, metadata={"help": "your own rewards by import path (my.module.reward), in place of a task"}
     )

@@ -6,6 +6,7 @@ from math import nan
 from pathlib import Path
 
 from paretune.comparison.null_spread import front_statistics
+from paretune.influence import ESTIMATORS, Passes
 from paretune.pareto import ParetoArchive, worst_corner
 from paretune.record.entries import Batch, Estimator, Evaluation, Header, Objective
 from paretune.record.fields import Fields
@@ -180,8 +181,7 @@ def cost_of(header: Header, batches: Sequence[Batch], evaluations: Sequence[Eval
 
     Passes are counted over a generation batch. The update: one forward and one backward, `num_iterations` times; before
     it, a forward pass of the reference model where there is a KL term, and one of the policy where the batch makes
-    several updates. Influence, K objectives: directional, a forward and a backward and one (one-sided) or two forward;
-    realised, one forward; exact, one forward and K backward.
+    several updates. To these come those of the estimator of influence (:meth:`paretune.influence.Estimator.passes`).
     """
     settings = Fields(header.settings, "the settings in run.json")
     updates, accumulated = (
@@ -191,9 +191,9 @@ def cost_of(header: Header, batches: Sequence[Batch], evaluations: Sequence[Eval
     before = bool(settings.number("beta")) + several
     forward = backward = 0.0
     for batch in batches:
-        extra_forward, extra_backward = _passes(batch.estimator, len(header.objectives))
-        forward += before + updates + extra_forward
-        backward += updates + extra_backward
+        influence = _passes(batch.estimator, len(header.objectives))
+        forward += before + updates + influence.forward
+        backward += updates + influence.backward
     counts = [*(batch.tokens for batch in batches[-1:]), *(evaluation.tokens for evaluation in evaluations)]
     return Cost(
         tokens=max((count or 0 for count in counts), default=0),
@@ -209,16 +209,12 @@ def _seconds(batch: Batch) -> float:
     return batch.seconds
 
 
-def _passes(estimator: Estimator | None, objectives: int) -> tuple[float, float]:
-    """Forward and backward passes that an estimate of influence takes; NaN for one that is not known."""
-    if estimator is None:
-        return 0, 0
-    known: dict[str, tuple[float, float]] = {
-        "directional": (3 if estimator.difference == "symmetric" else 2, 1),
-        "realised": (1, 0),
-        "exact": (1, objectives),
-    }
-    return known.get(estimator.method or "", (nan, nan))
+def _passes(estimate: Estimator | None, objectives: int) -> Passes:
+    """Forward and backward passes that an estimate of influence took; NaN for an estimator that is not known."""
+    if estimate is None:
+        return Passes(0, 0)
+    estimator = ESTIMATORS.get(estimate.method or "")
+    return Passes(nan, nan) if estimator is None else estimator.passes(objectives, estimate.difference)
 
 
 def _measured(again: Sequence[Evaluation], split: str) -> dict[str, list[Evaluation]]:

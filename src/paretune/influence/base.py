@@ -6,19 +6,16 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
-Method = Literal["directional", "realised", "exact"]
-METHODS: tuple[Method, ...] = ("directional", "realised", "exact")
-
 
 @dataclass(frozen=True)
 class Influence:
     """Influence of K objectives on one batch.
 
     Args:
-        values: ``[K]`` float64. ``"exact"`` and ``"directional"``: I_k = ⟨g_k, Σ_j g_j⟩ in the units of a squared
-            gradient norm (Algorithm 2 of Lu et al., arXiv 2509.11452). ``"realised"``: ⟨g_k, Δθ⟩, by how much the
-            optimiser's step changed J_k.
-        method: the estimator it comes from.
+        values: ``[K]`` float64: I_k = ⟨g_k, Σ_j g_j⟩ in the units of a squared gradient norm (Algorithm 2 of Lu et al.,
+            arXiv 2509.11452), or, by an estimator of what the update did, ⟨g_k, Δθ⟩, by how much the optimiser's step
+            changed J_k.
+        method: the name of the estimator it comes from.
         gramian: ``[K, K]`` float64, ⟨g_i, g_j⟩, or None where the estimator does not yield it.
         difference: how the directional derivative was taken.
         check: for ``"directional"``, an estimate of how far the vector is off, relative to its length. It is made of
@@ -27,7 +24,7 @@ class Influence:
     """
 
     values: Tensor
-    method: Method
+    method: str
     gramian: Tensor | None = None
     difference: Literal["one-sided", "symmetric"] | None = None
     check: float | None = None

@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 
 from paretune.influence.base import Influence, PolicyLoss
-from paretune.influence.exact import exact_influence
+from paretune.influence.estimator import Estimator, Passes, RunFacts, Target
+from paretune.influence.exact import Exact, exact_influence
 from paretune.influence.gradients import backward, high_precision, projected, put_aside, squared_norm
 
 PARAMETER_STEP = 2.0**-20
@@ -85,7 +86,7 @@ def directional_influence(
     squared = squared_norm(v, loss)
     if squared == 0 or not isfinite(squared):
         nothing = torch.full((len(coefficients[0]),), 0.0 if squared == 0 else float("nan"), dtype=torch.float64)
-        return Influence(values=nothing, method="directional")
+        return Influence(values=nothing, method=Directional.name)
     sizes = loss.mean(torch.stack([_squares(c) for c in coefficients]).sum(dim=0)).div(loss.num_processes).sqrt()
     of_each, of_sum = sizes[:-1], sizes[-1]
     rounding = LOG_PROB_ROUNDING * sqrt(2) * of_each
@@ -117,7 +118,7 @@ def directional_influence(
         if not loss.low_precision:
             values, check = derivative(ahead, here, 1)
             if check <= TOLERANCE:
-                return Influence(values=values, method="directional", difference="one-sided", check=check)
+                return Influence(values=values, method=Directional.name, difference="one-sided", check=check)
         values, check = derivative(ahead, log_probs_at(-step), 2)
     finally:
         with torch.no_grad():
@@ -125,7 +126,7 @@ def directional_influence(
                 parameter.copy_(saved)
         loss.parameters_changed()
     if check <= FAILURE:
-        return Influence(values=values, method="directional", difference="symmetric", check=check)
+        return Influence(values=values, method=Directional.name, difference="symmetric", check=check)
     theta.clear()
     v.clear()
     warnings.warn(
@@ -147,3 +148,25 @@ def _remainder(coefficients: Tensor, ahead: Tensor, behind: Tensor, steps: Liter
     change = (high_precision(ahead) - high_precision(behind)).abs() / steps
     order = steps + 1
     return torch.einsum("knt,nt->k", high_precision(coefficients).abs(), change**order) / factorial(order)
+
+
+class Directional(Estimator):
+    """:func:`directional_influence` as an estimator; ``"exact"``, on the same scale, stands in for it."""
+
+    name = "directional"
+    description = "one backward pass and one or two forward passes, whatever the number of objectives"
+    instead = Exact()
+
+    def measure(self, target: Target) -> Influence:
+        """The influence by one directional derivative."""
+        return directional_influence(target.loss, target.parameters, selected=target.selected)
+
+    def passes(self, objectives: int, difference: str | None = None) -> Passes:
+        """A forward and a backward pass, and one further forward pass, or two for a symmetric difference."""
+        return Passes(3 if difference == "symmetric" else 2, 1)
+
+    def obstacle(self, facts: RunFacts) -> str | None:
+        """Whatever keeps training from taking another backward pass, and 16-bit forward passes."""
+        if facts.no_backward is not None or facts.rounding is None:
+            return facts.no_backward
+        return f"{facts.rounding}, and differences as small as it takes drown in their rounding."

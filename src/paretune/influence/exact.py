@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from paretune.influence.base import Influence, PolicyLoss
+from paretune.influence.estimator import Estimator, Passes, RunFacts, Target
 from paretune.influence.gradients import Gradient, backward, gramian, put_aside, set_gradients
+from paretune.influence.realised import Realised
 
 
 def exact_influence(
@@ -50,10 +52,33 @@ def exact_influence(
 
     if clip_norm is None:
         products = gramian(gradients, chosen, loss)
-        return Influence(values=products.sum(dim=1), method="exact", gramian=products)
+        return Influence(values=products.sum(dim=1), method=Exact.name, gramian=products)
     whole = gramian(gradients, differentiated, loss).diagonal().sqrt()
     factor = (clip_norm / (whole + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
     indices = {id(p): i for i, p in enumerate(differentiated)}
     of_chosen = [[row[indices[id(p)]] for p in chosen] for row in gradients]
     products = gramian(of_chosen, chosen, loss) * factor[:, None] * factor[None, :]
-    return Influence(values=products.sum(dim=1), method="exact", gramian=products)
+    return Influence(values=products.sum(dim=1), method=Exact.name, gramian=products)
+
+
+class Exact(Estimator):
+    """:func:`exact_influence` as an estimator; ``"realised"``, which takes no gradient, stands in for it."""
+
+    name = "exact"
+    description = "a backward pass for each objective over one forward pass; the Gramian, and clipping, come with it"
+    yields_gramian = True
+    clips = True
+    instead = Realised()
+    as_substitute = "with a backward pass for each objective"
+
+    def measure(self, target: Target) -> Influence:
+        """The exact influence and the Gramian."""
+        return exact_influence(target.loss, target.parameters, selected=target.selected, clip_norm=target.clip_norm)
+
+    def passes(self, objectives: int, difference: str | None = None) -> Passes:
+        """One forward pass and K backward passes."""
+        return Passes(1, objectives)
+
+    def obstacle(self, facts: RunFacts) -> str | None:
+        """Whatever keeps training from taking another backward pass."""
+        return facts.no_backward

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from trl import GRPOConfig
 
+from paretune.advantages import ESTIMATORS, Algorithm
 from paretune.setting_ranges import complaint
 
 NOT_SETTINGS = {
@@ -26,7 +27,6 @@ SET_BY_TASKS = {
 }  # fmt: skip
 """Fields for which a task has values of its own, so that even TRL's default has to be said to make a run again."""
 
-AdvantageEstimator = Literal["grpo", "rloo", "reinforce++"]
 Combine = Literal["rewards", "advantages"]
 
 
@@ -42,9 +42,9 @@ class MultiObjectiveConfig(GRPOConfig):
         ValueError: for a value outside its range, and whatever ``GRPOConfig`` raises.
     """
 
-    advantage_estimator: AdvantageEstimator = field(
+    advantage_estimator: Algorithm = field(
         default="grpo",
-        metadata={"help": "How rewards become advantages: GRPO (with `scale_rewards`), RLOO or REINFORCE++."},
+        metadata={"help": f"How rewards become advantages: {', '.join(ESTIMATORS)}."},
     )
     combine: Combine = field(
         default="rewards",
@@ -93,14 +93,14 @@ class MultiObjectiveConfig(GRPOConfig):
 
     def __post_init__(self) -> None:
         """Check the values, and fill in what a machine without an accelerator needs."""
-        if self.advantage_estimator not in get_args(AdvantageEstimator):
-            choices = ", ".join(get_args(AdvantageEstimator))
+        if self.advantage_estimator not in ESTIMATORS:
+            choices = ", ".join(ESTIMATORS)
             raise ValueError(f"`advantage_estimator` must be one of {choices}, got {self.advantage_estimator!r}.")
         if self.combine not in get_args(Combine):
             raise ValueError(f"`combine` must be 'rewards' or 'advantages', got {self.combine!r}.")
         _check_ranges(self)
         if self.multi_objective_aggregation != "sum_then_normalize" and (
-            self.advantage_estimator != "grpo" or self.combine != "rewards"
+            not ESTIMATORS[self.advantage_estimator].computed_by_trl or self.combine != "rewards"
         ):
             raise ValueError(
                 f"`multi_objective_aggregation`={self.multi_objective_aggregation!r} is a way for GRPO to combine "

@@ -10,26 +10,18 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from trl import GRPOTrainer
 
-from paretune.influence import (
-    Influence,
-    LogProbs,
-    Method,
-    directional_influence,
-    exact_influence,
-    realised_influence,
-    select_parameters,
-)
+from paretune.influence import ESTIMATORS, BeforeUpdate, Influence, LogProbs, Target, select_parameters
 from paretune.trainer.policy_loss import GRPOPolicyLoss, MicroBatch
 from paretune.trainer.random_state import RandomState, own_random_state
+from paretune.trainer.run_facts import run_facts
 from paretune.weighting import InfluenceRequest
 
 
 class InfluenceMeter:
     """Measures one kind of influence for a trainer.
 
-    Where the estimator asked for cannot be right, a warning says why and another takes its place: the exact influence,
-    which has the same scale, or where that cannot be right either the realised one, which needs nothing but forward
-    passes. Where rounding leaves nothing of the realised one, a warning says that.
+    Where the estimator asked for cannot be right, a warning says why, and the one that it names takes its place. A
+    warning also says where rounding leaves nothing of the estimate.
 
     Args:
         trainer: whose policy, loss and batches are measured.
@@ -43,22 +35,18 @@ class InfluenceMeter:
         self.request = request
         self._trainer = trainer
         self._selected()
-        self.method, reason = _usable(trainer, request.method)
-        if reason is not None:
-            instead = {
-                "exact": "'exact' is used instead, with a backward pass for each objective.",
-                "realised": "'realised' is used instead, over all parameters and with its own μ.",
-            }[self.method]
-            warnings.warn(f"influence method={request.method!r} cannot be used here: {reason} {instead}", stacklevel=4)
-        rounding = _rounding(trainer)
-        if self.method == "realised" and rounding is not None:
+        asked, self._facts = ESTIMATORS[request.method], run_facts(trainer)
+        self.estimator = asked.usable(self._facts)
+        if self.estimator is not asked:
             warnings.warn(
-                f"the realised influence is mostly rounding here: {rounding.reason}, and against float64 it was then "
-                f"off by {rounding.measured}. Load the model in float32 (autocast to bfloat16 does no harm), or use "
-                "method='exact' where that is possible.",
+                f"influence method={asked.name!r} cannot be used here: {asked.obstacle(self._facts)} "
+                f"{self.estimator.name!r} is used instead, {self.estimator.as_substitute}.",
                 stacklevel=4,
             )
-        # The passes of the latest batch: those of training, and those made beforehand for the realised influence alone.
+        caution = self.estimator.caution(self._facts)
+        if caution is not None:
+            warnings.warn(caution, stacklevel=4)
+        # The passes of the latest batch: those of training, and those made beforehand by the meter.
         self._passes: list[_Pass] = []
         self._own_passes: list[_Pass] = []
         self._begun_at = 0
@@ -66,7 +54,7 @@ class InfluenceMeter:
     @property
     def after_the_update(self) -> bool:
         """Whether it is measured after the update, so that it steers the next batch."""
-        return self.method == "realised"
+        return self.estimator.of_update
 
     # --- before the update --------------------------------------------------------------------------------
 
@@ -84,9 +72,7 @@ class InfluenceMeter:
         parameters = [p for p in self._trainer.model.parameters() if p.requires_grad]
         selected = None if self.request.layers == "all" else self._selected()
         with own_random_state(self._trainer.accelerator.device), self._syncing_gradients():
-            if self.method == "exact":
-                return exact_influence(loss, parameters, selected=selected, clip_norm=self.request.clip_norm)
-            return directional_influence(loss, parameters, selected=selected)
+            return self.estimator.measure(Target(loss, parameters, selected, self.request.clip_norm))
 
     @contextmanager
     def _syncing_gradients(self) -> Iterator[None]:
@@ -108,6 +94,7 @@ class InfluenceMeter:
         """A new batch is about to be trained on; called for every batch, measured or not."""
         self._passes, self._own_passes = [], []
         self._begun_at = self._trainer.state.global_step
+        self._facts = run_facts(self._trainer)
         if self.after_the_update and (self._without_autocast or self._redraws_dropout):
             loss = self._loss(micro_batches, torch.empty(0, 0))
             with own_random_state(self._trainer.accelerator.device), torch.no_grad():
@@ -138,7 +125,7 @@ class InfluenceMeter:
         self._passes, self._own_passes = [], []
         if self._nothing_to_measure(advantages):
             return self._zero(advantages)
-        if self._one_update:
+        if not self._facts.several_updates:
             at = [p.at for p in training]
         elif self._redraws_dropout:
             at = [p.at for p in own]
@@ -146,15 +133,9 @@ class InfluenceMeter:
             pairs = zip(micro_batches, training, strict=True)
             at = [LogProbs(m["old_per_token_logps"], p.at.entropies) for m, p in pairs]
         loss = self._loss(micro_batches, advantages, [p.state for p in own or training])
-        before = [p.at.values for p in own] or None
+        before = BeforeUpdate(at, [p.at.values for p in own] or None, self._without_autocast)
         with own_random_state(self._trainer.accelerator.device):
-            return realised_influence(loss, at, before, full_precision=self._without_autocast)
-
-    @property
-    def _one_update(self) -> bool:
-        """Whether a batch makes (part of) one update, so that training's own passes are all made under θ."""
-        args = self._trainer.args
-        return bool(args.gradient_accumulation_steps % (args.steps_per_generation * self._trainer.num_iterations) == 0)
+            return self.estimator.measure(Target(loss, before=before))
 
     @property
     def _redraws_dropout(self) -> bool:
@@ -163,12 +144,12 @@ class InfluenceMeter:
         In a batch that makes several updates, later passes of training are not made under θ. For that case TRL computes
         the log-probabilities beforehand, but with another dropout.
         """
-        return not self._one_update and _drops_out(self._trainer.model)
+        return self._facts.several_updates and self._facts.dropout
 
     @property
     def _without_autocast(self) -> bool:
-        """Whether the realised influence takes float32 passes of its own, training's being under autocast."""
-        return bool(self._trainer.accelerator.native_amp) and _rounding(self._trainer) is None
+        """Whether passes of our own in float32 take the place of training's, which are under autocast."""
+        return self._facts.autocast and self._facts.rounding is None
 
     # --- both ---------------------------------------------------------------------------------------------
 
@@ -190,8 +171,8 @@ class InfluenceMeter:
         count = advantages.shape[1]
         return Influence(
             values=torch.zeros(count, dtype=torch.float64),
-            method=self.method,
-            gramian=torch.zeros(count, count, dtype=torch.float64) if self.method == "exact" else None,
+            method=self.estimator.name,
+            gramian=torch.zeros(count, count, dtype=torch.float64) if self.estimator.yields_gramian else None,
         )
 
 
@@ -199,61 +180,3 @@ class _Pass(NamedTuple):
     at: LogProbs
     state: RandomState
     """From which the pass drew."""
-
-
-def _usable(trainer: GRPOTrainer, method: Method) -> tuple[Method, str | None]:
-    """The estimator to use, and why not the one asked for, in a sentence; None if it is that one."""
-    if method == "realised":
-        return method, None
-    accelerator, args = trainer.accelerator, trainer.args
-    if trainer.is_deepspeed_enabled:
-        return "realised", "DeepSpeed runs the backward pass itself."
-    if trainer.is_fsdp_enabled and not accelerator.is_fsdp2:
-        return "realised", "FSDP version 1 keeps gradients in flat shards (version 2 would do)."
-    sharded = accelerator.is_fsdp2 or isinstance(trainer.model, FSDPModule)
-    if sharded and (args.steps_per_generation * trainer.num_iterations) % args.gradient_accumulation_steps:
-        obstacle = "batches that begin inside an accumulation window leave gradients that cannot be put aside."
-        return "realised", f"under FSDP2 {obstacle}"
-    if accelerator.mixed_precision == "fp16":
-        return "realised", "float16 gradients need the loss scaling that training alone has."
-    rounding = _rounding(trainer)
-    if method == "directional" and rounding is not None:
-        return "exact", f"{rounding.reason}, and differences as small as it takes drown in their rounding."
-    return method, None
-
-
-class _Rounding(NamedTuple):
-    reason: str
-    measured: str
-    """By how much the realised influence was off on a tiny policy, in its own lengths (docs/performance.md)."""
-
-
-def _rounding(trainer: GRPOTrainer) -> _Rounding | None:
-    """Why every forward pass rounds to 16 bits, with autocast or without; None if it does not."""
-    accelerator = trainer.accelerator
-    for parameter in trainer.model.parameters():
-        if parameter.is_floating_point() and parameter.dtype not in (torch.float32, torch.float64):
-            measured = "about its own length at a learning rate of 1e-4, 9 to 27 times that at 1e-5"
-            return _Rounding(f"the model has {parameter.dtype} weights", measured)
-    measured = "0.1 of its length at a learning rate of 1e-4, 0.3 to 1 at 1e-5, 3 to 20 times that at 1e-6"
-    if trainer.is_deepspeed_enabled and accelerator.mixed_precision != "no":
-        return _Rounding(f"DeepSpeed computes in {accelerator.mixed_precision}", measured)
-    # accelerate shards when training begins; transformers has sharded at load time, and leaves the rest to autocast.
-    policies = [m._get_fsdp_state()._mp_policy for m in trainer.model.modules() if isinstance(m, FSDPModule)]
-    if trainer.is_fsdp_enabled:
-        policies.append(accelerator.state.fsdp_plugin.mixed_precision_policy)
-    for dtype in (policy.param_dtype for policy in policies if policy is not None):
-        if dtype not in (None, torch.float32, torch.float64):
-            return _Rounding(f"FSDP computes in {dtype}", measured)
-    return None
-
-
-def _drops_out(model: nn.Module) -> bool:
-    """Whether the policy's forward pass draws random numbers."""
-    for module in model.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
-            return True
-        # Attention drops out by a function, with a rate that the module holds.
-        if any("dropout" in name and isinstance(rate, float) and rate > 0 for name, rate in vars(module).items()):
-            return True
-    return False

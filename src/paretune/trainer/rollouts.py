@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from paretune.advantages import estimate, normalize_then_sum, per_objective, sum_rewards
+from paretune.advantages import ESTIMATORS, AdvantageEstimator, normalize_then_sum, sum_rewards
 from paretune.influence import Influence
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.reward_values import countable, do_not_count
@@ -52,7 +52,7 @@ class Rollouts:
 
     def per_objective(self, factor: float = 1.0) -> Tensor:
         """Each objective's advantages ``[N, K]``, estimated alone, with all rewards times `factor`."""
-        return per_objective(factor * self.rewards, **self._estimator())
+        return self._estimator.per_objective(factor * self.rewards, **self._options)
 
     def of_means(self) -> Tensor:
         """Advantages ``[N, K]`` whose gradients g_k are those of each objective's mean where it applies.
@@ -89,13 +89,13 @@ class Rollouts:
             weights = reward_weights(scalarization).to(self.rewards.device)
             advantages = normalize_then_sum(self.rewards, weights, self.config.num_generations)
         else:
-            advantages = estimate(self.combined(scalarization), **self._estimator())
+            advantages = self._estimator.estimate(self.combined(scalarization), **self._options)
         factor = _factor(scalarization, "advantage")
         return advantages if factor == 1.0 else factor * advantages
 
     def combine_cosine(self, scalarization: Scalarization) -> float:
         """How far A(Σ w_k r_k) and Σ w_k A_k point the same way: 1 where `combine` makes no difference."""
-        of_sum = estimate(self.combined(scalarization), **self._estimator())
+        of_sum = self._estimator.estimate(self.combined(scalarization), **self._options)
         sum_of = self.per_objective() @ scalarization.weights.to(self.rewards)
         norms = of_sum.norm() * sum_of.norm()
         return float(of_sum @ sum_of / norms) if norms > 0 else float("nan")
@@ -113,9 +113,13 @@ class Rollouts:
             "frac_reward_zero_std": ((spread <= 1e-8) & several).float().mean().item(),
         }
 
-    def _estimator(self) -> dict[str, Any]:
+    @property
+    def _estimator(self) -> AdvantageEstimator:
+        return ESTIMATORS[self.config.advantage_estimator]
+
+    @property
+    def _options(self) -> dict[str, Any]:
         return {
-            "estimator": self.config.advantage_estimator,
             "num_generations": self.config.num_generations,
             "lengths": self.loss_lengths,
             "scale": self.config.scale_rewards,

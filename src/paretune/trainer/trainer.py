@@ -14,7 +14,9 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from trl import GRPOConfig
 
+from paretune.advantages import ESTIMATORS
 from paretune.influence import Influence
+from paretune.influence.realised import Realised
 from paretune.named_objects import source_of
 from paretune.objectives import Objective, Reward, as_objectives, check_objectives
 from paretune.objectives.seen_ranges import SeenRanges
@@ -207,7 +209,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
     @property
     def _decides_before_advantages(self) -> bool:
         """Whether the rule can set TRL's reward weights and let TRL compute the advantages from them."""
-        plain = self.args.advantage_estimator == "grpo" and self.args.combine == "rewards"
+        plain = ESTIMATORS[self.args.advantage_estimator].computed_by_trl and self.args.combine == "rewards"
         return plain and not self._measures_before_update
 
     @property
@@ -393,4 +395,4 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         if state["realised"] is not None:
             known = [math.nan if value is None else value for value in state["realised"]]
             values = torch.tensor(known, dtype=torch.float64)
-            self._realised = Influence(values=values, method="realised")
+            self._realised = Influence(values=values, method=Realised.name)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
-from paretune.influence.base import Method
+from paretune.influence import Method
 from paretune.objectives import Objective
 from paretune.weighting.gains import gains_of
 
@@ -27,12 +27,11 @@ class InfluenceRequest:
     """Which influence a rule wants, and how it is to be measured.
 
     Args:
-        method: the estimator: ``"directional"`` or ``"exact"``, both of this batch's I_k = ⟨g_k, Σ_j g_j⟩, or
-            ``"realised"``, ⟨g_k, Δθ⟩ of the last batch's update.
+        method: the estimator, by its name in :data:`paretune.influence.ESTIMATORS`.
         layers: ``"all"`` trainable parameters, those of the ``"middle"`` blocks ⌊10L/36⌋ … ⌊25L/36⌋ of L, or
             those of the blocks with these indices.
         clip_norm: each objective's gradient over the whole model is first clipped to this norm (the released
-            code uses 1), or None. With ``"exact"`` only.
+            code uses 1), or None. With an estimator that clips only.
         include_kl: whether the gradient of the KL term of the loss counts (the released code lets it).
     """
 
@@ -88,8 +87,8 @@ class Batch:
         evaluation: the latest evaluation that the rule asked for, or None.
         influence: ``[K]`` if asked for and measured, else None; of objective k's mean over the completions to which it
             applies, NaN if it applies to none of those that were measured.
-        influence_method: the estimator it comes from, which may be another than the one asked for: the realised
-            influence has the learning rate in it, the others have not.
+        influence_method: the estimator it comes from, which may be another than the one asked for: that of what an
+            update did has the learning rate in it, the others have not.
         gramian: ``[K, K]`` ⟨g_i, g_j⟩ where the estimator yields it, else None.
         metrics: ``[N, K]`` each completion's metrics if an evaluation on the rollouts was asked for, else None.
         bounds: (low, high) of each metric, declared or seen so far; None where there are none yet.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from paretune.influence.base import METHODS, Method
+from paretune.influence import ESTIMATORS, Method
 from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule, check_whole
 from paretune.weighting.saved_state import saved_count, saved_numbers
 
@@ -161,8 +161,9 @@ class GradientInfluence(WeightingRule):
     ) -> None:
         if mu is not None and not 0 < mu < float("inf"):
             raise ValueError(f"`mu` must be positive and finite, got {mu}.")
-        if method not in METHODS:
-            raise ValueError(f"Unknown influence `method` {method!r}: choose one of {', '.join(METHODS)}.")
+        if method not in ESTIMATORS:
+            raise ValueError(f"`method` must be one of {', '.join(ESTIMATORS)}, got {method!r}.")
+        estimator = ESTIMATORS[method]
         if isinstance(layers, str):
             if layers not in ("all", "middle"):
                 raise ValueError(f"`layers` must be 'all', 'middle' or a list of block indices, got {layers!r}.")
@@ -173,10 +174,11 @@ class GradientInfluence(WeightingRule):
             raise ValueError(f"`floor` must be in [0, 1/K), got {floor}.")
         if clip_norm is not None and not clip_norm > 0:
             raise ValueError(f"`clip_norm` must be positive or None, got {clip_norm}.")
-        if clip_norm is not None and method != "exact":
-            raise ValueError(f"`clip_norm` needs each objective's own gradient: use method='exact', not {method!r}.")
-        if layers != "all" and method == "realised":
-            raise ValueError(f"method='realised' sees the update of all parameters: leave out `layers`={layers!r}.")
+        if clip_norm is not None and not estimator.clips:
+            clipping = " or ".join(repr(e.name) for e in ESTIMATORS.values() if e.clips)
+            raise ValueError(f"`clip_norm` needs each objective's own gradient: use method={clipping}, not {method!r}.")
+        if layers != "all" and not estimator.selects_layers:
+            raise ValueError(f"method={method!r} sees the update of all parameters: leave out `layers`={layers!r}.")
         self.mu = mu
         self.average_over = average_over
         self.every = every
@@ -197,7 +199,8 @@ class GradientInfluence(WeightingRule):
     def task_settings(cls, settings: Mapping[str, Any], *, mu: float | None) -> dict[str, Any]:
         """The task's μ, where the influence is on the scale of the rule's defaults."""
         at_scale = all(settings.get(name, default) == default for name, default in SCALE_OF_MU.items())
-        return {"mu": mu} if at_scale and settings.get("method") != "realised" else {}
+        estimator = ESTIMATORS.get(settings.get("method", InfluenceRequest.method))
+        return {"mu": mu} if at_scale and estimator is not None and not estimator.of_update else {}
 
     def check(self, objectives: Sequence[Any]) -> None:
         """Raise ``ValueError`` if the floor leaves no room for the weights to move."""
@@ -244,12 +247,12 @@ class GradientInfluence(WeightingRule):
 
     def _exponent(self, influence: Tensor, batch: Batch) -> Tensor:
         """η I_k / μ, finite; NaN where the influence is."""
-        realised = batch.influence_method == "realised"
-        rate = 1.0 if realised else batch.learning_rate
+        of_update = batch.influence_method is not None and ESTIMATORS[batch.influence_method].of_update
+        rate = 1.0 if of_update else batch.learning_rate
         moves = (rate * influence).clamp(_FLOAT64.min, _FLOAT64.max)
         largest = float(moves.abs().nan_to_num(nan=0.0).max())
         # A μ that was given belongs to the scale of the method that was asked for.
-        if self.mu is not None and realised == (self.request.method == "realised"):
+        if self.mu is not None and of_update == ESTIMATORS[self.request.method].of_update:
             mu, longest = self.mu, math.inf
         else:
             if largest > 0:

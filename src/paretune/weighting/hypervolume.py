@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from torch import Tensor
 
+from paretune.advantages import ESTIMATORS
 from paretune.objectives import Objective
 from paretune.pareto import ParetoArchive, worst_corner
 from paretune.weighting.base import (
@@ -52,7 +53,7 @@ def swallowed(
 
     Args:
         apply_to: where the factor is put.
-        estimator: ``"grpo"``, ``"rloo"`` or ``"reinforce++"``.
+        estimator: the name of the estimator of advantages.
         scale_rewards: TRL's ``"group"``, ``"batch"`` or ``"none"``; GRPO only.
         aggregation: TRL's ``multi_objective_aggregation``; GRPO only.
         max_grad_norm: gradient clipping, 0 for none.
@@ -60,12 +61,12 @@ def swallowed(
     if apply_to == "update":
         return None
     if apply_to == "reward":
-        if estimator == "reinforce++":
-            return "a factor on all rewards cancels in REINFORCE++'s whitening"
-        if estimator == "grpo" and aggregation == "normalize_then_sum":
-            return "a factor on all rewards cancels in multi_objective_aggregation='normalize_then_sum'"
-        if estimator == "grpo" and scale_rewards != "none":
-            return f"a factor on all rewards cancels in GRPO's scale_rewards={scale_rewards!r}"
+        known = ESTIMATORS[estimator]
+        if known.computed_by_trl and aggregation == "normalize_then_sum":
+            return f"a factor on all rewards cancels in multi_objective_aggregation={aggregation!r}"
+        cancels = known.cancels_factor(scale_rewards)
+        if cancels is not None:
+            return f"a factor on all rewards cancels in {cancels}"
     if max_grad_norm > 0:
         return (
             f"gradient clipping at max_grad_norm={max_grad_norm:g} removes a factor on the {apply_to} "
