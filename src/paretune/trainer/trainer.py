@@ -153,8 +153,8 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
             raise ValueError(f"{self.weighting!r} evaluates the policy: give an `eval_dataset`.")
         if wanted.evaluation == "rollouts" and self._without_bounds:
             warnings.warn(
-                f"{', '.join(self._without_bounds)} lack bounds: gains are measured on the range that training has seen so far, where "
-                "an end is not declared. Declare both with Objective(..., bounds=(low, high)).",
+                f"{', '.join(self._without_bounds)} lack bounds: gains are measured on the range that training has "
+                "seen so far, where an end is not declared. Declare both with Objective(..., bounds=(low, high)).",
                 stacklevel=3,
             )
         if wanted.influence is not None:
