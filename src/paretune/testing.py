@@ -40,9 +40,9 @@ def check_rule(rule: type[WeightingRule] | WeightingRule | Make, *, updates: int
     and be made again from its settings.
 
     Args:
-        rule: a rule's class; a rule, whose settings are then used; or a function from objectives to a rule, for a
-            rule that names objectives. A class is made without arguments, or, if it ``takes_weights``, with equal
-            weights. Numbers of objectives that the rule's ``check`` refuses are left out.
+        rule: a rule's class, which is made without arguments; a rule, whose settings are then used; or a function from
+            objectives to a rule, for a rule that names objectives. Numbers of objectives that the rule's ``check``
+            refuses are left out.
         updates: how many updates the rule must stand in a row.
 
     Raises:
@@ -70,8 +70,6 @@ def _maker(rule: type[WeightingRule] | WeightingRule | Make) -> Make:
     if isinstance(rule, type):
         cls: type[Any] = rule
         _expect(issubclass(cls, WeightingRule), "a rule is derived from paretune.weighting.WeightingRule", repr(cls))
-        if cls.takes_weights:
-            return lambda objectives: _checked(cls([1 / len(objectives)] * len(objectives)), objectives)
         return lambda objectives: _checked(cls(), objectives)
     if isinstance(rule, WeightingRule):
         model = copy.deepcopy(rule)

@@ -193,7 +193,7 @@ def refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         (["--batches"], "got ''"),
         (["--task", "poetry"], "Unknown task 'poetry'"),
         (["--lerning_rate", "1"], "unknown flag --lerning_rate: did you mean learning_rate?"),
-        (["--rule", "fixed"], "needs --weights"),
+        (["--rule", "lagrangian"], "needs maximize"),
         (own("missing"), "check_rewards.missing"),
         (own("wrong"), "'wrong' returned 1 values for 16 completions"),
         ([*own("long"), "--rule", "hypervolume", "--weights", "1"], "needs bounds of every objective's metric"),

@@ -53,6 +53,17 @@ def settings(tmp_path: Path, *argv: str) -> Settings:
             "clip_norm=None, include_kl=False)",
         ),
         (["--rule", "pama"], "PAMA(credit='sample')"),
+        (["--rule", "fixed"], "FixedWeights(weights=None)"),
+        (["--rule", "fixed", "--priorities", "accuracy=2"], "FixedWeights(weights=[0.5, 0.25, 0.25])"),
+        (
+            ["--rule", "saturation", "--priorities", "clarity=3"],
+            "SaturationAware(priorities={'clarity': 3.0}, gamma=0.5)",
+        ),
+        (
+            ["--rule", "lagrangian", "--maximize", "accuracy", "--at_most", "conciseness=30", "--at_least=clarity=0.5"],
+            "Lagrangian(maximize='accuracy', at_least={'clarity': 0.5}, at_most={'conciseness': 30.0}, "
+            "gains=[0.05, 0.01, 0.0], limit=10.0)",
+        ),
         (["--rule", "pama", "--rule_settings", '{"credit": "batch"}'], "PAMA(credit='batch')"),
     ],
 )
@@ -207,3 +218,9 @@ def test_evaluations_may_be_trls_in_a_file(tmp_path: Path) -> None:
     parser = make_parser("paretune train")
     given = parser.read(["--config", str(file), "--output_dir", str(tmp_path / "run")])
     assert resolve(parser, given, {}).config.eval_temperature is None
+
+
+def test_numbers_by_name_are_a_mapping_in_yaml(tmp_path: Path) -> None:
+    (tmp_path / "goal.yaml").write_text("rule: lagrangian\nmaximize: accuracy\nat_most: {conciseness: 30}\n")
+    made = settings(tmp_path, "--config", str(tmp_path / "goal.yaml"))
+    assert make_rule(made.run, made.task).settings["at_most"] == {"conciseness": 30.0}

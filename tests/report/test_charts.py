@@ -1,5 +1,6 @@
 """What is drawn: fronts, means over seeds, distributions."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -123,6 +124,20 @@ def test_influence_of_the_gradient_rule(tmp_path: Path) -> None:
     assert [curve.label for curve in chart.curves] == ["accuracy", "conciseness", "clarity"]
     assert found.scales == []
     assert run_charts.meta_reward(found) == []
+
+
+def test_what_the_rule_went_by_is_drawn(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", ARMS[0])
+    lines = [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
+    for i, line in enumerate(lines):
+        gains = {"accuracy": i / 100, "conciseness": 0.5, "clarity": None}
+        line["signals"] = {"gain": gains, "lambda": {"accuracy": 2.0}}
+    (folder / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    gain, multiplier = curves(run_charts.signals(read(folder)))
+    assert [curve.label for curve in gain.curves] == ["accuracy", "conciseness"]  # of the third nothing is known
+    assert gain.curves[0].y[:3] == [0.0, 0.01, 0.02]
+    assert (gain.y_title, multiplier.y_title) == ("gain", "lambda")
+    assert run_charts.signals(read(write_run(tmp_path / "other", ARMS[0]))) == []
 
 
 def test_long_runs_are_thinned_and_say_so(tmp_path: Path) -> None:

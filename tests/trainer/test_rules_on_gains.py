@@ -108,15 +108,17 @@ def test_without_bounds_gains_lie_on_the_range_seen_so_far_and_a_line_says_so(mo
         trained(model, tmp_path, NashWelfare(), bounded=False)
     said = [str(w.message) for w in caught if "range that training has seen" in str(w.message)]
     assert len(said) == 1
-    assert said[0].startswith("digits, conciseness, letters have no bounds")
+    assert said[0].startswith("digits, conciseness, letters lack bounds")
     for line in read_steps(tmp_path):
         gains = [gain for gain in line["signals"]["gain"].values() if gain is not None]
         assert all(0 <= gain <= 1 for gain in gains)
+        assert set(line["ranges"]) == {"digits", "conciseness", "letters"}
+        assert all(found is None or found[0] < found[1] for found in line["ranges"].values())
         assert sum(line["weights"].values()) == pytest.approx(1.0)
 
 
 def test_a_range_that_was_seen_is_not_owned_by_outliers() -> None:
-    ranges = SeenRanges(2)
+    ranges = SeenRanges([(None, None)] * 2)
     assert ranges.ranges == [None, None]
     metrics = torch.stack([torch.linspace(0, 1, 200), torch.full((200,), 3.0)], dim=1)
     metrics[7, 0] = 1e9
@@ -127,6 +129,17 @@ def test_a_range_that_was_seen_is_not_owned_by_outliers() -> None:
     assert constant is None
     ranges.observe(torch.tensor([[0.4, float("nan")], [0.6, float("inf")]]))
     assert ranges.ranges == [(low, high), None]
-    again = SeenRanges(2)
+    again = SeenRanges([(None, None)] * 2)
     again.load_state_dict(json.loads(json.dumps(ranges.state_dict())))
     assert again.ranges == ranges.ranges
+
+
+def test_an_end_that_is_declared_stands_and_the_other_is_seen() -> None:
+    objectives = [Objective("a", len, bounds=(0, None)), Objective("b", len, bounds=(None, 4.0))]
+    assert [objective.bounds for objective in objectives] == [None, None]
+    ranges = SeenRanges([objective.declared for objective in objectives])
+    assert ranges.ranges == [None, None]
+    ranges.observe(torch.tensor([[-1.0, 1.0], [2.0, 3.0]]).repeat(100, 1))
+    assert ranges.ranges == [(0.0, 2.0), (1.0, 4.0)]
+    ranges.observe(torch.tensor([[-9.0, 9.0], [-9.0, 9.0]]))
+    assert ranges.ranges == [(0.0, 2.0), (1.0, 4.0)]

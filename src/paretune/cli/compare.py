@@ -54,7 +54,8 @@ from paretune.weighting import RULES
 PROG = "paretune compare"
 OF_RUNS = {
     "seed": "seeds", "rule": "rules", "algorithm": "algorithms", "weights": "rules", "preset": "rules",
-    "rule_settings": "arms", "reward_weights": "rules", "advantage_estimator": "algorithms",
+    "rule_settings": "arms", "priorities": "arms", "maximize": "arms", "at_least": "arms", "at_most": "arms",
+    "reward_weights": "rules", "advantage_estimator": "algorithms",
     "resume_from_checkpoint": "output_dir (run the same command again)",
 }  # fmt: skip
 """Settings of single runs, and what a comparison has in their place."""

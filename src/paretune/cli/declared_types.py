@@ -7,6 +7,9 @@ from enum import Enum
 from reprlib import Repr
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+NamedNumbers = dict[str, float] | str | None
+"""Annotates numbers by the objectives' names: a mapping in YAML, ``accuracy=2,clarity=1`` as a flag."""
+
 DEEPEST = 20
 """Levels of lists and mappings within a setting."""
 

@@ -128,9 +128,8 @@ def _state_of(checkpoint: Path) -> Mapping[str, Any]:
 
 def _trainer_of(settings: Settings, checkpoint: Path, state: Mapping[str, Any]) -> MultiObjectiveTrainer:
     """A trainer that holds the checkpoint's policy, and the objectives as they were then."""
-    count = len(settings.task.objectives)
     model = replace(settings.model, model_name_or_path=str(checkpoint))
-    trainer = make_trainer(replace(settings, model=model), FixedWeights([1 / count] * count))
+    trainer = make_trainer(replace(settings, model=model), FixedWeights())
     try:
         with loading(checkpoint, "measure it with the task that it was trained on."):
             for objective in settings.task.objectives:

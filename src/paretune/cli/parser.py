@@ -16,8 +16,9 @@ from trl import TrlParser
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.config_files import read_config_files
-from paretune.cli.declared_types import brief, converted, describe, fits, has_commas, shown
+from paretune.cli.declared_types import NamedNumbers, brief, converted, describe, fits, has_commas, shown
 from paretune.cli.json_text import read_mapping
+from paretune.cli.named_numbers import named_numbers
 from paretune.cli.ranges import check_ranges
 from paretune.cli.regular_files import read_regular
 
@@ -57,6 +58,7 @@ class StrictParser(TrlParser):
         declared = [get_type_hints(dataclass, include_extras=True) for dataclass in dataclass_types]
         self._hints = {name: hint for hints in declared for name, hint in hints.items() if name in self._fields}
         self._joined = {name for name, hint in self._hints.items() if has_commas(hint)}
+        self._named = {name for name, hint in self._hints.items() if hint == NamedNumbers}
         if RESUME in self._hints:
             self._hints[RESUME] = bool | str | None
         self.add_argument(
@@ -173,6 +175,8 @@ class StrictParser(TrlParser):
             value = value[0]
         if not isinstance(value, str):
             return value
+        if name in self._named:
+            return named_numbers(f"--{name}", value)
         if "\0" in value:
             raise BadInputError(f"{where}: {name} has a NUL in it, got {shown(value)}: take it out.")
         if fits({}, self._hints[name]):

@@ -1,9 +1,7 @@
 """``paretune pick DIR``: choose a checkpoint from the front of a run, or from those of a comparison."""
 
 import argparse
-import math
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +22,7 @@ from paretune.choosing.pick import (
     read_fronts,
 )
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.named_numbers import check_names, named_numbers
 from paretune.record.entries import Objective
 from paretune.record.parsing import RecordError
 
@@ -118,23 +117,8 @@ def _wish(arguments: Any, objectives: Sequence[Objective]) -> Wish:
 
 
 def _pairs(flag: str, text: str, known: dict[str, Objective]) -> dict[str, float]:
-    """The numbers in ``NAME=NUMBER,NAME=NUMBER``."""
-    pairs: dict[str, float] = {}
-    for part in text.split(","):
-        name, equals, number = (piece.strip() for piece in part.rpartition("="))
-        try:
-            value = float(number) if equals else math.nan
-        except ValueError:
-            value = math.nan
-        if not equals or not math.isfinite(value):
-            raise BadInputError(f"{flag} {text}: write it as NAME=NUMBER, with commas between several.")
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"choose among {', '.join(known)}."
-            raise BadInputError(f"{flag} {text}: there is no objective {name!r}: {hint}")
-        if name in pairs:
-            raise BadInputError(f"{flag} {text}: {name} is given twice.")
-        pairs[name] = value
+    pairs = named_numbers(flag, text)
+    check_names(f"{flag} {text}", pairs, known)
     return pairs
 
 

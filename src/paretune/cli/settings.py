@@ -10,11 +10,11 @@ from trl import ModelConfig
 from paretune import tasks
 from paretune.advantages import Algorithm
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.declared_types import COMMAS
+from paretune.cli.declared_types import COMMAS, NamedNumbers
 from paretune.cli.model import model_config, model_settings
 from paretune.cli.own_task import own_task
 from paretune.cli.parser import RESUME, StrictParser
-from paretune.cli.rule_settings import check_rule_settings
+from paretune.cli.rule_settings import check_rule_settings, given_settings
 from paretune.objectives import Objective, completion_length
 from paretune.sandbox import SandboxError
 from paretune.tasks import Task
@@ -53,6 +53,19 @@ class RunArguments:
         metadata={"help": """the rule's further settings as JSON, in YAML a mapping: '{"mu": 1e-5, "every": 2}'"""},
     )
     algorithm: Algorithm = field(default="grpo", metadata={"help": "how rewards become advantages (`paretune list`)"})
+    priorities: NamedNumbers = field(
+        default=None,
+        metadata={"help": "how much each objective matters to you: accuracy=2,clarity=1; 1 for those left out"},
+    )
+    maximize: str | None = field(
+        default=None, metadata={"help": "the objective that a rule with thresholds (lagrangian) maximises"}
+    )
+    at_least: NamedNumbers = field(
+        default=None, metadata={"help": "thresholds in the metrics' units for such a rule: accuracy=0.8"}
+    )
+    at_most: NamedNumbers = field(
+        default=None, metadata={"help": "the same for metrics that are to stay low: conciseness=300"}
+    )
     reward_funcs: list[str] | None = field(
         default=None, metadata={"help": "your own rewards by import path (my.module.reward), in place of a task"}
     )
@@ -201,20 +214,7 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
         make = rule_class(own.rule)
     except ValueError as error:
         raise BadInputError(f"--rule: {error}") from error
-    if own.weights is not None and own.preset is not None:
-        raise BadInputError("give either --weights or --preset, not both.")
-    assert not isinstance(own.rule_settings, str)  # it was JSON
-    settings = dict(own.rule_settings or {})
-    weights = _weights(own)
-    if weights is not None and not make.takes_weights:
-        raise BadInputError(f"--rule {own.rule} finds its own weights: leave out --weights and --preset.")
-    if weights is not None and "weights" in settings:
-        raise BadInputError("the weights stand in --rule_settings and beside it: give them once.")
-    if weights is not None:
-        settings["weights"] = weights
-    elif make.takes_weights and "weights" not in settings:
-        raise BadInputError(f"--rule {own.rule} needs --weights (one for each objective) or --preset.")
-    settings = check_rule_settings(make, settings)
+    settings = check_rule_settings(make, given_settings(make, own, [o.name for o in task.objectives]))
     settings = {**make.task_settings(settings, mu=task.mu), **settings}
     try:
         rule = make(**settings)
@@ -222,12 +222,3 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     except (TypeError, ValueError, ArithmeticError) as error:
         raise BadInputError(f"--rule {own.rule}: {error}") from error
     return rule
-
-
-def _weights(own: RunArguments) -> list[float] | str | None:
-    if own.weights is None:
-        return own.preset
-    try:
-        return [float(w) for w in own.weights.split(",")]
-    except ValueError as error:
-        raise BadInputError(f"--weights must be numbers with commas between them, got {own.weights!r}.") from error

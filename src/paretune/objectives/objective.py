@@ -26,12 +26,17 @@ class Objective:
         metric: called with the same keywords as the reward, one number a completion, averaged over completions;
             None: the reward itself.
         maximize: whether more of the *metric* is better; False needs a metric, for a reward is always maximised.
-        bounds: (low, high) of the metric, in its own units. Without them there is no hypervolume.
+        bounds: (low, high) of the metric, in its own units. Without them there is no hypervolume. One of the two may be
+            None: rules that read gains then go by the other one, and by what training has seen at this end.
         gate: (name, threshold): the reward counts only where that other objective's reward reaches the threshold.
 
     Raises:
         ValueError: for an argument of the wrong kind, ``maximize=False`` without a metric, bounds that are not finite
             with low < high, or a gate on the objective itself.
+
+    Attributes:
+        bounds: (low, high) where both are declared, else None.
+        declared: (low, high), None for an end that is not declared.
     """
 
     def __init__(
@@ -41,7 +46,7 @@ class Objective:
         *,
         metric: Metric | None = None,
         maximize: bool = True,
-        bounds: tuple[float, float] | None = None,
+        bounds: tuple[float | None, float | None] | None = None,
         gate: tuple[str, float] | None = None,
     ) -> None:
         if not isinstance(name, str) or not name.strip():
@@ -63,7 +68,9 @@ class Objective:
         self.reward = reward
         self.metric = metric
         self.maximize = maximize
-        self.bounds = None if bounds is None else _bounds(bounds, name)
+        self.declared = (None, None) if bounds is None else _declared(bounds, name)
+        low, high = self.declared
+        self.bounds = None if low is None or high is None else (low, high)
         self.gate = None if gate is None else _gate(gate, name)
 
     def observe(self, lengths: Sequence[int]) -> None:
@@ -96,7 +103,7 @@ class Objective:
         shown = [repr(self.name), _show(self.reward)]
         if self.metric is not None:
             shown.append(f"metric={_show(self.metric)}")
-        shown += [f"maximize={self.maximize}", f"bounds={self.bounds}"]
+        shown += [f"maximize={self.maximize}", f"bounds={None if self.declared == (None, None) else self.declared}"]
         if self.gate is not None:
             shown.append(f"gate={self.gate}")
         return f"Objective({', '.join(shown)})"
@@ -192,12 +199,13 @@ def apply_gates(rewards: Tensor, objectives: Sequence[Objective]) -> Tensor:
     return gated
 
 
-def _bounds(bounds: Any, name: str) -> tuple[float, float]:
+def _declared(bounds: Any, name: str) -> tuple[float | None, float | None]:
     try:
-        low, high = (float(value) for value in bounds)
+        low, high = (None if value is None else float(value) for value in bounds)
     except (TypeError, ValueError):
         low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    ends = [end for end in (low, high) if end is not None]
+    if not all(map(math.isfinite, ends)) or (low is not None and high is not None and low >= high):
         raise ValueError(f"`bounds` of {name!r} must be two finite numbers (low, high), low < high, got {bounds!r}.")
     return low, high
 

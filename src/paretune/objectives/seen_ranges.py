@@ -1,6 +1,6 @@
-"""The ranges of metrics that nobody declared, as far as training has seen them."""
+"""The ranges of metrics: as they were declared, and else as far as training has seen them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,16 +11,20 @@ TAIL = 0.02
 
 
 class SeenRanges:
-    """For each of K metrics the range between the batches' 2 % and 98 % quantiles.
+    """For each of K metrics the declared range, or the one between the batches' 2 % and 98 % quantiles.
 
-    The low end is the smallest 2 % quantile of any batch so far, the high end the largest 98 % quantile. A few outliers
-    in a batch move neither, and a range never shrinks, so that a gain does not change its meaning when the policy falls
-    back.
+    Where an end is not declared, the low one is the smallest 2 % quantile of any batch so far, the high one the largest
+    98 % quantile. A few outliers in a batch move neither, and a range never shrinks, so that a gain does not change its
+    meaning when the policy falls back.
+
+    Args:
+        declared: (low, high) of each metric, None for an end that is not declared.
     """
 
-    def __init__(self, count: int) -> None:
-        self._low = torch.full((count,), torch.inf, dtype=torch.float64)
-        self._high = torch.full((count,), -torch.inf, dtype=torch.float64)
+    def __init__(self, declared: Sequence[tuple[float | None, float | None]]) -> None:
+        self._declared = list(declared)
+        self._low = torch.full((len(declared),), torch.inf, dtype=torch.float64)
+        self._high = torch.full((len(declared),), -torch.inf, dtype=torch.float64)
 
     def observe(self, metrics: Tensor) -> None:
         """Take in a batch's metrics ``[N, K]``; NaN, where a metric does not apply, does not count."""
@@ -31,12 +35,15 @@ class SeenRanges:
 
     @property
     def ranges(self) -> list[tuple[float, float] | None]:
-        """(low, high) of each metric, None while it has shown a single value or none."""
-        pairs = zip(self._low.tolist(), self._high.tolist(), strict=True)
-        return [(low, high) if low < high else None for low, high in pairs]
+        """(low, high) of each metric, None while no two ends are known that differ."""
+        found = []
+        for (low, high), *seen in zip(self._declared, self._low.tolist(), self._high.tolist(), strict=True):
+            ends = (seen[0] if low is None else low, seen[1] if high is None else high)
+            found.append(ends if -torch.inf < ends[0] < ends[1] < torch.inf else None)
+        return found
 
     def state_dict(self) -> dict[str, Any]:
-        """Both ends, None where nothing was seen."""
+        """Both ends as they were seen, None where nothing was seen."""
         return {
             end: [None if abs(value) == torch.inf else value for value in values.tolist()]
             for end, values in (("low", self._low), ("high", self._high))

@@ -147,6 +147,7 @@ class Batch:
         weights: of each objective.
         influence: of each objective; none where it is not measured.
         estimator: how, where it is.
+        signals: what else the rule went by (gains, multipliers), by name, then by objective.
         scale: the factor on its update.
         tokens: generated so far.
         seconds: that it took.
@@ -157,6 +158,7 @@ class Batch:
     weights: Mapping[str, float] = field(default_factory=dict)
     influence: Mapping[str, float] = field(default_factory=dict)
     estimator: Estimator | None = None
+    signals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     scale: float | None = None
     tokens: int | None = None
     seconds: float | None = None
@@ -164,7 +166,7 @@ class Batch:
     @classmethod
     def of(cls, fields: Fields) -> Batch:
         """Read a line."""
-        how = fields.inside("estimator")
+        how, signals = fields.inside("estimator"), fields.inside("signals")
         estimator = Estimator(how.need("method", how.text("method")), how.text("difference")) if how.content else None
         return cls(
             step=fields.need("step", fields.count("step")),
@@ -172,6 +174,7 @@ class Batch:
             weights=fields.numbers("weights"),
             influence=fields.numbers("influence"),
             estimator=estimator,
+            signals={name: signals.numbers(name) for name in signals.content},
             scale=fields.number("scale"),
             tokens=fields.count("tokens"),
             seconds=fields.inside("seconds").number("total"),

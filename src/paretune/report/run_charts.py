@@ -1,6 +1,7 @@
 """The charts of one run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from math import floor
 
@@ -124,6 +125,20 @@ def influence(run: Run) -> list[Group]:
     curves, thin = _batch_curves(run, lambda batch: batch.influence)
     charts = [CurveChart("influence", "Influence", "", STEPS, "influence ⟨g, Σg⟩", curves, level=0)] if curves else []
     return _group(caption + thin, charts)
+
+
+def signals(run: Run) -> list[Group]:
+    """What else the rule went by in every batch: gains, multipliers, scores."""
+    charts: list[Chart] = []
+    for i, name in enumerate(dict.fromkeys(name for batch in run.batches for name in batch.signals)):
+        curves, thin = _batch_curves(run, partial(_signal, name))
+        if curves:
+            charts.append(CurveChart(f"signal-{i + 1}", name, thin.strip(), STEPS, name, curves))
+    return _group("What the rule read from each batch and went by; its page in the documentation explains it.", charts)
+
+
+def _signal(name: str, batch: Batch) -> Mapping[str, float]:
+    return batch.signals.get(name, {})
 
 
 def meta_reward(run: Run) -> list[Group]:

@@ -19,6 +19,7 @@ def run_page(run: Run) -> Page:
         _section("objectives", "Objectives over training", run_charts.objective_curves(run), _evaluations(run)),
         _section("weights", "Weights", run_charts.weights(run), []),
         _section("influence", "Influence", run_charts.influence(run), []),
+        _section("signals", "What the rule went by", run_charts.signals(run), []),
         _section("meta-reward", "Meta-reward", run_charts.meta_reward(run), []),
         _section("hypervolume", "Hypervolume", run_charts.hypervolume(run), []),
         _section("statistics", "The paper's statistics", [], _statistics(run)),

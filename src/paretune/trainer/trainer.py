@@ -112,7 +112,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         self._realised: Influence | None = None  # by the update of the batch before, measured in time for a checkpoint
         self._notes_passes = False
         self._completion_metrics: Tensor | None = None  # of the rollouts, gathered, where the rule goes by them
-        self._ranges = SeenRanges(len(self.objectives))
+        self._ranges = SeenRanges([o.declared for o in self.objectives])
         self._scalarization: Scalarization | None = None
         self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
         self._finite_updates = FiniteUpdates(self.accelerator)
@@ -126,6 +126,10 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         if self._scalarization is None:
             return {}
         return dict(zip(self.reward_func_names, self._scalarization.weights.tolist(), strict=True))
+
+    @property
+    def _without_bounds(self) -> list[str]:
+        return [objective.name for objective in self.objectives if objective.bounds is None]
 
     @property
     def _is_sharded(self) -> bool:
@@ -149,11 +153,10 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         wanted = self.weighting.measurements()
         if wanted.evaluation == "validation" and self.eval_dataset is None:
             raise ValueError(f"{self.weighting!r} evaluates the policy: give an `eval_dataset`.")
-        without = [o.name for o in self.objectives if o.bounds is None]
-        if wanted.evaluation == "rollouts" and without:
+        if wanted.evaluation == "rollouts" and self._without_bounds:
             warnings.warn(
-                f"{', '.join(without)} have no bounds: gains are measured on the range that training has seen so far. "
-                "Declare them with Objective(..., bounds=(low, high)).",
+                f"{', '.join(self._without_bounds)} lack bounds: gains are measured on the range that training has "
+                "seen so far, where an end is not declared. Declare both with Objective(..., bounds=(low, high)).",
                 stacklevel=3,
             )
         if wanted.influence is not None:
@@ -266,7 +269,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
                 influence_method=None if self._influence is None else self._influence.method,
                 gramian=None if self._influence is None else self._influence.gramian,
                 metrics=self._completion_metrics,
-                bounds=[o.bounds or seen for o, seen in zip(self.objectives, self._ranges.ranges, strict=True)],
+                bounds=self._ranges.ranges,
                 maximize=[o.maximize for o in self.objectives],
                 progress=min(self.state.global_step / max(self.state.max_steps, 1), 1.0),
             )
@@ -309,6 +312,9 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         for name, value in batch_metrics(*seen).items():
             self._metrics["train"][name].append(value)
         line = {"batch": self._batch, **batch_line(*seen), "tokens": self._tokens, "seconds": seconds}
+        if self._completion_metrics is not None and self._without_bounds:
+            ranges = dict(zip(self.reward_func_names, self._ranges.ranges, strict=True))
+            line["ranges"] = {name: ranges[name] for name in self._without_bounds}
         self.run_log.begin_batch(line, started=started)
 
     # --- influence ----------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class HypervolumeGuided(WeightingRule):
 
     Args:
         weights: the preferences, one for each objective: a point of the simplex, 0 or more and summing to 1, as in the
-            paper. Their sum would be a factor on r.
+            paper. Their sum would be a factor on r. Or the name of a preset; None: 1/K for each.
         apply_to: where r acts. ``"update"``: the size of the optimiser's step, after clipping, which always acts;
             ``"advantage"``; ``"reward"``, as in the paper, where normalised advantages cancel it
             (:func:`swallowed`).
@@ -111,7 +111,7 @@ class HypervolumeGuided(WeightingRule):
 
     def __init__(
         self,
-        weights: Sequence[float] | str,
+        weights: Sequence[float] | str | None = None,
         *,
         apply_to: Placement = "update",
         reference: Literal["worst", "initial"] | Sequence[float] = "worst",
@@ -119,13 +119,13 @@ class HypervolumeGuided(WeightingRule):
         evaluate_on: Literal["validation", "rollouts"] = "validation",
         every: int = 1,
     ) -> None:
-        self.weights = check_simplex(weights_of(weights))
+        self.weights = None if weights is None else check_simplex(weights_of(weights))
         if apply_to not in get_args(Placement):
             raise ValueError(f"`apply_to` must be one of {', '.join(get_args(Placement))}, got {apply_to!r}.")
         if isinstance(reference, str):
             if reference not in ("worst", "initial"):
                 raise ValueError(f"`reference` must be 'worst', 'initial' or K values, got {reference!r}.")
-        elif len(reference) != len(self.weights):
+        elif self.weights is not None and len(reference) != len(self.weights):
             raise ValueError(f"`reference` has {len(reference)} values for {len(self.weights)} weights.")
         elif not all(math.isfinite(r) for r in reference):
             raise ValueError(f"`reference` must be finite, got {list(reference)}.")
@@ -150,7 +150,10 @@ class HypervolumeGuided(WeightingRule):
 
     def check(self, objectives: Sequence[Objective]) -> None:
         """Raise ``ValueError`` unless there is a weight for each objective, each has bounds, and the reference room."""
-        check_count(self.weights, objectives)
+        if self.weights is not None:
+            check_count(self.weights, objectives)
+        if not isinstance(self.reference, str) and len(self.reference) != len(objectives):
+            raise ValueError(f"`reference` has {len(self.reference)} values for {len(objectives)} objectives.")
         unbounded = [o.name for o in objectives if o.bounds is None]
         if unbounded:
             raise ValueError(
@@ -180,7 +183,7 @@ class HypervolumeGuided(WeightingRule):
 
     def initial_weights(self, count: int) -> Tensor:
         """The preferences."""
-        return self.weights
+        return super().initial_weights(count) if self.weights is None else self.weights
 
     def measurements(self) -> Measurements:
         """A fresh evaluation in every n-th batch."""
@@ -193,7 +196,8 @@ class HypervolumeGuided(WeightingRule):
         # A second look at the same policy would find that it adds nothing to itself.
         if fresh and batch.evaluation is not None and batch.evaluation.step != self._judged:
             self._judge(batch.evaluation.metrics, batch.evaluation.step)
-        return Scalarization(self.weights, scale=self.meta_reward, apply_to=self.apply_to)
+        weights = self.initial_weights(len(batch.names)) if self.weights is None else self.weights
+        return Scalarization(weights, scale=self.meta_reward, apply_to=self.apply_to)
 
     def _judge(self, point: Sequence[float], step: int) -> None:
         if not all(math.isfinite(value) for value in point):
