@@ -1,8 +1,10 @@
-"""The recipes: every file loads, and says what the paper's runs were."""
+"""The recipes: every run that docs/recipes.md lists loads, and is what the paper's runs were."""
 
 import functools
 import itertools
-from collections.abc import Iterator
+import re
+import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +19,18 @@ from accelerate.commands.launch import launch_command_parser
 from transformers import get_scheduler
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, tasks
+from paretune.cli import config_files
+from paretune.cli.bad_input import BadInputError
+from paretune.cli.compare import make_parser as make_compare_parser
 from paretune.cli.launch import split_launch_flags
-from paretune.cli.settings import Settings, make_parser, make_rule, parse
+from paretune.cli.settings import Settings, make_parser, make_rule, resolve
 from paretune.weighting import GradientInfluence, HypervolumeGuided, WeightingRule, mirror_descent
 from policies import digits, prompts, saved_policy
 
-RECIPES = Path(__file__).parents[1] / "recipes"
-SMALL = RECIPES / "small.yaml"
-OTHERS = ("bases", "accelerate", "comparisons")  # no runs by themselves
-FILES = sorted(path for path in RECIPES.glob("*/*.yaml") if path.parent.name not in OTHERS)
-PROG = "paretune train"
-PARSER = make_parser(PROG)
+ROOT = Path(__file__).parents[1]
+RECIPES = ROOT / "recipes"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PARSER = make_parser("paretune train")
 GPUS = 8
 
 
@@ -35,6 +38,7 @@ GPUS = 8
 class Paper:
     """What the paper says of a model on a data set; per batch there are 8 completions a prompt."""
 
+    task: str
     model: str
     prompts: int
     mini_batch: int
@@ -46,13 +50,19 @@ class Paper:
 
 
 PAPER = {
-    "math500": Paper("Qwen/Qwen3-8B", 64, 32, 2048, 2048, 90, 1e-5, "polynomial"),
-    "math_algebra": Paper("Qwen/Qwen3-8B", 512, 128, 2048, 2048, 50, 1e-4, "constant"),
-    "math500-deepseek-llm-7b": Paper("deepseek-ai/deepseek-llm-7b-chat", 64, 32, 1024, 512, 90, 1e-4, "constant"),
+    ("Math500", "Qwen3-8B"): Paper("math500", "Qwen/Qwen3-8B", 64, 32, 2048, 2048, 90, 1e-5, "polynomial"),
+    ("MATH algebra", "Qwen3-8B"): Paper("math_algebra", "Qwen/Qwen3-8B", 512, 128, 2048, 2048, 50, 1e-4, "constant"),
+    ("Math500", "DeepSeek-LLM-7B-chat"): Paper(
+        "math500", "deepseek-ai/deepseek-llm-7b-chat", 64, 32, 1024, 512, 90, 1e-4, "constant"
+    ),
     # The paper names these two models and SafeSQL; the sizes and schedules are ours to choose.
-    "math500-ministral-8b": Paper("mistralai/Ministral-8B-Instruct-2410", 64, 32, 1024, 512, 90, 1e-4, "constant"),
-    "math500-llama-3.1-8b": Paper("meta-llama/Llama-3.1-8B-Instruct", 64, 32, 1024, 512, 90, 1e-4, "constant"),
-    "safesql": Paper("Qwen/Qwen3-8B", 64, 32, 2048, 2048, 90, 1e-4, "constant"),
+    ("Math500", "Ministral-8B"): Paper(
+        "math500", "mistralai/Ministral-8B-Instruct-2410", 64, 32, 1024, 512, 90, 1e-4, "constant"
+    ),
+    ("Math500", "Llama-3.1-8B"): Paper(
+        "math500", "meta-llama/Llama-3.1-8B-Instruct", 64, 32, 1024, 512, 90, 1e-4, "constant"
+    ),
+    ("SafeSQL", "Qwen3-8B"): Paper("safesql", "Qwen/Qwen3-8B", 64, 32, 2048, 2048, 90, 1e-4, "constant"),
 }
 COMMON = {
     "learning_rate": 1e-6,
@@ -70,34 +80,126 @@ COMMON = {
     "scale_rewards": "group",
     "multi_objective_aggregation": "sum_then_normalize",
 }
+ALGORITHMS = {"GRPO": "grpo", "REINFORCE": "reinforce++", "RLOO": "rloo"}
 BETA = {"grpo": 0.001, "reinforce++": 0.001, "rloo": 0.0}
 EVERY = 5  # batches between validations
-WEIGHTS = {
-    "accuracy": [0.5, 0.25, 0.25],
-    "balanced": [0.334, 0.333, 0.333],
-    "efficiency": [0.25, 0.375, 0.375],
+PRESETS = {
+    "--preset accuracy": [0.5, 0.25, 0.25],
+    "--preset balanced": [0.334, 0.333, 0.333],
+    "--preset efficiency": [0.25, 0.375, 0.375],
 }
-SAFESQL_WEIGHTS = {"correctness": [0.667, 0.333], "balanced": [0.5, 0.5], "safety": [0.4, 0.6]}
-SINGLE = {"accuracy": [1, 0, 0], "conciseness": [0, 1, 0], "clarity": [0, 0, 1]}
+OF_TWO = {
+    "--weights 0.667,0.333": [0.667, 0.333],
+    "--weights 0.5,0.5": [0.5, 0.5],
+    "--weights 0.4,0.6": [0.4, 0.6],
+}
+ALONE = {"--weights 1,0,0": [1, 0, 0], "--weights 0,1,0": [0, 1, 0], "--weights 0,0,1": [0, 0, 1]}
+WEIGHTS = PRESETS | OF_TWO | ALONE
+RULES = {
+    "fixed": "fixed",
+    "fixed, decaying learning rate": "fixed",
+    "one objective": "fixed",
+    "hypervolume": "hypervolume",
+    "gradient": "gradient",
+    "PAMA": "pama",
+}
 
 
-def expected_files() -> set[str]:
-    """One recipe for each run of the paper."""
-    presets, algorithms = list(WEIGHTS), list(BETA)
-    runs = [f"{rule}-{preset}" for rule in ("fixed", "hypervolume") for preset in presets]
-    runs += [f"fixed-{preset}-polynomial" for preset in presets] + ["gradient", "pama"]
-    files = {f"math500/{run}-{algorithm}" for run, algorithm in itertools.product(runs, algorithms)}
-    files |= {f"math500/only-{name}-grpo" for name in SINGLE}
-    for task, names in (("math_algebra", presets), ("safesql", list(SAFESQL_WEIGHTS))):
-        runs = [f"{rule}-{name}" for rule in ("fixed", "hypervolume") for name in names] + ["gradient", "pama"]
-        files |= {f"{task}/{run}-{algorithm}" for run, algorithm in itertools.product(runs, algorithms)}
-    for folder in ("math500-deepseek-llm-7b", "math500-ministral-8b", "math500-llama-3.1-8b"):
-        files |= {f"{folder}/{run}-grpo" for run in ("fixed-balanced", "hypervolume-balanced", "gradient")}
-    return files
+# --- the runs of docs/recipes.md ----------------------------------------------------------------------------
 
 
-def name_of(path: Path) -> str:
-    return f"{path.parent.name}/{path.stem}"
+@dataclass(frozen=True)
+class Run:
+    """A line of the table, with what it adds of the second one."""
+
+    task: str
+    model: str
+    method: str
+    weights: str
+    algorithm: str
+    flags: str
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line; a test may run in any folder."""
+        return [str(ROOT / word) if word.startswith("recipes/") else word for word in shlex.split(self.flags)]
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (self.task, self.model, self.method, self.weights, self.algorithm)))
+
+
+def table(header: str) -> list[list[str]]:
+    """The cells of the table of docs/recipes.md that has this header."""
+    lines = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8").splitlines()
+    after = lines[lines.index(header) + 2 :]
+    return [line.strip("| ").split(" | ") for line in itertools.takewhile(lambda line: line.startswith("|"), after)]
+
+
+def documented() -> list[Run]:
+    """Every run that the tables of docs/recipes.md promise."""
+    add = {name: re.findall("`(.+?)`", cell) for name, cell in table("| | add |")}
+    runs = []
+    for task, model, method, experiment, weights in table("| task | model | method | experiment | weights |"):
+        models = {model: ""}
+        if model.startswith("DeepSeek"):
+            models |= {other: add[other][0] for other in ("Ministral-8B", "Llama-3.1-8B")}
+        algorithms = {"GRPO": "", **{name: add[name][0] for name in ("RLOO", "REINFORCE")}}
+        for other, algorithm, of in itertools.product(models, algorithms, add.get(weights, [""])):
+            flags = " ".join(filter(None, (experiment.strip("`"), models[other], algorithms[algorithm], of)))
+            runs.append(Run(task, other, method, of, algorithm, flags))
+    return runs
+
+
+RUNS = documented()
+
+
+def expected_runs() -> set[tuple[str, str, str, str, str]]:
+    """Every run of the paper, and those of the other models and algorithms that it leaves out."""
+    runs = set()
+    for (task, model), algorithm in itertools.product(PAPER, ALGORITHMS):
+        weights = OF_TWO if task == "SafeSQL" else PRESETS
+        methods = {"fixed": weights, "hypervolume": weights, "gradient": [""], "PAMA": [""]}
+        if (task, model) == ("Math500", "Qwen3-8B"):
+            methods |= {"fixed, decaying learning rate": PRESETS, "one objective": ALONE}
+        runs |= {(task, model, method, of, algorithm) for method, each in methods.items() for of in each}
+    return runs
+
+
+def test_every_run_of_the_paper_is_documented() -> None:
+    assert {(run.task, run.model, run.method, run.weights, run.algorithm) for run in RUNS} == expected_runs()
+    assert len(RUNS) == len(expected_runs())
+
+
+def test_every_file_is_used() -> None:
+    """By a file that builds on it, or named in the documentation."""
+    used = {RECIPES / name for name in re.findall(r"recipes/([\w./+-]+\.yaml)", " ".join(map(Path.read_text, PAGES)))}
+    for path in RECIPES.rglob("*.yaml"):
+        bases = yaml.safe_load(path.read_text()).get("base", [])
+        used |= {(path.parent / base).resolve() for base in ([bases] if isinstance(bases, str) else bases)}
+    files = {path for path in RECIPES.rglob("*.yaml") if path.parent.name != "comparisons"}
+    assert files <= used
+
+
+def commands() -> list[str]:
+    """Every command of the documentation that names a recipe."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"^```\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            lines = block.replace("\\\n", " ").splitlines()
+            found += [line for line in lines if line.startswith("paretune ") and "recipes/" in line]
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_the_documentation_can_be_read(command: str) -> None:
+    words = [str(ROOT / word) if word.startswith("recipes/") else word for word in shlex.split(command, comments=True)]
+    _, kind, *argv = [word for word in words if word != "..."]
+    parser = make_compare_parser() if kind == "compare" else PARSER
+    if kind == "evaluate":
+        argv = argv[1 : argv.index("--split")]
+    launch, own = split_launch_flags(argv, parser.flags)
+    assert parser.read(own)["task"] in ("math500", "math_algebra", "safesql", "arithmetic")
+    assert all(not word.endswith(".yaml") or Path(word).is_file() for word in launch)
 
 
 # --- loading ----------------------------------------------------------------------------------------------
@@ -144,46 +246,41 @@ def program(number: int, prompt: list[dict[str, str]]) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tasks_are_loaded_once() -> Iterator[None]:
-    """Reading the data again for each of the recipes would take most of the time."""
+Load = Callable[..., tuple[dict[str, Any], Settings, WeightingRule]]
+
+
+@pytest.fixture(scope="module")
+def load(data: Path, model: str) -> Iterator[Load]:
+    """What the command line makes of its arguments, but for the model, which a test cannot fetch."""
+
+    @functools.cache
+    def loaded(*argv: str) -> tuple[dict[str, Any], Settings, WeightingRule]:
+        given = PARSER.read(argv)
+        task = given["task"]
+        here = {"data": str(data / task), "model_name_or_path": model, "output_dir": "run"}
+        if task == "safesql":  # the databases of `data` are made by harmless programs
+            here["unsafe_no_sandbox"] = True
+        settings = resolve(PARSER, {**given, **here}, {})
+        return given, settings, make_rule(settings.run, settings.task)
+
     with pytest.MonkeyPatch.context() as patch:
+        # Reading data and YAML again for each of the runs would take most of the time.
         patch.setattr(tasks, "load", functools.cache(tasks.load))
-        yield
-
-
-def load(path: Path, data: Path, model: str, *argv: Any) -> tuple[Settings, WeightingRule]:
-    """What the command line makes of a recipe, but for the model, which a test cannot fetch."""
-    task = PARSER.read(["--config", str(path)]).get("task")
-    flags = ["--data", data / task, "--model_name_or_path", model, "--output_dir", "run"]
-    if task == "safesql":  # the databases of `data` are made by harmless programs
-        flags += ["--unsafe_no_sandbox", "true"]
-    settings = parse([str(a) for a in ("--config", path, *argv, *flags)], prog=PROG, defaults={})
-    return settings, make_rule(settings.run, settings.task)
-
-
-def test_there_is_a_recipe_for_every_run() -> None:
-    assert {name_of(path) for path in FILES} == expected_files()
-
-
-def test_every_base_is_used() -> None:
-    named: set[str] = set()
-    for path in RECIPES.rglob("*.yaml"):
-        bases = yaml.safe_load(path.read_text()).get("base", [])
-        named |= {Path(base).name for base in ([bases] if isinstance(bases, str) else bases)}
-    assert {path.name for path in (RECIPES / "bases").iterdir()} <= named
+        settings_in = functools.cache(config_files.settings_in)
+        patch.setattr(config_files, "settings_in", lambda *file: dict(settings_in(*file)))
+        yield loaded
 
 
 # --- the paper's values -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_recipe_says_what_the_paper_ran(path: Path, data: Path, model: str) -> None:
-    paper, (run, algorithm) = PAPER[path.parent.name], path.stem.rsplit("-", 1)
-    settings, rule = load(path, data, model)
+@pytest.mark.parametrize("run", RUNS, ids=str)
+def test_a_run_is_what_the_paper_ran(run: Run, load: Load) -> None:
+    paper, algorithm = PAPER[run.task, run.model], ALGORITHMS[run.algorithm]
+    given, settings, rule = load(*run.argv)
     config = settings.config
-    assert PARSER.read(["--config", str(path)])["model_name_or_path"] == paper.model
-    assert settings.task.name == path.parent.name.split("-")[0]
+    assert given["model_name_or_path"] == paper.model
+    assert settings.task.name == paper.task
     assert {name: getattr(config, name) for name in COMMON} == COMMON
 
     # Rollouts, updates and their lengths.
@@ -207,15 +304,15 @@ def test_a_recipe_says_what_the_paper_ran(path: Path, data: Path, model: str) ->
         assert config.use_bias_correction_kl == (algorithm == "reinforce++")
 
     # The arm: clip range, schedule, weights.
-    gradient = run == "gradient"
+    gradient = run.method == "gradient"
     assert (config.epsilon, config.epsilon_high, config.delta) == ((100, 100, 100) if gradient else (0.2, None, 3.0))
-    decays = run.endswith("polynomial") or (gradient and paper.gradient_schedule == "polynomial")
+    decays = "decaying" in run.method or (gradient and paper.gradient_schedule == "polynomial")
     assert config.lr_scheduler_type == ("polynomial" if decays else "constant")
-    assert settings.run.rule == ("fixed" if run.startswith("only") else run.split("-")[0])
+    assert settings.run.rule == RULES[run.method]
     check_rule(rule, run, paper, settings)
 
 
-def check_rule(rule: WeightingRule, run: str, paper: Paper, settings: Settings) -> None:
+def check_rule(rule: WeightingRule, run: Run, paper: Paper, settings: Settings) -> None:
     if isinstance(rule, GradientInfluence):
         # The released code sums the losses of a GPU's micro-batches, of which ours takes the mean.
         n = settings.config.steps_per_generation
@@ -224,9 +321,7 @@ def check_rule(rule: WeightingRule, run: str, paper: Paper, settings: Settings) 
         assert (rule.request.method, rule.request.layers, rule.request.include_kl) == ("exact", "middle", True)
         assert (rule.average_over, rule.every, rule.floor) == (1, 1, 0.0)
     elif isinstance(rule, FixedWeights | HypervolumeGuided):
-        of_task = SAFESQL_WEIGHTS if settings.task.name == "safesql" else WEIGHTS
-        weights = SINGLE if run.startswith("only") else of_task
-        assert rule.weights.tolist() == weights[run.split("-")[1]]
+        assert rule.weights.tolist() == WEIGHTS[run.weights]
     if isinstance(rule, HypervolumeGuided):
         assert (rule.apply_to, rule.reference, rule.every, rule.evaluate_on) == ("reward", "initial", 1, "validation")
         # Eq. 1 takes tanh of ΔHV in raw units; ours is divided by the volume that the bounds span.
@@ -238,11 +333,20 @@ def check_rule(rule: WeightingRule, run: str, paper: Paper, settings: Settings) 
         assert rule.scale * volume == pytest.approx(1.0)
 
 
-def test_micro_batches_are_those_of_the_released_scripts(data: Path, model: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "size", "count"), [("math500", 8, 8), ("math_algebra", 16, 32), ("math500-short", 8, 8)]
+)
+def test_micro_batches_are_those_of_the_released_scripts(folder: str, size: int, count: int, load: Load) -> None:
     # Token-mean over micro-batches depends on them. 8 × the mean on Math500, says the paper's code.
-    for name, size, count in (("math500", 8, 8), ("math_algebra", 16, 32), ("math500-deepseek-llm-7b", 8, 8)):
-        config = load(RECIPES / name / "gradient-grpo.yaml", data, model)[0].config
-        assert (config.per_device_train_batch_size, config.steps_per_generation) == (size, count)
+    config = load("--config", str(RECIPES / folder / "gradient.yaml"))[1].config
+    assert (config.per_device_train_batch_size, config.steps_per_generation) == (size, count)
+
+
+def test_policies_are_kept_every_20_batches(load: Load) -> None:
+    for run in (run for run in RUNS if run.method == "one objective"):
+        config = load(*run.argv)[1].config
+        batch = config.steps_per_generation // config.gradient_accumulation_steps
+        assert (config.save_steps, config.save_total_limit, config.save_only_model) == (20 * batch, None, True)
 
 
 @pytest.mark.parametrize("length", [0.01, 0.3, 5.0])
@@ -261,8 +365,8 @@ def test_clipping_the_mean_moves_the_weights_as_clipping_the_sum_does(n: int, le
     assert released != pytest.approx([0.2, 0.3, 0.5], abs=1e-6)
 
 
-def test_the_polynomial_decay_is_the_released_one(data: Path, model: str) -> None:
-    config = load(RECIPES / "math500" / "gradient-grpo.yaml", data, model)[0].config
+def test_the_polynomial_decay_is_the_released_one(load: Load) -> None:
+    config = load("--config", str(RECIPES / "math500" / "gradient.yaml"))[1].config
     optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr=config.learning_rate)
     schedule = get_scheduler(
         config.lr_scheduler_type, optimizer, num_warmup_steps=config.get_warmup_steps(720), num_training_steps=720,
@@ -278,7 +382,7 @@ def test_the_polynomial_decay_is_the_released_one(data: Path, model: str) -> Non
 @pytest.mark.parametrize("algorithm", BETA)
 def test_the_gradient_of_the_kl_term(algorithm: str, model: str, tmp_path: Path) -> None:
     """k3's for GRPO, k2's for REINFORCE++, none for RLOO: d/d(log π) of TRL's loss with advantages of 0."""
-    base = PARSER.read(["--config", str(RECIPES / "bases" / f"{algorithm}.yaml")])
+    base = PARSER.read(["--config", str(RECIPES / "algorithms" / f"{algorithm}.yaml")])
     base["advantage_estimator"] = base.pop("algorithm")
     config = MultiObjectiveConfig(
         str(tmp_path), **base, loss_type="bnpo", learning_rate=1e-2, max_steps=1, per_device_train_batch_size=8,
@@ -307,34 +411,65 @@ def test_the_gradient_of_the_kl_term(algorithm: str, model: str, tmp_path: Path)
 # --- combining them ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", ["rloo", "reinforce++"])
-@pytest.mark.parametrize("run", ["fixed-balanced", "hypervolume-accuracy", "gradient", "pama"])
-def test_an_algorithm_laid_over_a_recipe(run: str, algorithm: str) -> None:
-    folder = RECIPES / "math500"
-    own = PARSER.read(["--config", str(folder / f"{run}-{algorithm}.yaml")])
-    over = ["--config", str(folder / f"{run}-grpo.yaml"), "--config", str(RECIPES / "bases" / f"{algorithm}.yaml")]
-    # GRPO's, which make no difference here.
-    idle = {"scale_rewards", "use_bias_correction_kl"} if algorithm == "rloo" else {"scale_rewards"}
-    assert {key: value for key, value in PARSER.read(over).items() if key not in idle} == own
+@pytest.mark.parametrize("folder", ["algorithms", "models"])
+def test_files_of_one_kind_set_the_same_settings(folder: str) -> None:
+    """So the last of them wins as a whole, and the order of different kinds makes no difference."""
+    assert len({frozenset(PARSER.read(["--config", str(path)])) for path in (RECIPES / folder).iterdir()}) == 1
 
 
-@pytest.mark.parametrize("path", [*FILES, RECIPES / "math500-smollm2.yaml"], ids=name_of)
-def test_the_small_twin(path: Path, data: Path, model: str) -> None:
-    settings, rule = load(path, data, model, "--config", SMALL)
+@pytest.mark.parametrize("laid", ["algorithms/rloo.yaml", "models/ministral-8b.yaml", "polynomial.yaml"])
+def test_a_file_before_the_experiment_that_it_should_change(laid: str) -> None:
+    argv = ["--config", str(RECIPES / laid), "--config", str(RECIPES / "math500-short" / "fixed.yaml")]
+    if laid == "polynomial.yaml":  # the decay's power is a setting that no experiment has
+        assert PARSER.read(argv)["lr_scheduler_type"] == "constant"
+        return
+    with pytest.warns(UserWarning, match=f"{laid} changes nothing"):
+        PARSER.read(argv)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["fixed.yaml"], "--rule fixed needs --weights .* or --preset"),
+        (["hypervolume.yaml"], "--rule hypervolume needs --weights .* or --preset"),
+        (["gradient.yaml", "--preset", "balanced"], "--rule gradient finds its own weights"),
+        (["gradient.yaml", "--rule", "fixed", "--preset", "balanced"], "--rule fixed"),
+    ],
+)
+def test_a_part_that_is_missing_or_does_not_fit(argv: list[str], expected: str, load: Load) -> None:
+    with pytest.raises(BadInputError, match=expected):
+        load("--config", str(RECIPES / "math500" / argv[0]), *argv[1:])
+
+
+SMALL = ("--config", str(RECIPES / "small.yaml"))
+
+
+@pytest.mark.filterwarnings("ignore:.*models/.* changes nothing")  # the small model takes the place of any other
+@pytest.mark.parametrize("run", RUNS, ids=str)
+def test_the_small_twin(run: Run, load: Load) -> None:
+    given, settings, rule = load(*run.argv, *SMALL)
+    check_small(given, settings)
+    _, same, same_rule = load(*run.argv)
+    assert repr(rule) == repr(same_rule)
+    assert (settings.config.beta, settings.config.epsilon, settings.config.lr_scheduler_type) == (
+        same.config.beta, same.config.epsilon, same.config.lr_scheduler_type,
+    )  # fmt: skip
+
+
+def test_the_twin_under_one_name(load: Load) -> None:
+    given, settings, rule = load("--config", str(RECIPES / "math500-smollm2.yaml"))
+    check_small(given, settings)
+    same, _, same_rule = load("--config", str(RECIPES / "math500" / "gradient.yaml"), *SMALL)
+    assert (given, repr(rule)) == (same, repr(same_rule))
+
+
+def check_small(given: dict[str, Any], settings: Settings) -> None:
     config = settings.config
     assert not config.use_vllm
-    assert PARSER.read(["--config", str(path), "--config", str(SMALL)])["model_name_or_path"] == (
-        "models/SmolLM2-135M-Instruct"
-    )
+    assert given["model_name_or_path"] == "models/SmolLM2-135M-Instruct"
     assert config.per_device_train_batch_size * config.steps_per_generation == 16  # on one process
     assert config.steps_per_generation == 2 * config.gradient_accumulation_steps  # two updates, as in the paper
     assert (config.num_generations, config.max_completion_length, config.max_steps) == (4, 128, 20)
-    if path.parent != RECIPES:
-        same = load(path, data, model)
-        assert repr(rule) == repr(same[1])
-        assert (config.beta, config.epsilon, config.lr_scheduler_type) == (
-            same[0].config.beta, same[0].config.epsilon, same[0].config.lr_scheduler_type,
-        )  # fmt: skip
 
 
 # --- several GPUs -----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """YAML files that build on others, and several of them on one command line."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,18 @@ def test_a_second_config_wins_over_the_first_and_flags_over_both(tmp_path: Path)
     flags = [*argv, "--seed", "3", "--output_dir", str(tmp_path / "run")]
     _, config, _ = PARSER.parse(flags, {})
     assert (config.seed, config.max_steps, config.beta) == (3, 2, 0.1)
+
+
+def test_a_file_of_which_nothing_is_left_gets_a_warning(tmp_path: Path) -> None:
+    write(tmp_path, part="beta: 0.1", whole="base: root.yaml\nseed: 1", root="beta: 0.2", same="beta: 0.2")
+    part, whole, same = (str(tmp_path / f"{name}.yaml") for name in ("part", "whole", "same"))
+    with pytest.warns(UserWarning, match=r"part\.yaml changes nothing: .* give it after them"):
+        assert config_of("--config", part, "--config", whole) == {"beta": 0.2, "seed": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert config_of("--config", whole, "--config", part) == {"beta": 0.1, "seed": 1}
+        assert config_of("--config", same, "--config", whole) == {"beta": 0.2, "seed": 1}  # in no other order either
+        assert config_of("--config", part, "--beta", "0.3") == {"beta": 0.3}
 
 
 def test_two_files_may_share_a_base(tmp_path: Path) -> None:

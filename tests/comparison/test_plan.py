@@ -11,7 +11,7 @@ import yaml
 from paretune.comparison.plan import ARMS, CONTROLS, Arm, Plan, PlanError, arm_of, read_plan, write_plan
 from paretune.record.json_lines import plain
 
-RECIPES = Path(__file__).parents[3] / "recipes" / "comparisons"
+RECIPES = Path(__file__).parents[2] / "recipes" / "comparisons"
 TWO = ({"weights": "0.5,0.5"}, {"weights": "0.9,0.1"})
 
 

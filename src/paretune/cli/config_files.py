@@ -1,6 +1,7 @@
 """The YAML files that a command line names, and the files that those build on."""
 
 import os.path
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def read_config_files(paths: Sequence[Path], check: Check) -> dict[str, Any]:
 
     A file may build on others: ``base: [FILE, ...]``, with paths from its own folder. Later bases win over earlier
     ones, the file over its bases. A setting is replaced as a whole, mappings like ``rule_settings`` too. Each file is
-    read once, however often it is named.
+    read once, however often it is named. A file of which nothing is left gets a warning: it stands in the wrong place.
 
     Args:
         paths: the files.
@@ -35,9 +36,16 @@ def read_config_files(paths: Sequence[Path], check: Check) -> dict[str, Any]:
         BadInputError: if a file cannot be read, is wrong, builds on itself, or there is too much of it all.
     """
     files = _ConfigFiles(check)
+    merged = [files.merged(path, f"--config {path}", ()) for path in paths]
     settings: dict[str, Any] = {}
-    for path in paths:
-        settings |= files.merged(path, f"--config {path}", ())
+    for path, earlier in reversed(list(zip(paths, merged, strict=True))):
+        if earlier.keys() <= settings.keys() and not earlier.items() <= settings.items():
+            warnings.warn(
+                f"--config {path} changes nothing: the files after it set all of it again. Leave it out, or give it "
+                "after them.",
+                stacklevel=2,
+            )
+        settings = earlier | settings
     return settings
 
 
