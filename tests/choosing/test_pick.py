@@ -189,14 +189,14 @@ def test_runs_of_different_objectives_are_not_mixed(tmp_path: Path) -> None:
         (
             "pareto.json",
             {"points": [{"step": "x", "metrics": {}}]},
-            "step should be a whole number",
+            "step must be a whole number",
         ),
-        ("pareto.json", {"points": [7]}, "points[0] should be an object, found 7"),
+        ("pareto.json", {"points": [7]}, "points[0] must be an object, got 7"),
         ("run.json", {"objectives": [{"name": "accuracy"}]}, "it lacks 'maximize'"),
         (
             "run.json",
             {"objectives": [{**OBJECTIVES[0], "bounds": [1, 1]}]},
-            "low below high, found [1, 1]",
+            "low below high, got [1, 1]",
         ),
         ("run.json", {"schema": 9}, "schema 9"),
     ],

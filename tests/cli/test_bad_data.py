@@ -172,7 +172,7 @@ LOADS = f"open({'ran'!r}, 'w')\nimport datasets\n"
 EVALUATED = ["--eval_strategy", "steps", "--eval_steps", "1"]
 FOLDERS: list[tuple[str, Files, list[str], str]] = [
     ("empty", {}, [], "cannot load the data set data"),
-    ("with text alone", {"README.md": "Later."}, [], "it should be a folder of parquet, JSON or CSV files"),
+    ("with text alone", {"README.md": "Later."}, [], "it must be a folder of parquet, JSON or CSV files"),
     ("JSON lines, torn", {"train.jsonl": GOOD + '{"prom', "test.jsonl": GOOD}, [], "JSON parse error"),
     ("CSV, torn", {"train.csv": 'prompt,a\n"1+1=,2\n', "test.csv": "prompt,a\n1,2\n"}, [], "EOF inside string"),
     ("parquet, torn", {"train.parquet": b"PAR1" + b"x" * 50}, [], "magic bytes not found"),
@@ -239,9 +239,9 @@ def test_what_is_evaluated(tmp_path: Path) -> None:
 
 Change = Mapping[str, Any]
 MATH: list[tuple[str, Change, str]] = [
-    ("no answers", {"reward_model": None}, "should have its answer as a string in reward_model.ground_truth"),
-    ("a number for an answer", {"reward_model": {"ground_truth": 2}}, "should have its answer as a string"),
-    ("text for messages", {"prompt": "1+1="}, "should have messages with role and content as its prompt"),
+    ("no answers", {"reward_model": None}, "must have its answer as a string in reward_model.ground_truth"),
+    ("a number for an answer", {"reward_model": {"ground_truth": 2}}, "must have its answer as a string"),
+    ("text for messages", {"prompt": "1+1="}, "must have messages with role and content as its prompt"),
     ("an empty message", {"prompt": [{**USER, "content": ""}]}, "in which nothing is said"),
     ("a missing column", {"level": ...}, "lacks the column level"),
 ]

@@ -229,7 +229,7 @@ OTHERS: list[tuple[list[str], str]] = [
     (["evaluate", "empty", "another"], "unknown argument 'another'"),
     (["evaluate", "empty", "--temperature", "0"], "--temperature must be above 0"),
     (["evaluate", "torn"], "run.json' is no JSON"),
-    (["evaluate", "wrong"], "'wrong/pareto.json': points should be a list, found 3"),
+    (["evaluate", "wrong"], "'wrong/pareto.json': points must be a list, got 3"),
     (["check", "--batches", "some"], "--batches must be a whole number of 1 or more, got 'some'"),
     (["check", "--batches"], "--batches must be a whole number of 1 or more, got ''"),
     (["check", "--batches", "9" * 25], "--batches must be at most 1,000, got '9999"),

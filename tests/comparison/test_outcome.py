@@ -148,7 +148,7 @@ def test_why_there_is_nothing_to_judge(tmp_path: Path) -> None:
     tear(tmp_path / "evaluations.jsonl")
     assert str(judged(tmp_path)).startswith("its files cannot be read: Line 1 of ")
     (tmp_path / "evaluations.jsonl").write_text('{"step": 0, "metrics": [1]}\n')
-    assert str(judged(tmp_path)).endswith("metrics should be an object of finite numbers, found a list of 1.")
+    assert str(judged(tmp_path)).endswith("metrics must be an object of finite numbers, got a list of 1.")
 
 
 # --- the paper's statistics ---------------------------------------------------------------------------------

@@ -305,7 +305,7 @@ def test_the_folder_of_something_else(tmp_path: Path) -> None:
         (b"", "is no plan of a comparison"),
         (b'{"schema": 1, "task": "arith', "is no plan of a comparison"),
         (b"\xff\xfe", "is no plan of a comparison"),
-        (b"[]", "should hold a JSON object"),
+        (b"[]", "must hold a JSON object"),
         (b"{}", "is no plan of a comparison"),
         (b'{"schema": 2, "task": "arithmetic", "arms": []}', "another schema: this version reads 1"),
         (b'{"schema": 1, "task": "arithmetic"}', "'arms'"),

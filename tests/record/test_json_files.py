@@ -67,8 +67,8 @@ def test_a_reader_finds_the_old_file_or_the_new_one(tmp_path: Path) -> None:
         (b"", "is no JSON"),
         (b'{"a": 1', "is no JSON"),
         (b"\xff", "is no JSON"),
-        (b"[1]", "should hold a JSON object, found list"),
-        (b"null", "should hold a JSON object, found NoneType"),
+        (b"[1]", "must hold a JSON object, got list"),
+        (b"null", "must hold a JSON object, got NoneType"),
     ],
 )
 def test_a_file_that_holds_something_else_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:

@@ -53,7 +53,7 @@ def test_lines_with_notes(tmp_path: Path, content: str | None, steps: list[int],
     [
         (b'{"a"', "is no JSON (Expecting ':' delimiter"),
         (b"\xff\xfe", "is no JSON"),
-        (b"[1]", "should hold a JSON object, found list"),
+        (b"[1]", "must hold a JSON object, got list"),
         (b"{" * 100_000, "is no JSON"),
         (b'{"a": ' + b"[" * 70 + b"]" * 70 + b"}", "is no JSON (nested more than 64 levels deep)"),
         (b'{"a": 1' + b"0" * 5000 + b"}", "is no JSON (Exceeds the limit"),
@@ -115,7 +115,7 @@ def test_numbers(value: Any, number: float | None, count: int | None) -> None:
     assert all(len(note) < 150 for note in notes)
     for take, expected in ((Fields.number, number), (Fields.count, count)):
         if expected is None:
-            with pytest.raises(RecordError, match="line 1: a should be a"):
+            with pytest.raises(RecordError, match="line 1: a must be a"):
                 take(Fields({"a": value}, "line 1"), "a")
 
 
@@ -134,12 +134,12 @@ def test_null_is_as_good_as_missing() -> None:
     [
         ({"maximize": True}, "lacks 'name'"),
         ({"name": "a"}, "lacks 'maximize'"),
-        ({"name": "a", "maximize": "yes"}, "maximize should be true or false"),
+        ({"name": "a", "maximize": "yes"}, "maximize must be true or false"),
         ({"name": "a", "maximize": True, "bounds": [1]}, "low below high"),
         ({"name": "a", "maximize": True, "bounds": [1, 0]}, "low below high"),
         ({"name": "a", "maximize": True, "bounds": [0, float("inf")]}, "low below high"),
         ({"name": "a", "maximize": True, "bounds": "01"}, "low below high"),
-        (7, "should be an object"),
+        (7, "must be an object"),
     ],
 )
 def test_objectives(entry: Any, complaint: str) -> None:
@@ -154,7 +154,7 @@ def test_objectives(entry: Any, complaint: str) -> None:
 
 def test_an_entry_is_what_its_line_says() -> None:
     line = {"batch": 2, "step": 3, "weights": {"a": 0.5}, "influence": None, "seconds": {"total": 2}, "estimator": None}
-    assert Batch.of(Fields(line, "")) == Batch(3, 2, {"a": 0.5}, {}, None, None, None, 2.0)
+    assert Batch.of(Fields(line, "")) == Batch(3, 2, {"a": 0.5}, {}, seconds=2.0)
     line = {"step": 3, "metrics": {"a": None, "b": 2}, "standard_error": {"b": 1}, "purpose": "rule", "samples": 4}
     assert Evaluation.of(Fields(line, "")) == Evaluation(3, {"b": 2.0}, {"b": 1.0}, 4, purpose="rule")
 

@@ -109,7 +109,7 @@ def test_a_line_needs_its_step(tmp_path):
         with pytest.raises(ValueError, match="a whole number as its step"):
             record.append_step(line)
     assert read_steps(tmp_path) == []
-    with pytest.raises(ValueError, match="Found `step = -1`"):
+    with pytest.raises(ValueError, match="`step` must be 0 or more, got -1"):
         record.resume(-1, HEADER)
     record.close()
 

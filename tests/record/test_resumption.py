@@ -125,9 +125,7 @@ BY_HAND = [
     pytest.param(edit("steps.jsonl", '"step": 4', '"step": 5'), r"steps\.jsonl' has 3 lines up to step 4"),
     pytest.param(lambda d: (d / "evaluations.jsonl").write_text('{"step": 2}\n'), r"evaluations\.jsonl' has 1 lines"),
     pytest.param(edit("steps.jsonl", '"batch": 2,', '"batch": 2'), r"Line 2 of '.*steps\.jsonl' is no JSON"),
-    pytest.param(
-        edit("steps.jsonl", '"step": 3', '"step": "3"'), r"Line 3 of '.*steps\.jsonl': step should be a whole"
-    ),
+    pytest.param(edit("steps.jsonl", '"step": 3', '"step": "3"'), r"Line 3 of '.*steps\.jsonl': step must be a whole"),
     pytest.param(lambda d: (d / "evaluations.jsonl").write_text("[]\n"), r"Line 1 of '.*evaluations\.jsonl' is list"),
     pytest.param(lambda d: (d / "run.json").write_text(""), r"run\.json' is no JSON"),
     pytest.param(edit("run.json", '"schema": 1', '"schema": 9'), r"run\.json' has the schema 9"),

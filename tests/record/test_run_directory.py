@@ -77,7 +77,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, read):
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [("{", "is no JSON"), ("[]", "should hold a JSON object"), ('{"schema": 2}', "has the schema 2"), ("{}", "None")],
+    [("{", "is no JSON"), ("[]", "must hold a JSON object"), ('{"schema": 2}', "has the schema 2"), ("{}", "None")],
 )
 def test_a_broken_head_is_named(tmp_path, content, complaint):
     (tmp_path / "run.json").write_text(content)

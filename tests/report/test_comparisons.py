@@ -107,7 +107,7 @@ def test_what_is_missing_is_named(copy: Path) -> None:
     shutil.rmtree(copy / "accuracy-grpo-seed3")
     (copy / "accuracy-grpo-seed3").mkdir()  # nothing of a run in it
     notes = "\n".join(read(copy).notes)
-    assert "comparison.json should hold a JSON object, found list" in notes
+    assert "comparison.json must hold a JSON object, got list" in notes
     assert "gradient: no records of gradient-grpo-seed2" in notes
     assert "accuracy: no records of accuracy-grpo-seed3" in notes
     assert "balanced-grpo-seed1/steps.jsonl is missing" in notes

@@ -146,8 +146,8 @@ def test_lines_without_a_step_or_metrics(copy: Path) -> None:
     assert len(found.batches) == 38
     assert found.notes == [
         "run/steps.jsonl: a line (4) cannot be read and is left out: line 4 lacks 'step'.",
-        "run/evaluations.jsonl: a line (3) cannot be read and is left out: line 3: step should be a whole number, 0 or "
-        "more, found '20'.",
+        "run/evaluations.jsonl: a line (3) cannot be read and is left out: line 3: step must be a whole number, 0 or "
+        "more, got '20'.",
         "run/evaluations.jsonl: 1 of 4 lines have no known metric: left out.",
         "run/steps.jsonl: 1 lines out of order: left out.",
     ]

@@ -158,7 +158,7 @@ def test_the_hub_split_is_the_same_on_every_machine_and_for_ever():
 
 
 def test_a_changed_hub_data_set_is_refused():
-    with pytest.raises(ValueError, match="should have 500 problems, found 499"):
+    with pytest.raises(ValueError, match="must have 500 problems, got 499"):
         split_hub_rows(hub_row(number) for number in range(499))
     with pytest.raises(ValueError, match="lacks answer"):
         split_hub_rows(hub_row(number, answer=None) for number in range(500))
@@ -190,9 +190,9 @@ def test_a_file_that_is_no_parquet_an_empty_one_and_one_without_a_column_are_nam
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"prompt": "What is 1+1?"}, "should have messages with role and content"),
-        ({"prompt": []}, "should have messages with role and content"),
-        ({"prompt": [{"content": "What is 1+1?"}]}, "should have messages with role and content"),
+        ({"prompt": "What is 1+1?"}, "must have messages with role and content"),
+        ({"prompt": []}, "must have messages with role and content"),
+        ({"prompt": [{"content": "What is 1+1?"}]}, "must have messages with role and content"),
         ({"reward_model": {"style": "rule"}}, "reward_model.ground_truth"),
         ({"reward_model": {"ground_truth": 2}}, "reward_model.ground_truth"),
         ({"reward_model": None}, "reward_model.ground_truth"),

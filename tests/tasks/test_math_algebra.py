@@ -93,7 +93,7 @@ def test_the_columns_of_another_task_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"prompt": "Solve $x+1=3$."}, "should have messages with role and content"),
+        ({"prompt": "Solve $x+1=3$."}, "must have messages with role and content"),
         ({"reward_model": {"style": "rule"}}, "reward_model.ground_truth"),
         ({"reward_model": {"ground_truth": 2}}, "reward_model.ground_truth"),
     ],
@@ -216,10 +216,10 @@ def test_the_last_box_is_what_was_published_as_the_answer_of_500_solutions_of_ma
 @pytest.mark.parametrize(
     ("split", "change", "complaint"),
     [
-        ("train", None, r"\(algebra, train\) should have 1744 problems, found 1743"),
-        ("test", None, r"\(algebra, test\) should have 1187 problems, found 1186"),
+        ("train", None, r"\(algebra, train\) must have 1744 problems, got 1743"),
+        ("test", None, r"\(algebra, test\) must have 1187 problems, got 1186"),
         ("train", {"solution": None}, r"\(algebra, train\) lacks solution: give a local folder"),
-        ("test", {"solution": "It is\n4."}, r"\(algebra, test\) has no .*answer, found 'It is"),
+        ("test", {"solution": "It is\n4."}, r"\(algebra, test\) has no .*answer, got 'It is"),
     ],
 )
 def test_a_changed_hub_data_set_is_refused(split, change, complaint):

@@ -82,5 +82,5 @@ def test_a_task_needs_objectives_with_distinct_names(count):
 
 @pytest.mark.parametrize("mu", [0.0, -1e-5, float("nan")])
 def test_mu_must_be_positive(mu):
-    with pytest.raises(ValueError, match=r"`mu` of task 'plain' should be positive"):
+    with pytest.raises(ValueError, match=r"`mu` of task 'plain' must be positive"):
         task(mu=mu)

@@ -339,9 +339,9 @@ def without(key: str) -> Callable[[Path], Any]:
 DAMAGE: list[tuple[str, Callable[[Path], Any], str]] = [
     ("empty state", damaged("paretune.json", ""), r"paretune\.json' is no JSON"),
     ("torn state", damaged("paretune.json", '{"rule": {"we'), r"paretune\.json' is no JSON"),
-    ("another state", damaged("paretune.json", "[]"), r"paretune\.json' should hold a JSON object, found list"),
+    ("another state", damaged("paretune.json", "[]"), r"paretune\.json' must hold a JSON object, got list"),
     *((f"no {key}", without(key), rf"paretune\.json' lacks '{key}'") for key in STATE_KEYS),
-    ("lines as text", changed("paretune.json", lines="4"), r"should hold whole numbers by name in 'lines'"),
+    ("lines as text", changed("paretune.json", lines="4"), r"must hold whole numbers by name in 'lines'"),
     ("a line as text", changed("paretune.json", lines={"steps.jsonl": "4"}), r"whole numbers by name in 'lines'"),
     ("files as a list", changed("paretune.json", files=[1]), r"whole numbers by name in 'files'"),
     ("torn trainer state", damaged("trainer_state.json", '{"global'), r"trainer_state\.json' is no JSON"),

@@ -157,7 +157,7 @@ class Divergence:
         step, runs = fields.need("step", fields.count("step")), fields.texts("runs")
         started = fields.sequence("started")
         if len(runs) != 2 or len(started) != 2 or not all(one is None or isinstance(one, str) for one in started):
-            fields.refuse("runs and started should be of two runs")
+            fields.refuse("runs and started must be of two runs")
         kl, errors = fields.inside("kl"), fields.inside("standard_error")
         settings = fields.need("settings", fields.mapping("settings") or None)
         fields.need("kl", kl.content or None)

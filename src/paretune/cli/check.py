@@ -210,7 +210,7 @@ def _measure(settings: Settings, rule: WeightingRule, batches: int, scratch: str
     """
     config, objectives = settings.config, settings.task.objectives
     phases = _phases(rule, batches)
-    per_step = config.gradient_accumulation_steps / (config.steps_per_generation * config.num_iterations)
+    per_step = config.gradient_accumulation_steps / config.steps_per_batch
     config.max_steps = math.ceil(len(phases) / per_step)
     config.lr_scheduler_type, config.lr_scheduler_kwargs = SchedulerType.CONSTANT, {}  # some have a least rate
     watched = [None if o.metric is None else WatchedMetric(o.metric) for o in objectives]

@@ -163,7 +163,7 @@ def _recorded(run: TrainedRun, name: str, fallback: Any) -> Any:
         return generation.mapping(name) or fallback
     value = generation.count(name) if name == "max_completion_length" else generation.number(name)
     if value is not None and value <= 0:
-        generation.refuse(f"{name} should be above 0, found {value}")
+        generation.refuse(f"{name} must be above 0, got {value}")
     return fallback if value is None else value
 
 

@@ -82,7 +82,7 @@ def _splits(name: str, config: str | None, train: str, test: str | None) -> tupl
     except Exception as error:  # a damaged file raises whatever the reader of its format does
         reason = "a file of it is empty" if isinstance(error, StopIteration) else str(error.__cause__ or error)
         raise BadInputError(
-            f"cannot load the data set {name}: {reason or type(error).__name__} (it should be a folder of parquet, "
+            f"cannot load the data set {name}: {reason or type(error).__name__} (it must be a folder of parquet, "
             "JSON or CSV files, or a Hub name)"
         ) from error
     missing = [split for split in (train, test) if split is not None and split not in data]

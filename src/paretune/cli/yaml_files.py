@@ -27,7 +27,7 @@ def settings_in(content: bytes, path: Path) -> dict[Any, Any]:
     """
     config = document_in(content, path)
     if not isinstance(config, dict):
-        raise BadInputError(f"{path} must hold `setting: value` lines, found {type(config).__name__}.")
+        raise BadInputError(f"{path} must hold `setting: value` lines, got {type(config).__name__}.")
     return config
 
 

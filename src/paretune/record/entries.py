@@ -125,7 +125,7 @@ def _bounds(entry: Fields, name: str) -> tuple[float, float] | None:
     low, high = map(finite, given) if isinstance(given, list) and len(given) == 2 else (None, None)
     if low is not None and high is not None and low < high:
         return low, high
-    entry.refuse(f"the bounds of {name} should be [low, high] with low below high, found {given!r:.60}")
+    entry.refuse(f"the bounds of {name} must be [low, high] with low below high, got {given!r:.60}")
     return None
 
 
@@ -222,7 +222,7 @@ class Evaluation:
         """Read a line."""
         purpose = fields.text("purpose") or "grid"
         if purpose not in ("grid", "rule"):
-            fields.refuse(f"purpose should be grid or rule, found {shown(purpose)}")
+            fields.refuse(f"purpose must be grid or rule, got {shown(purpose)}")
         return cls(
             step=fields.need("step", fields.count("step")),
             metrics=fields.numbers("metrics"),

@@ -69,7 +69,7 @@ class Fields:
         """A list of whole numbers, 0 or more; an empty one if the field is not there."""
         found = self._taken(key, "a list of whole numbers, 0 or more", lambda value: _all(value, int)) or []
         if any(_count(value) is None for value in found):
-            self.refuse(f"{key} should be a list of whole numbers, 0 or more, found {found!r:.60}")
+            self.refuse(f"{key} must be a list of whole numbers, 0 or more, got {found!r:.60}")
         return found
 
     def inside(self, key: str) -> Fields:
@@ -83,7 +83,7 @@ class Fields:
             if isinstance(item, dict):
                 found.append(Fields(item, f"{self.where}, {key}[{i}]", self.notes))
             else:
-                self.refuse(f"{key}[{i}] should be an object, found {shown(item)}")
+                self.refuse(f"{key}[{i}] must be an object, got {shown(item)}")
         return found
 
     def know(self, names: Iterable[str]) -> None:
@@ -113,7 +113,7 @@ class Fields:
             return None
         found = take(value)
         if found is None:
-            self.refuse(f"{key} should be {expected}, found {shown(value)}")
+            self.refuse(f"{key} must be {expected}, got {shown(value)}")
         return found
 
 

@@ -59,5 +59,5 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RecordError(f"{str(path)!r} is no JSON ({error}).") from error
     if not isinstance(content, dict):
-        raise RecordError(f"{str(path)!r} should hold a JSON object, found {type(content).__name__}.")
+        raise RecordError(f"{str(path)!r} must hold a JSON object, got {type(content).__name__}.")
     return content

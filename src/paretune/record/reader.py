@@ -47,7 +47,7 @@ class RunReader:
         fields = read_object(path, self._notes, missing="what was run is not known")
         schema = fields.content.get("schema")
         if fields.content and schema != SCHEMA:
-            fields.refuse(f"the schema should be {SCHEMA}, found {shown(schema)}")
+            fields.refuse(f"the schema must be {SCHEMA}, got {shown(schema)}")
         return Header.of(fields)
 
     @cached_property

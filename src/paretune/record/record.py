@@ -104,7 +104,7 @@ class RunRecord:
                 missing from it.
         """
         if step < 0:
-            raise ValueError(f"Parameter `step` should be 0 or more. Found `step = {step}`.")
+            raise ValueError(f"`step` must be 0 or more, got {step}.")
         read_run(self.directory)
         self._acquire()
         try:

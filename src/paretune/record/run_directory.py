@@ -138,5 +138,5 @@ def step_of(line: Mapping[str, Any], where: str) -> int:
     """
     step = line.get("step")
     if not isinstance(step, int) or isinstance(step, bool):
-        raise ValueError(f"{where} should have a whole number as its step, found {step!r}.")
+        raise ValueError(f"{where} must have a whole number as its step, got {step!r}.")
     return step

@@ -79,7 +79,7 @@ class Task:
                 f"Task {self.name!r} has the objectives {objective_names}: give at least one, each its own name."
             )
         if self.mu is not None and not self.mu > 0:
-            raise ValueError(f"Parameter `mu` of task {self.name!r} should be positive. Found `mu = {self.mu}`.")
+            raise ValueError(f"`mu` of task {self.name!r} must be positive, got {self.mu}.")
 
 
 def names() -> list[str]:

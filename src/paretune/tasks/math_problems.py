@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets import Dataset, load_dataset
+
+from paretune.tasks import parquet
 
 __all__ = ["FILES", "INSTRUCTION", "as_problem", "check_rows", "cut", "fetch", "in_hash_order", "read_folder"]
 
@@ -39,14 +39,12 @@ def read_folder(folder: Path, *, title: str, columns: Sequence[str]) -> dict[str
         FileNotFoundError: If the folder or a file is missing.
         ValueError: If a file is no parquet file, is empty, lacks a column or has a row without prompt or answer.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"The data folder {str(folder)!r} does not exist: give a folder of parquet files.")
-    missing = [file for file in FILES.values() if not (folder / file).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"The data folder {str(folder)!r} lacks {', '.join(missing)}: {title} needs {', '.join(FILES.values())}."
-        )
-    return {split: _read_file(folder / file, title, columns) for split, file in FILES.items()}
+    splits = {}
+    files = parquet.read_folder(folder, list(FILES.values()), title=title, columns=("prompt", "reward_model", *columns))
+    for (split, file), rows in zip(FILES.items(), files, strict=True):
+        problems = [_published(row, number, folder / file, columns) for number, row in enumerate(rows)]
+        splits[split] = Dataset.from_list(problems)
+    return splits
 
 
 def fetch(name: str, config: str | None = None, *, split: str) -> list[dict[str, Any]]:
@@ -60,7 +58,7 @@ def fetch(name: str, config: str | None = None, *, split: str) -> list[dict[str,
     # Without a network datasets raises ValueError where it has another configuration in its cache than the one wanted.
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"{name} could not be fetched from the Hub ({_one_line(error)}): "
+            f"{name} could not be fetched from the Hub ({parquet.one_line(error)}): "
             "go online, or give a local folder of parquet files with --data."
         ) from error
 
@@ -81,9 +79,7 @@ def check_rows(
     """
     problems = list(rows)
     if len(problems) != count:
-        raise ValueError(
-            f"{source} should have {count} problems, found {len(problems)}: give a local folder with --data."
-        )
+        raise ValueError(f"{source} must have {count} problems, got {len(problems)}: give a local folder with --data.")
     for row in problems:
         absent = [column for column in columns if row.get(column) is None]
         if absent:
@@ -114,44 +110,20 @@ def cut(problems: Sequence[dict[str, Any]], sizes: Mapping[str, int]) -> dict[st
     return splits
 
 
-def _read_file(path: Path, title: str, kept: Sequence[str]) -> Dataset:
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(
-            f"{str(path)!r} cannot be read as parquet ({_one_line(error)}): fetch the file again."
-        ) from error
-    needed = ("prompt", "reward_model", *kept)
-    absent = [column for column in needed if column not in table.column_names]
-    if absent:
-        raise ValueError(
-            f"{str(path)!r} lacks the column {', '.join(absent)}: "
-            f"{title} needs {', '.join(needed)}, found {', '.join(table.column_names)}."
-        )
-    if table.num_rows == 0:
-        raise ValueError(f"{str(path)!r} has no rows: a split needs at least one problem.")
-    return Dataset.from_list([_published(row, number, path, kept) for number, row in enumerate(table.to_pylist())])
-
-
 def _published(row: dict[str, Any], number: int, path: Path, kept: Sequence[str]) -> dict[str, Any]:
     prompt, scoring = row["prompt"], row["reward_model"]
-    if not isinstance(prompt, list) or not prompt or not all(_is_message(message) for message in prompt):
+    if not parquet.are_messages(prompt):
         raise ValueError(
-            f"Row {number} of {str(path)!r} should have messages with role and content as its prompt, "
-            f"found {_one_line(repr(prompt))}."
+            f"Row {number} of {str(path)!r} must have messages with role and content as its prompt, "
+            f"got {parquet.one_line(repr(prompt))}."
         )
     if not isinstance(scoring, dict) or not isinstance(scoring.get("ground_truth"), str):
         raise ValueError(
-            f"Row {number} of {str(path)!r} should have its answer as a string in reward_model.ground_truth, "
-            f"found {_one_line(repr(scoring))}."
+            f"Row {number} of {str(path)!r} must have its answer as a string in reward_model.ground_truth, "
+            f"got {parquet.one_line(repr(scoring))}."
         )
-    messages = [{"role": message["role"], "content": message["content"]} for message in prompt]
-    return {"prompt": messages, "answer": scoring["ground_truth"], **{column: row[column] for column in kept}}
-
-
-def _is_message(message: Any) -> bool:
-    return isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
-
-
-def _one_line(problem: object) -> str:
-    return " ".join(str(problem).split())[:160]
+    return {
+        "prompt": parquet.messages_of(prompt),
+        "answer": scoring["ground_truth"],
+        **{column: row[column] for column in kept},
+    }

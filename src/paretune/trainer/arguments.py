@@ -4,7 +4,9 @@ import inspect
 from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
-from trl import GRPOTrainer
+from trl import GRPOConfig, GRPOTrainer
+
+from paretune.trainer.config import MultiObjectiveConfig
 
 
 def by_name(positional: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,6 +18,23 @@ def by_name(positional: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str,
     before = [None] * 6  # the trainer itself, model, reward_funcs, args, train_dataset, eval_dataset
     bound = inspect.signature(GRPOTrainer.__init__).bind_partial(*before, *positional, **keywords)
     return dict(list(bound.arguments.items())[len(before) :])
+
+
+def settings_of(args: GRPOConfig | None, model: Any) -> MultiObjectiveConfig:
+    """The settings that a trainer was given, or the default ones.
+
+    Raises:
+        ValueError: if they set the weights, or have a value outside its range.
+    """
+    if args is None:
+        name = model if isinstance(model, str) else model.config._name_or_path
+        args = MultiObjectiveConfig(f"{name.split('/')[-1]}-paretune")
+    if args.reward_weights is not None:
+        raise ValueError(
+            f"`reward_weights`={args.reward_weights} is set, but the weights are the rule's: leave it out and "
+            "give weighting=FixedWeights([...]) or another rule."
+        )
+    return MultiObjectiveConfig.from_grpo(args)
 
 
 def check_rows(name: str, rows: Any, *, needs_prompts: bool = True) -> None:

@@ -65,7 +65,7 @@ def check_state(checkpoint: Path, state: Mapping[str, Any], count: int) -> None:
             fields.need(key, fields.mapping(key) if state.get(key) is not None else None)
         for name, of in fields.mapping("objectives").items():
             if not isinstance(of, dict):
-                fields.refuse(f"objectives should hold an object for {name}, found {shown(of)}")
+                fields.refuse(f"objectives must hold an object for {name}, got {shown(of)}")
         fields.need("weights", state.get("weights"))
         _check_numbers(fields, "weights", count, finite)
         if state.get("realised") is not None:
@@ -105,11 +105,11 @@ def check_trainer_state(checkpoint: Path, own: Sequence[Any]) -> None:
             fields.need(key, fields.count(key))
         for key in ("logging_steps", "eval_steps", "save_steps"):
             if fields.need(key, fields.number(key)) <= 0:
-                fields.refuse(f"{key} should be above 0, found {shown(fields.content[key])}")
+                fields.refuse(f"{key} must be above 0, got {shown(fields.content[key])}")
         fields.need("total_flos", fields.number("total_flos"))
         # Each epoch that is done is gone over again, and none has less than a step.
         if not 0 <= fields.need("epoch", fields.number("epoch")) <= step:
-            fields.refuse(f"epoch should be 0 to {step}, the steps, found {shown(fields.content['epoch'])}")
+            fields.refuse(f"epoch must be 0 to {step}, the steps, got {shown(fields.content['epoch'])}")
         if fields.content["best_metric"] is not None and _real(fields.content["best_metric"]) is None:
             fields.number("best_metric")
         fields.count("best_global_step")
@@ -142,7 +142,7 @@ def check_like(value: Any, like: Any, where: str) -> None:
     for kind, expected, fits in kinds:
         if isinstance(like, kind):
             if not fits(value):
-                raise BrokenCheckpointError(f"{where} should be {expected}, found {shown(value)}: {_ADVICE}")
+                raise BrokenCheckpointError(f"{where} must be {expected}, got {shown(value)}: {_ADVICE}")
             break
     if isinstance(like, Mapping):
         for key in like.keys() & value.keys():
@@ -166,7 +166,7 @@ def _check_callbacks(stored: Fields, own: Sequence[Any]) -> None:
 def _check_numbers(fields: Fields, key: str, count: int, of: Callable[[Any], float | None]) -> None:
     found = fields.sequence(key)
     if len(found) != count or any(of(value) is None for value in found):
-        fields.refuse(f"{key} should be {count} numbers, one for each objective, found {found!r:.60}")
+        fields.refuse(f"{key} must be {count} numbers, one for each objective, got {found!r:.60}")
 
 
 def _real(value: Any) -> float | None:

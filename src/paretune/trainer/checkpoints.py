@@ -100,7 +100,7 @@ def resume_point(directory: str | Path, given: str | Path | bool = True) -> Resu
     if lines is not None and lines.keys() != set(GROWING):
         # Of a file that is not counted no line would stay.
         raise BrokenCheckpointError(
-            f"{str(checkpoint / STATE_FILE)!r} should count lines of {', '.join(GROWING)} in {_LINES!r}: {_OTHERWISE}."
+            f"{str(checkpoint / STATE_FILE)!r} must count lines of {', '.join(GROWING)} in {_LINES!r}: {_OTHERWISE}."
         )
     return ResumePoint(checkpoint, _step_of(checkpoint), lines)
 
@@ -229,7 +229,7 @@ def _numbers(checkpoint: Path, state: Mapping[str, Any], key: str) -> dict[str, 
         return {name: fields.need(name, fields.count(name)) for name in fields.content}
     except RecordError as error:
         path = str(checkpoint / STATE_FILE)
-        raise BrokenCheckpointError(f"{path!r} should hold whole numbers by name in {key!r}: {_OTHERWISE}.") from error
+        raise BrokenCheckpointError(f"{path!r} must hold whole numbers by name in {key!r}: {_OTHERWISE}.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -111,6 +111,11 @@ class MultiObjectiveConfig(GRPOConfig):
             self.use_cpu, self.bf16 = True, bool(self.bf16)
         super().__post_init__()
 
+    @property
+    def steps_per_batch(self) -> int:
+        """Training steps (forward and backward over a micro-batch) that one generation batch serves."""
+        return int(self.steps_per_generation * self.num_iterations)
+
     def changed(self) -> dict[str, Any]:
         """The settings as plain JSON values: what is not at its default, and what a task would set otherwise."""
         found: dict[str, Any] = {}

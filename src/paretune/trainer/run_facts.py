@@ -13,21 +13,21 @@ from paretune.influence import RunFacts
 def run_facts(trainer: GRPOTrainer) -> RunFacts:
     """The facts as they are now; accelerate prepares the model, and shards it, when training begins."""
     accelerator, args = trainer.accelerator, trainer.args
-    steps_per_batch = args.steps_per_generation * trainer.num_iterations
-    sharding = _sharding(trainer)
+    sharding = sharding_of(trainer)
     return RunFacts(
         sharding=sharding,
         mixed_precision=accelerator.mixed_precision,
         autocast=bool(accelerator.native_amp),
         weights=_short_weights(trainer.model),
         computes_in=_computes_in(trainer, sharding),
-        begins_inside_a_window=steps_per_batch % args.gradient_accumulation_steps != 0,
-        several_updates=args.gradient_accumulation_steps % steps_per_batch != 0,
+        begins_inside_a_window=args.steps_per_batch % args.gradient_accumulation_steps != 0,
+        several_updates=args.gradient_accumulation_steps % args.steps_per_batch != 0,
         dropout=_drops_out(trainer.model),
     )
 
 
-def _sharding(trainer: GRPOTrainer) -> Literal["DeepSpeed", "FSDP1", "FSDP2"] | None:
+def sharding_of(trainer: GRPOTrainer) -> Literal["DeepSpeed", "FSDP1", "FSDP2"] | None:
+    """What splits the model over processes, if anything does."""
     if trainer.is_deepspeed_enabled:
         return "DeepSpeed"
     # accelerate shards when training begins; transformers has sharded at load time.

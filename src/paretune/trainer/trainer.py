@@ -20,23 +20,24 @@ from paretune.influence.realised import Realised
 from paretune.named_objects import source_of
 from paretune.objectives import Objective, Reward, as_objectives, check_objectives
 from paretune.objectives.seen_ranges import SeenRanges
-from paretune.trainer.arguments import by_name, check_rows
+from paretune.trainer._recording_trainer import RecordingTrainer
+from paretune.trainer.arguments import by_name, check_rows, settings_of
 from paretune.trainer.batch_record import batch_line, batch_metrics
 from paretune.trainer.checkpoint_forms import check_like
-from paretune.trainer.config import MultiObjectiveConfig
-from paretune.trainer.evaluating_trainer import EvaluatingTrainer
 from paretune.trainer.evaluation import MetricPool
 from paretune.trainer.finite_updates import FiniteUpdates
 from paretune.trainer.influence_meter import InfluenceMeter
 from paretune.trainer.modes import in_mode
 from paretune.trainer.random_state import RandomState
+from paretune.trainer.reward_values import countable
 from paretune.trainer.rollouts import Rollouts, reward_weights
+from paretune.trainer.run_facts import sharding_of
 from paretune.trainer.run_log import RunLogCallback
 from paretune.trainer.step_scale import StepScale
 from paretune.weighting import RULES, Batch, Measurements, Scalarization, WeightingRule
 
 
-class MultiObjectiveTrainer(EvaluatingTrainer):
+class MultiObjectiveTrainer(RecordingTrainer):
     """``trl.GRPOTrainer`` with a rule that sets the reward weights anew in every generation batch.
 
     All of ``GRPOTrainer``'s arguments keep their positions and meaning. A rule that needs no gradients sets
@@ -79,15 +80,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         task_details: Mapping[str, Any] | None = None,
         **keywords: Any,
     ) -> None:
-        if args is None:
-            name = model if isinstance(model, str) else model.config._name_or_path
-            args = MultiObjectiveConfig(f"{name.split('/')[-1]}-paretune")
-        args = MultiObjectiveConfig.from_grpo(args)
-        if args.reward_weights is not None:
-            raise ValueError(
-                f"`reward_weights`={args.reward_weights} is set, but the weights are the rule's: leave it out and "
-                "give weighting=FixedWeights([...]) or another rule."
-            )
+        settings = settings_of(args, model)
         if not isinstance(weighting, WeightingRule):
             raise ValueError(f"`weighting` must be a rule, such as FixedWeights([...]), got {weighting!r}.")
         further = by_name(positional, keywords)
@@ -100,7 +93,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         self.task_details = dict(task_details or {})
         if own_data:  # else an environment may bring objectives, too
             self._check_objectives(given)
-        super().__init__(model, given, args, train_dataset, eval_dataset, **further)
+        super().__init__(model, given, settings, train_dataset, eval_dataset, **further)
         self._check_objectives(self.objectives, brought=self.objectives[len(given) :])
         self.reward_weights = weighting.initial_weights(len(self.objectives)).to(torch.float32)
         self._meter: InfluenceMeter | None = None
@@ -114,7 +107,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         self._completion_metrics: Tensor | None = None  # of the rollouts, gathered, where the rule goes by them
         self._ranges = SeenRanges([o.declared for o in self.objectives])
         self._scalarization: Scalarization | None = None
-        self._step_scale = StepScale(measure=type(weighting).scales_updates and not self._is_sharded)
+        self._step_scale = StepScale(measure=type(weighting).scales_updates and sharding_of(self) is None)
         self._finite_updates = FiniteUpdates(self.accelerator)
         self.add_callback(self._finite_updates)
         self.add_callback(self._step_scale)
@@ -130,10 +123,6 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
     @property
     def _without_bounds(self) -> list[str]:
         return [objective.name for objective in self.objectives if objective.bounds is None]
-
-    @property
-    def _is_sharded(self) -> bool:
-        return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def _check_objectives(self, objectives: list[Objective], brought: Sequence[Objective] = ()) -> None:
         try:
@@ -173,8 +162,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
     # --- one generation batch -----------------------------------------------------------------------------
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
-        generate_every = self.args.steps_per_generation * self.num_iterations
-        begins = self._step % generate_every == 0 or self._buffered_inputs is None
+        begins = self._is_between_batches or self._buffered_inputs is None
         if not (self.model.training and begins):
             return super()._prepare_inputs(generation_batch)
         started = time.perf_counter()
@@ -210,6 +198,11 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         return inputs
 
     @property
+    def _is_between_batches(self) -> bool:
+        """Whether the next training step is the first over a new batch."""
+        return bool(self._step % self.args.steps_per_batch == 0)
+
+    @property
     def _decides_before_advantages(self) -> bool:
         """Whether the rule can set TRL's reward weights and let TRL compute the advantages from them."""
         plain = ESTIMATORS[self.args.advantage_estimator].computed_by_trl and self.args.combine == "rewards"
@@ -234,9 +227,9 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]
     ) -> Tensor:
-        if not self.model.training:
-            return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         rewards = self._scored(inputs, prompts, completions, completion_ids_list)
+        if not self.model.training:
+            return countable(rewards, self.reward_weights)
         self._completion_metrics = None
         if self._wanted.evaluation == "rollouts":
             metrics = self._metrics_of(rewards, inputs, prompts, completions, completion_ids_list)
@@ -331,7 +324,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
         """TRL's; the first time over a batch, what the realised influence needs of its forward passes is kept."""
-        first = self._step % (self.args.steps_per_generation * self.num_iterations) < self.args.steps_per_generation
+        first = self._step % self.args.steps_per_batch < self.args.steps_per_generation
         wanted = self._meter is not None and self._meter.after_the_update
         self._notes_passes = wanted and first and self.model.training
         try:
@@ -356,7 +349,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         scalarization = self._scalarization
         if scalarization is not None and scalarization.apply_to == "update":
             self._step_scale.add(scalarization.scale)
-        if self._step % (self.args.steps_per_generation * self.num_iterations) == 0:
+        if self._is_between_batches:
             self.run_log.end_batch()
         return loss
 
@@ -366,8 +359,7 @@ class MultiObjectiveTrainer(EvaluatingTrainer):
         return self._finite_updates.norm
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        batch_is_done = self._step % (self.args.steps_per_generation * self.num_iterations) == 0
-        if batch_is_done and self.weighting.measurements().influence is not None:
+        if self._is_between_batches and self.weighting.measurements().influence is not None:
             with in_mode(self, training=True):  # an evaluation may have come before
                 self._realised = self._influence_of_update()  # the state that it is measured from is not saved
         super()._save_checkpoint(model, trial)

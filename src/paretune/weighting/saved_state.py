@@ -28,12 +28,12 @@ def saved_numbers(name: str, values: Any, count: int | None = None, *, missing: 
         found = torch.full((1,), torch.nan)
     if found.ndim != 1 or not torch.isfinite(found).all() or (count is not None and len(found) != count):
         many = "finite numbers" if count is None else f"{count} finite numbers"
-        raise ValueError(f"`{name}` should be {many}, got {values!r:.60}")
+        raise ValueError(f"`{name}` must be {many}, got {values!r:.60}")
     return found.masked_fill(torch.tensor(absent), torch.nan) if any(absent) else found
 
 
 def saved_count(name: str, value: Any) -> int:
     """A whole number of 0 or more, below 2⁶³; ``ValueError`` if it is something else."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ValueError(f"`{name}` should be a whole number of 0 or more, got {value!r:.60}")
+        raise ValueError(f"`{name}` must be a whole number of 0 or more, got {value!r:.60}")
     return value

@@ -57,13 +57,13 @@ def test_the_published_files() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"program_id": ""}, "Row 3 of .* should have a name in program_id, found ''"),
-        ({"prompt": []}, r"messages with role and content in prompt, found \[\]"),
+        ({"program_id": ""}, "Row 3 of .* must have a name in program_id, got ''"),
+        ({"prompt": []}, r"messages with role and content in prompt, got \[\]"),
         ({"prompt": [{"role": "user", "content": None}]}, "messages with role and content in prompt"),
-        ({"construct_db": None}, "a Python program in construct_db, found None"),
-        ({"test_cases": []}, r"tests with input and output in test_cases, found \[\]"),
+        ({"construct_db": None}, "a Python program in construct_db, got None"),
+        ({"test_cases": []}, r"tests with input and output in test_cases, got \[\]"),
         ({"test_cases": [{"input": "1", "output": None, "success": True}]}, "tests with input and output"),
-        ({"test_attacks": None}, "texts in test_attacks, found None"),
+        ({"test_attacks": None}, "texts in test_attacks, got None"),
         ({"program_id": "program_1"}, "has the program_id 'program_1' twice"),
     ],
 )

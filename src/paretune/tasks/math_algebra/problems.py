@@ -63,7 +63,7 @@ def _problems(split: str, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, A
         answer = answer_of(row["solution"])
         if answer is None:
             raise ValueError(
-                rf"A solution of {source} has no \boxed answer, found {row['solution'][-80:]!r}: "
+                rf"A solution of {source} has no \boxed answer, got {row['solution'][-80:]!r}: "
                 "give a local folder with --data."
             )
         problems.append(as_problem(row["problem"], answer, level=row["level"], type=row["type"]))

@@ -168,7 +168,7 @@ def _problems(sandbox: Sandbox, rows: Sequence[Mapping[str, Any]]) -> dict[str, 
         tables = frozenset((file, table) for file, table in outcome.reached if file in (outcome.databases or {}))
         if not outcome.succeeded or not outcome.databases or not tables:
             raise ValueError(
-                f"construct_db of {row['program_id']!r} should make a database with a table, but it "
+                f"construct_db of {row['program_id']!r} must make a database with a table, but it "
                 f"{_what_happened(outcome)}: mend it in the data."
             )
         problems[row["program_id"]] = Problem(

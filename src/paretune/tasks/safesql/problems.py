@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets import Dataset
 
+from paretune.tasks import parquet
 from paretune.tasks.math_problems import in_hash_order
 
 __all__ = ["FILES", "VALIDATION", "read_folder"]
@@ -32,14 +31,8 @@ def read_folder(folder: Path) -> dict[str, Dataset]:
         FileNotFoundError: If the folder or a file is missing.
         ValueError: If a file is no parquet file, is too small, lacks a column or has a row that is not as expected.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"The data folder {str(folder)!r} does not exist: give a folder of parquet files.")
-    missing = [file for file in FILES if not (folder / file).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"The data folder {str(folder)!r} lacks {', '.join(missing)}: SafeSQL needs {', '.join(FILES)}."
-        )
-    published, test = (_read_file(folder / file) for file in FILES)
+    rows = parquet.read_folder(folder, FILES, title="SafeSQL", columns=_COLUMNS)
+    published, test = (_problems(of, folder / file) for of, file in zip(rows, FILES, strict=True))
     if len(published) <= VALIDATION:
         raise ValueError(
             f"{str(folder / FILES[0])!r} has {len(published)} problems: "
@@ -59,18 +52,8 @@ def read_folder(folder: Path) -> dict[str, Dataset]:
     }
 
 
-def _read_file(path: Path) -> list[dict[str, Any]]:
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ValueError(f"{str(path)!r} cannot be read as parquet ({reason}): fetch the file again.") from error
-    absent = [column for column in _COLUMNS if column not in table.column_names]
-    if absent:
-        raise ValueError(f"{str(path)!r} lacks the column {', '.join(absent)}: SafeSQL needs {', '.join(_COLUMNS)}.")
-    if table.num_rows == 0:
-        raise ValueError(f"{str(path)!r} has no rows: a split needs at least one problem.")
-    rows = [_problem(row, number, path) for number, row in enumerate(table.select(_COLUMNS).to_pylist())]
+def _problems(published: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    rows = [_problem(row, number, path) for number, row in enumerate(published)]
     names = [row["program_id"] for row in rows]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -81,16 +64,16 @@ def _read_file(path: Path) -> list[dict[str, Any]]:
 def _problem(row: dict[str, Any], number: int, path: Path) -> dict[str, Any]:
     for column, expected, fits in (
         ("program_id", "a name", lambda value: isinstance(value, str) and value),
-        ("prompt", "messages with role and content", lambda value: _is_list(value) and all(map(_is_message, value))),
+        ("prompt", "messages with role and content", parquet.are_messages),
         ("construct_db", "a Python program", lambda value: isinstance(value, str) and value),
         ("test_cases", "tests with input and output", lambda value: _is_list(value) and all(map(_is_test, value))),
         ("test_attacks", "texts", lambda value: isinstance(value, list) and all(isinstance(a, str) for a in value)),
     ):
         if not fits(row[column]):
-            found = " ".join(repr(row[column]).split())[:120]
-            raise ValueError(f"Row {number} of {str(path)!r} should have {expected} in {column}, found {found}.")
+            got = parquet.one_line(repr(row[column]))
+            raise ValueError(f"Row {number} of {str(path)!r} must have {expected} in {column}, got {got}.")
     return {
-        "prompt": [{"role": message["role"], "content": message["content"]} for message in row["prompt"]],
+        "prompt": parquet.messages_of(row["prompt"]),
         "program_id": row["program_id"],
         "construct_db": row["construct_db"],
         "test_inputs": [test["input"] for test in row["test_cases"]],
@@ -101,10 +84,6 @@ def _problem(row: dict[str, Any], number: int, path: Path) -> dict[str, Any]:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and bool(value)
-
-
-def _is_message(message: Any) -> bool:
-    return isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
 
 
 def _is_test(test: Any) -> bool:

@@ -1,4 +1,7 @@
-"""A ``GRPOTrainer`` whose rewards are objectives: gated in training, measured by their metrics in evaluation."""
+"""The lowest part of the trainer: completions scored by objectives.
+
+In training their gated rewards count, in an evaluation their metrics.
+"""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,7 +17,7 @@ from paretune.trainer.evaluation import ROW, MetricPool, generating_at, metrics_
 from paretune.trainer.modes import in_mode
 from paretune.trainer.random_state import own_random_state
 from paretune.trainer.reward_guard import RewardGuard
-from paretune.trainer.reward_values import countable, each_alone
+from paretune.trainer.reward_values import each_alone
 from paretune.trainer.time_limit import check_time_limits
 from paretune.weighting import Evaluation
 
@@ -25,7 +28,7 @@ HANDED_OVER = ("prompt", "completion", "completion_ids")
 """Columns that rewards and metrics get under names of TRL's own."""
 
 
-class ObjectiveTrainer(GRPOTrainer):
+class ScoringTrainer(GRPOTrainer):
     """``trl.GRPOTrainer`` with objectives in place of reward functions; weights are none of its business.
 
     Args:
@@ -75,11 +78,6 @@ class ObjectiveTrainer(GRPOTrainer):
         # With transformers' continuous batching TRL leaves the policy in training mode.
         with in_mode(self, training=self.model.training):
             return super()._generate(prompts)
-
-    def _calculate_rewards(
-        self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]
-    ) -> Tensor:
-        return countable(self._scored(inputs, prompts, completions, completion_ids_list), self.reward_weights)
 
     def _scored(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]) -> Tensor:
         """The rewards ``[N, K]`` after gates, gathered; some may overflow. Takes note of the metrics in evaluation."""

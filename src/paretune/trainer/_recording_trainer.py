@@ -1,32 +1,41 @@
-"""A trainer that keeps the record of its run, ends when it is asked to, and goes on from where it stopped."""
+"""The middle part of the trainer: it keeps the run.
 
+Evaluations join the record, those on the grid and those that a rule asks for. Training ends when it is asked to, and
+goes on from where it stopped.
+"""
+
+import math
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from paretune.objectives import Objective, RewardError
 from paretune.record.json_lines import plain
+from paretune.trainer._scoring_trainer import ScoringTrainer
 from paretune.trainer.checkpoint_forms import check_like, check_state, check_trainer_state, loading
 from paretune.trainer.checkpoints import ResumePoint, load_state, resume_point, rotate, save_state, writing
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import evaluation_temperature
 from paretune.trainer.interruption import Interruption
-from paretune.trainer.objective_trainer import ObjectiveTrainer
+from paretune.trainer.modes import in_mode
 from paretune.trainer.output_dir import check_new_run, check_output_dir
 from paretune.trainer.random_state import own_random_state
 from paretune.trainer.run_log import RunLog
+from paretune.weighting import Evaluation
 
 PACKAGES = ("paretune", "torch", "transformers", "trl", "accelerate", "moocore")
 
 
-class ResumableTrainer(ObjectiveTrainer):
-    """An :class:`ObjectiveTrainer` with a run directory; resumed, a run ends as if it had never been stopped.
+class RecordingTrainer(ScoringTrainer):
+    """A :class:`ScoringTrainer` with a run directory; resumed, a run ends as if it had never been stopped.
 
-    What a subclass has of a run's state it adds to `_state` and takes up in `_load_state`.
+    It knows its latest evaluation, and can evaluate in the middle of a batch. What a subclass has of a run's state it
+    adds to `_state` and takes up in `_load_state`.
 
     Args:
         model: as in TRL.
@@ -51,6 +60,12 @@ class ResumableTrainer(ObjectiveTrainer):
         self._at_first: dict[str, Any] | None = None  # the state before the first training
         self._has_moved = False  # whether a step was made
         self.add_callback(self._interruption)
+        self._batch = 0  # batches done
+        self._latest: Evaluation | None = None  # of the policy, whoever asked for it
+        self._evaluation: Evaluation | None = None  # the rule's latest
+        self._purpose: Literal["grid", "rule"] | None = None  # of the evaluation that is under way
+
+    # --- training, from its beginning or from a checkpoint to its end ---------------------------------------
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
         """TRL's, with the run's record kept beside it.
@@ -181,6 +196,9 @@ class ResumableTrainer(ObjectiveTrainer):
             "weights": self.reward_weights.tolist(),
             "unfinished": plain(self.run_log.unfinished()),
             "lines": self.run_log.lines(),
+            "batch": self._batch,
+            "latest": None if self._latest is None else asdict(self._latest),
+            "evaluation": None if self._evaluation is None else asdict(self._evaluation),
         }
 
     def _load_state(self, state: Mapping[str, Any]) -> None:
@@ -193,6 +211,9 @@ class ResumableTrainer(ObjectiveTrainer):
         self.run_log.load_state_dict(state["archives"])
         self._tokens = state["tokens"]
         self.reward_weights = torch.tensor(state["weights"], dtype=torch.float32)
+        self._batch = state["batch"]
+        self._latest = None if state["latest"] is None else Evaluation(**state["latest"])
+        self._evaluation = None if state["evaluation"] is None else Evaluation(**state["evaluation"])
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         self._sampler = super()._get_train_sampler(dataset)
@@ -230,3 +251,74 @@ class ResumableTrainer(ObjectiveTrainer):
             lines=None if start is None else start.lines,
             overwrite=self.args.overwrite_output_dir,
         )
+
+    # --- evaluations --------------------------------------------------------------------------------------
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Every objective's metric and standard error, as ``eval_{name}`` and ``eval_{name}_standard_error``.
+
+        Those of the trainer's own evaluation set, during training, join the Pareto archive and the record; with
+        bounds ``eval_hypervolume`` is added. TRL's own figures (``eval_loss``, ``eval_reward``, …) are there too, and
+        go before ours where an objective has such a name.
+        """
+        of_trainer = eval_dataset is None or (isinstance(eval_dataset, str) and eval_dataset == self._first_split)
+        self._purpose = "grid" if of_trainer and self.is_in_train else None
+        try:
+            metrics: dict[str, float] = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        finally:
+            self._purpose = None
+        return metrics
+
+    @property
+    def _first_split(self) -> str | None:
+        """Of several evaluation sets the one that feeds the archives; None where there are not several."""
+        return next(iter(self.eval_dataset)) if isinstance(self.eval_dataset, dict) else None
+
+    def _evaluated(self, evaluation: Evaluation) -> dict[str, float]:
+        if self._purpose is not None:
+            self._latest = evaluation
+        if self._purpose != "grid":
+            return {}
+        hypervolume = self.run_log.evaluated(
+            evaluation,
+            batch=self._batch,
+            purpose="grid",
+            tokens=self._tokens,
+            completions=sorted(self._shown, key=lambda line: int(line["row"])),
+        )
+        return {} if hypervolume is None else {"hypervolume": hypervolume}
+
+    @property
+    def _rule_knows_policy(self) -> bool:
+        """Whether the rule's evaluation is of the current policy: several batches may go into one update.
+
+        One that is not finite in every objective may get better: other rollouts may have what this one lacked.
+        """
+        known = self._evaluation
+        return known is not None and known.step == self.state.global_step and all(map(math.isfinite, known.metrics))
+
+    def _evaluate_for_rule(self) -> None:
+        """Evaluate the policy on the validation set for the rule, unless the grid has just done so.
+
+        TRL makes no such evaluation: even where the grid's draw from training's random numbers, this one does not.
+        """
+        if self._latest is None or self._latest.step != self.state.global_step:
+            self._purpose = "rule"
+            try:
+                with (
+                    in_mode(self, training=False),
+                    own_random_state(self.accelerator.device, self._evaluation_seed()),
+                ):
+                    dataloader = self.get_eval_dataloader(self._first_split)
+                    self.evaluation_loop(dataloader, "Evaluation", prediction_loss_only=True)
+            finally:
+                self._purpose = None
+            self._metrics["eval"].clear()
+        assert self._latest is not None
+        self._set_rule_evaluation(self._latest)
+
+    def _set_rule_evaluation(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
+        self.run_log.evaluated(evaluation, batch=self._batch, purpose="rule", tokens=self._tokens)
