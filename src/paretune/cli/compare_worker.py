@@ -36,7 +36,7 @@ def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]
 
     A run that fails is measured all the same as far as it came: it counts with its last policies.
     """
-    parser = make_parser("paretune compare")
+    parser = make_parser()
     given = parser.take(settings, "the plan")
     try:
         if standing(directory).status != "finished":

@@ -9,6 +9,7 @@ import os.path
 from argparse import SUPPRESS, Namespace
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
@@ -17,6 +18,8 @@ from trl import TrlParser
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.config_files import read_config_files
 from paretune.cli.declared_types import NamedNumbers, brief, converted, describe, fits, has_commas, shown
+from paretune.cli.described import settings_class
+from paretune.cli.forms import FORMS
 from paretune.cli.json_text import read_mapping
 from paretune.cli.named_numbers import named_numbers
 from paretune.cli.ranges import check_ranges
@@ -36,22 +39,24 @@ class StrictParser(TrlParser):
     Flags win over YAML files (:func:`~paretune.cli.config_files.read_config_files`).
 
     Args:
-        dataclass_types: the dataclasses to fill.
-        prog: the command, for its help.
+        homes: the dataclasses to fill; one that takes long to import is named as ``module:Class``, and imported when
+            it is filled.
+        prog: the command, for messages.
         hidden: fields that have another spelling here, and that spelling.
         nullable: fields that may be null though their default is not.
     """
 
     def __init__(
         self,
-        dataclass_types: Sequence[type],
+        homes: Sequence[type | str],
         *,
         prog: str,
         hidden: Mapping[str, str],
         nullable: Collection[str] = (),
     ) -> None:
-        usage = f"{prog} [--config FILE]... [--SETTING VALUE ...]"
-        super().__init__(dataclass_types, prog=prog, usage=usage, allow_abbrev=False)
+        dataclass_types = [settings_class(home) if isinstance(home, str) else home for home in homes]
+        super().__init__(dataclass_types, prog=prog, allow_abbrev=False)
+        self._homes = homes
         self._hidden = dict(hidden)
         self._nullable = set(nullable)
         self._fields = {f.name: f for d in dataclass_types for f in dataclasses.fields(d) if f.init}
@@ -143,7 +148,7 @@ class StrictParser(TrlParser):
         try:
             return tuple(
                 dataclass(**{f.name: settings[f.name] for f in dataclasses.fields(dataclass) if f.name in settings})
-                for dataclass in self.dataclass_types
+                for dataclass in map(_imported, self._homes)
             )
         except OSError as error:
             raise BadInputError(f"a setting names a file that cannot be read: {error}") from error
@@ -206,6 +211,24 @@ class StrictParser(TrlParser):
         known = [flag[2:] for flag in self.flags if flag.startswith("--")]
         close = [k for k in known if k.startswith(bare)][:1] or get_close_matches(bare, known, n=1)
         return f": did you mean {close[0]}?" if close else f" (`{self.prog} --help` lists the settings)."
+
+
+def make_parser(prog: str = "paretune train") -> StrictParser:
+    """The parser of a command.
+
+    Args:
+        prog: ``paretune COMMAND``.
+    """
+    form = FORMS[prog.split()[1]]
+    return StrictParser(form.types, prog=prog, hidden=form.hidden, nullable=["eval_temperature"])
+
+
+def _imported(home: type | str) -> type:
+    if not isinstance(home, str):
+        return home
+    module, _, name = home.partition(":")
+    found: type = getattr(import_module(module), name)
+    return found
 
 
 def _has_value(field: "dataclasses.Field[Any]") -> bool:
