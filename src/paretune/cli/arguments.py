@@ -16,8 +16,8 @@ else:
 
 FIRST = (
     "task", "rule", "weights", "rule_settings", "bounds", "algorithm", "reward_funcs", "dataset_name",
-    "model_name_or_path", "max_steps", "learning_rate", "num_generations", "max_completion_length", "eval_steps",
-    "seed", "output_dir", "resume_from_checkpoint", "config",
+    "model_name_or_path", "max_steps", "learning_rate", "max_completion_length", "seed", "output_dir",
+    "resume_from_checkpoint", "config",
 )  # fmt: skip
 """The settings that a newcomer sets, in the order in which the help shows them."""
 
@@ -50,7 +50,7 @@ class RunArguments:
     )
     rule_settings: dict[str, Any] | str | None = field(
         default=None,
-        metadata={"help": """the rule's further settings as JSON, in YAML a mapping: '{"mu": 1e-5, "every": 2}'"""},
+        metadata={"help": """its settings as JSON, in YAML a mapping: '{"mu": 1e-5}'"""},
     )
     algorithm: Algorithm = field(default="grpo", metadata={"help": "how rewards become advantages (`paretune list`)"})
     priorities: NamedNumbers = field(
@@ -67,9 +67,9 @@ class RunArguments:
         default=None, metadata={"help": "the same for metrics that are to stay low: conciseness=300"}
     )
     reward_funcs: list[str] | None = field(
-        default=None, metadata={"help": "your own rewards by import path (my.module.reward), in place of a task"}
+        default=None, metadata={"help": "your own rewards (my.module.reward), in place of a task"}
     )
-    dataset_name: str | None = field(default=None, metadata={"help": "your own data set: a Hub name or a local folder"})
+    dataset_name: str | None = field(default=None, metadata={"help": "their data set: a Hub name or a local folder"})
     dataset_config: str | None = field(default=None, metadata={"help": "its configuration"})
     dataset_train_split: str = field(default="train", metadata={"help": "its split to train on"})
     dataset_test_split: str = field(default="test", metadata={"help": "its split to evaluate on"})

@@ -147,8 +147,8 @@ def run(line: CommandLine) -> int:
         check = _measure(settings, rule, line.given.get("batches", CheckArguments.batches), scratch, console)
     print_tables(check, min(settings.config.eval_samples or rows, rows), console)
     console.print()
-    for line in findings(check):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for finding in findings(check):
+        console.print(finding, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 

@@ -90,15 +90,11 @@ def launch_flags() -> dict[str, bool]:
 def settings_class(home: str) -> type:
     """A dataclass with the fields of another one: their names, types, defaults and help texts.
 
-    The metadata of a field also tell its ``group``: paretune, trl or transformers, whichever declares it.
-
     Args:
         home: ``module:Class``.
     """
     fields = [
-        (name, told["type"], field(default_factory=lambda value=told["default"]: value, metadata=told["metadata"]))
-        if isinstance(told["default"], list)
-        else (name, told["type"], field(default=told["default"], metadata=told["metadata"]))
+        (name, told["type"], _field(told["default"], told["metadata"]))
         for name, told in _content()["settings"][home].items()
     ]
     return make_dataclass(home.rpartition(":")[2], fields, namespace={"__module__": __name__})
@@ -117,6 +113,12 @@ def stamp() -> str:
         content.update(path.relative_to(package).as_posix().encode())
         content.update(path.read_bytes())
     return content.hexdigest()
+
+
+def _field(default: Any, metadata: Mapping[str, Any]) -> Any:
+    if isinstance(default, list):  # which a dataclass takes from a factory alone
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @cache

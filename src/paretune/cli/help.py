@@ -6,7 +6,7 @@ All of it comes from the dataclasses that a command fills and from the rules' ow
 import dataclasses
 import re
 from collections.abc import Iterable, Sequence
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Any, get_type_hints
 
 from paretune.cli import described
@@ -14,7 +14,7 @@ from paretune.cli.arguments import FIRST, RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import describe
 from paretune.cli.forms import FORMS, Form
-from paretune.cli.parser import ALSO
+from paretune.cli.parser import ALSO, OWN_HELP
 from paretune.named_objects import check_name, is_named
 
 __all__ = ["help_of"]
@@ -133,7 +133,7 @@ def _settings(form: Form) -> list[Setting]:
             if field.name not in form.hidden:
                 group = groups.get(field.name, "paretune" if cls is RunArguments else "first")
                 found[field.name] = _setting(field, hints[field.name], group)
-    found["config"] = Setting("--config", "first", "FILE", "a YAML file of settings; flags override it")
+    found["config"] = Setting("--config", "first", "FILE", OWN_HELP["config"])
     order = [name for name in FIRST if name in found]
     first = [dataclasses.replace(found.pop(name), group="first") for name in order]
     return [*first, *found.values()]
@@ -141,7 +141,7 @@ def _settings(form: Form) -> list[Setting]:
 
 def _setting(field: "dataclasses.Field[Any]", hint: Any, group: str) -> Setting:
     flag = next((short for short, name in ALSO.items() if name == field.name), field.name)
-    text = " ".join(str(field.metadata.get("help", "")).split())
+    text = OWN_HELP.get(field.name) or " ".join(str(field.metadata.get("help", "")).split())
     default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     if default not in (None, "", False) and default is not dataclasses.MISSING:
         text += f" (default: {' '.join(map(str, default)) if isinstance(default, list) else default})"
@@ -171,8 +171,6 @@ def _row(left: str, text: str, most_lines: int | None = None) -> str:
 
 def _wrapped(text: str, column: int, most_lines: int | None = None) -> str:
     margin = " " * column
-    from textwrap import wrap
-
     lines = wrap(text, WIDTH, initial_indent=margin, subsequent_indent=margin, max_lines=most_lines, placeholder=" …")
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ NEEDS = {
 }
 """What rules need beyond the rewards, and what that costs."""
 
+
 def run(argv: list[str]) -> int:
     """Print the lists."""
     if argv:

@@ -30,6 +30,10 @@ FILES = ("accelerator_config", "fsdp_config", "deepspeed")
 RESUME = "resume_from_checkpoint"
 ALSO = {"resume": RESUME}
 """Shorter spellings of settings."""
+OWN_HELP = {
+    RESUME: "go on from this checkpoint, or without a value from the newest one in `output_dir`",
+    "config": "a YAML file of these settings; flags override it, and so does a further --config FILE",
+}
 _ABSENT = object()
 
 
@@ -69,7 +73,7 @@ class StrictParser(TrlParser):
         self.add_argument(
             "--config",
             metavar="FILE",
-            help="a YAML file of these settings; flags override it, and so does a further --config FILE",
+            help=OWN_HELP["config"],
         )
         self._adapt_actions()
 
@@ -88,7 +92,7 @@ class StrictParser(TrlParser):
                 action.nargs = "+"
             if action.dest == RESUME and RESUME not in self._hidden:
                 action.nargs, action.const = "?", "true"
-                action.help = "go on from this checkpoint, or without a value from the newest one in `output_dir`"
+                action.help = OWN_HELP[RESUME]
                 action.option_strings += [f"--{name}" for name in ALSO]
                 self._option_string_actions.update(dict.fromkeys(action.option_strings, action))
 
