@@ -1,5 +1,6 @@
 """Reading a command line, before anything is imported that takes long: one parse, and each YAML file read once."""
 
+import os.path
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,9 @@ def read(command: str, argv: Sequence[str]) -> CommandLine:
     words, others = argv[:taken], argv[taken:]
     if len(words) < form.least_words:
         raise BadInputError(form.lacking)
+    for word in words:
+        if form.no_folder and not os.path.isdir(word):
+            raise BadInputError(form.no_folder.format(word))
     launch: list[str] = []
     if form.launches:
         launch, others = _split_launch_flags(others, parser)

@@ -41,8 +41,6 @@ FRESH = 10_000_019
 def run(line: CommandLine) -> int:
     """Evaluate; the exit status."""
     [directory], given = map(Path, line.words), line.given
-    if not directory.is_dir():
-        raise BadInputError(f"there is no checkpoint folder {directory}.")
     quiet()
     split = given.get("split", EvaluateArguments.split)
     if (directory / "run.json").is_file():

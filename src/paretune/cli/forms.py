@@ -29,6 +29,7 @@ class Form:
         least_words: how many of these it needs.
         most_words: how many it takes.
         lacking: what is said where there are fewer.
+        no_folder: what is said of a word that is no folder; empty where that is found out later.
         hidden: settings that have another spelling here, and that spelling.
         launches: whether accelerate's launch flags are taken.
         about: what the command does, for its help.
@@ -39,6 +40,7 @@ class Form:
     least_words: int = 0
     most_words: int = 0
     lacking: str = ""
+    no_folder: str = ""
     hidden: Mapping[str, str] = field(default_factory=dict)
     launches: bool = False
     about: str = ""
@@ -68,6 +70,7 @@ FORMS = {
         least_words=1,
         most_words=1,
         lacking="which checkpoint or run? `paretune evaluate CHECKPOINT|RUN [--task T] [--split test]`",
+        no_folder="there is no checkpoint folder {}.",
         hidden=OF_TRAINING,
     ),
     "compare": Form((CompareArguments, CONFIG, MODEL), hidden=OF_RUNS),
@@ -84,6 +87,7 @@ FORMS = {
         least_words=1,
         most_words=1,
         lacking="which folder? `paretune report DIR [--figures DIR] [--format pdf]`",
+        no_folder="{} is no folder: give that of a run or of a comparison.",
     ),
 }
 """By command. Those that are not here read their command lines themselves."""

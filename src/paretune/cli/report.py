@@ -1,7 +1,6 @@
 """``paretune report DIR``: a page about a run or a comparison, made from its records."""
 
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
@@ -12,8 +11,6 @@ from paretune.cli.command_line import CommandLine
 def run(line: CommandLine) -> int:
     """Write the report; the exit status."""
     [directory], (arguments,) = line.words, line.parser.make(line.given)
-    if not Path(directory).is_dir():
-        raise BadInputError(f"{directory} is no folder: give that of a run or of a comparison.")
     # These take half a second to import, and matplotlib another; most reports do without that.
     from paretune.report import NothingToReportError, write_report
     from paretune.report.styles import FORMATS
