@@ -18,7 +18,8 @@ from transformers import get_scheduler
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, tasks
 from paretune.cli.launch import split_launch_flags
-from paretune.cli.settings import Settings, make_parser, make_rule, parse
+from paretune.cli.parser import make_parser
+from paretune.cli.settings import Settings, make_rule, parse
 from paretune.weighting import GradientInfluence, HypervolumeGuided, WeightingRule, mirror_descent
 from policies import digits, prompts, saved_policy
 

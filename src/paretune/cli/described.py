@@ -63,27 +63,27 @@ class RuleDescription:
 
 def rules() -> dict[str, RuleDescription]:
     """The built-in rules by name."""
-    return {name: RuleDescription.of(content) for name, content in _content()["rules"].items()}
+    return {name: RuleDescription.of(content) for name, content in content()["rules"].items()}
 
 
 def tasks() -> dict[str, str]:
     """The built-in tasks by name, a line each."""
-    return dict(_content()["tasks"])
+    return dict(content()["tasks"])
 
 
 def algorithms() -> dict[str, str]:
     """The estimators of advantages by name, a line each."""
-    return dict(_content()["algorithms"])
+    return dict(content()["algorithms"])
 
 
 def influences() -> dict[str, str]:
     """The estimators of influence by name, a line each."""
-    return dict(_content()["influences"])
+    return dict(content()["influences"])
 
 
 def launch_flags() -> dict[str, bool]:
     """Accelerate's launch flags, and whether each takes a value."""
-    return dict(_content()["launch_flags"])
+    return dict(content()["launch_flags"])
 
 
 @cache
@@ -95,14 +95,14 @@ def settings_class(home: str) -> type:
     """
     fields = [
         (name, told["type"], _field(told["default"], told["metadata"]))
-        for name, told in _content()["settings"][home].items()
+        for name, told in content()["settings"][home].items()
     ]
     return make_dataclass(home.rpartition(":")[2], fields, namespace={"__module__": __name__})
 
 
 def groups(home: str) -> dict[str, str]:
     """Who declares each field of a dataclass: paretune, trl or transformers."""
-    return {name: told["group"] for name, told in _content()["settings"][home].items()}
+    return {name: told["group"] for name, told in content()["settings"][home].items()}
 
 
 def stamp() -> str:
@@ -122,9 +122,10 @@ def _field(default: Any, metadata: Mapping[str, Any]) -> Any:
 
 
 @cache
-def _content() -> Mapping[str, Any]:
-    if FILE.is_file():
-        known: Mapping[str, Any] = json.loads(FILE.read_text("utf-8"))
+def content(file: Path = FILE) -> Mapping[str, Any]:
+    """The whole description: the one in a file if that is current, else one that is made now."""
+    if file.is_file():
+        known: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
         if known["stamp"] == stamp():
             return known
     made: Mapping[str, Any] = import_module("paretune.cli.describing").describe()

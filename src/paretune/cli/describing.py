@@ -111,9 +111,8 @@ def _written(hint: Any) -> str:
         return f"Literal[{', '.join(map(repr, arguments))}]"
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"Literal[{', '.join(repr(member.value) for member in hint)}]"
-    if origin is list:  # of an enumeration's members those who read it take the values
-        item = "str" if isinstance(arguments[0], type) and issubclass(arguments[0], Enum) else _written(arguments[0])
-        return f"list[{item}]"
+    if origin is list:
+        return f"list[{_written(arguments[0])}]"
     if origin is dict:
         return f"dict[{', '.join(map(_written, arguments))}]"
     if hint is types.NoneType:

@@ -76,7 +76,7 @@ FORMS = {
     "compare": Form((CompareArguments, CONFIG, MODEL), hidden=OF_RUNS),
     "divergence": Form(
         (DivergenceArguments,),
-        words="RUN RUN [RUN ...]",
+        words="RUN RUN ...",
         least_words=2,
         most_words=sys.maxsize,
         lacking="which runs? `paretune divergence RUN RUN [RUN ...]`: first the folders, two or more.",

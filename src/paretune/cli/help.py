@@ -96,7 +96,7 @@ def _first_page(command: str, form: Form, settings: Sequence[Setting]) -> str:
 def _rule_page(command: str, name: str) -> str:
     """What a rule does, and its settings."""
     rule = _rule(name)
-    parts = [fill(f"{name}: {rule.line}", WIDTH), _plain(rule.text)]
+    parts = [fill(f"{name}: {rule.line}", WIDTH), *map(_paragraph, rule.text.split("\n\n"))]
     if not rule.settings:
         return "\n\n".join([*parts, "This rule has no settings."])
     example = next(iter(rule.settings))
@@ -177,6 +177,12 @@ def _wrapped(text: str, column: int, most_lines: int | None = None) -> str:
 
 def _trains(form: Form) -> bool:
     return any(isinstance(home, str) for home in form.types)
+
+
+def _paragraph(text: str) -> str:
+    """A paragraph of a docstring; formulas, which are indented, keep their lines."""
+    plain = _plain(text)
+    return plain if any(line.startswith(" ") for line in plain.splitlines()) else fill(plain, WIDTH)
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from trl import TrlParser
 
@@ -90,6 +90,8 @@ class StrictParser(TrlParser):
                 del self._option_string_actions[option]
             if action.nargs is None and fits([""], self._hints.get(action.dest)):
                 action.nargs = "+"
+            if get_origin(action.type) is Literal:  # of a list's items
+                action.type, action.choices = str, get_args(action.type)
             if action.dest == RESUME and RESUME not in self._hidden:
                 action.nargs, action.const = "?", "true"
                 action.help = OWN_HELP[RESUME]
