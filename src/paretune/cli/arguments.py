@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from paretune.cli import described
-from paretune.cli.declared_types import COMMAS, NamedNumbers
+from paretune.cli.declared_types import COMMAS, NamedBounds, NamedNumbers
 
 if TYPE_CHECKING:
     from paretune.advantages import Algorithm
@@ -20,9 +20,6 @@ FIRST = (
     "resume_from_checkpoint", "config",
 )  # fmt: skip
 """The settings that a newcomer sets, in the order in which the help shows them."""
-
-BOUNDS = "name=low:high,name=low:high"
-"""The form of bounds on the command line."""
 
 
 @dataclass
@@ -51,6 +48,9 @@ class RunArguments:
     rule_settings: dict[str, Any] | str | None = field(
         default=None,
         metadata={"help": """its settings as JSON, in YAML a mapping: '{"mu": 1e-5}'"""},
+    )
+    bounds: NamedBounds = field(
+        default=None, metadata={"help": "bounds of metrics without: accuracy=0:1,length=12:480"}
     )
     algorithm: Algorithm = field(default="grpo", metadata={"help": "how rewards become advantages (`paretune list`)"})
     priorities: NamedNumbers = field(
@@ -111,6 +111,9 @@ class CompareArguments:
         default=None,
         metadata={"help": "in YAML: rules of your own by name {rule, weights, preset, rule_settings, configurations}"},
     )
+    bounds: NamedBounds = field(
+        default=None, metadata={"help": "bounds of metrics, by which runs are judged: accuracy=0:1,length=12:480"}
+    )
     algorithms: Annotated[str, COMMAS] = field(default="grpo", metadata={"help": ",".join(described.algorithms())})
     seeds: int = field(default=5, metadata={"help": "runs of each rule under each algorithm: seeds 0 to N - 1"})
     tuning_seeds: int = field(default=2, metadata={"help": "runs of each configuration, where an arm has any"})
@@ -158,8 +161,11 @@ class DivergenceArguments:
 
 @dataclass
 class ReportArguments:
-    """What is written beside the page."""
+    """By what a report is made, and what is written beside the page."""
 
+    bounds: NamedBounds = field(
+        default=None, metadata={"help": "bounds of metrics, in place of those recorded: accuracy=0:1,length=12:480"}
+    )
     figures: str | None = field(default=None, metadata={"help": "a folder for the figures as files, too"})
     format: list[str] = field(
         default_factory=lambda: ["pdf"], metadata={"help": "of these files: pdf, png, svg; several may be given"}

@@ -15,6 +15,7 @@ from rich.console import Console
 from paretune.advantages import ESTIMATORS
 from paretune.cli.arguments import CompareArguments, RunArguments
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.bounds import bounds_for, with_bounds
 from paretune.cli.command_line import CommandLine
 from paretune.cli.compare_table import CompareTable, print_result
 from paretune.cli.declared_types import describe, fits, shown
@@ -76,9 +77,10 @@ def run(line: CommandLine) -> int:
         with FileLock(root / ".lock", timeout=0):
             plan = write_plan(root, plan)
             failed = _run_all(root, plan, settings, own, console)
-            summary = summarise(root, plan, own.jobs)
+            bounds = bounds_for(root, given.get("bounds"))
+            summary = summarise(root, plan, own.jobs, bounds)
             write_json(root / "summary.json", summary)
-            report = write_report(root)
+            report = write_report(root, bounds=bounds)
     except Timeout as error:
         raise BadInputError(f"{root} is in use by another `paretune compare`: wait for its end.") from error
     except PlanError as error:
@@ -95,7 +97,7 @@ def resolve(parser: StrictParser, given: Mapping[str, Any]) -> tuple[CompareArgu
     Raises:
         BadInputError: if what was given does not fit together.
     """
-    task = load_task(given)
+    task = with_bounds(load_task(given), given.get("bounds"))
     own, config, model = parser.make({**task.settings, "model_name_or_path": task.model, **given})
     return own, Settings(RunArguments(), config, model, task)
 
@@ -150,6 +152,10 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
         settings["data"] = str(Path(own.data).resolve())
     if own.unsafe_no_sandbox:
         settings["unsafe_no_sandbox"] = True
+    # Runs that are there keep their bounds; others that are given now count in judging alone.
+    bounds = own.bounds if before is None else before.settings.get("bounds")
+    if bounds is not None:
+        settings["bounds"] = bounds
     return Plan(
         task=own.task,
         arms=arms,
@@ -208,7 +214,7 @@ def check(plan: Plan, task: Task) -> None:
     """
     unbounded = [objective.name for objective in task.objectives if objective.bounds is None]
     if unbounded:
-        raise BadInputError(f"{', '.join(unbounded)} has no bounds: a comparison needs those of every objective.")
+        raise BadInputError(f"{', '.join(unbounded)} has no bounds: a comparison needs them all (--bounds).")
     trusted = bool(plan.settings.get("trust_remote_code"))
     model_config(plan.settings.get("model_name_or_path", task.model), {"trust_remote_code": trusted})
     for arm in plan.arms:

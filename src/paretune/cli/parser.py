@@ -17,11 +17,11 @@ from trl import TrlParser
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.config_files import read_config_files
-from paretune.cli.declared_types import NamedNumbers, brief, converted, describe, fits, has_commas, shown
+from paretune.cli.declared_types import NamedBounds, NamedNumbers, brief, converted, describe, fits, has_commas, shown
 from paretune.cli.described import settings_class
 from paretune.cli.forms import FORMS
 from paretune.cli.json_text import read_mapping
-from paretune.cli.named_numbers import named_numbers
+from paretune.cli.named_numbers import named_bounds, named_numbers
 from paretune.cli.ranges import check_ranges
 from paretune.cli.regular_files import read_regular
 
@@ -68,6 +68,7 @@ class StrictParser(TrlParser):
         self._hints = {name: hint for hints in declared for name, hint in hints.items() if name in self._fields}
         self._joined = {name for name, hint in self._hints.items() if has_commas(hint)}
         self._named = {name for name, hint in self._hints.items() if hint == NamedNumbers}
+        self._bounds = {name for name, hint in self._hints.items() if hint == NamedBounds}
         if RESUME in self._hints:
             self._hints[RESUME] = bool | str | None
         self.add_argument(
@@ -184,6 +185,8 @@ class StrictParser(TrlParser):
             value = ",".join(map(str, value))
         elif isinstance(value, list) and len(value) == 1 and fits(value[0], self._hints[name]):
             value = value[0]
+        if name in self._bounds and value is not None:
+            return named_bounds(value)
         if not isinstance(value, str):
             return value
         if name in self._named:

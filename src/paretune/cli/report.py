@@ -12,22 +12,24 @@ def run(line: CommandLine) -> int:
     """Write the report; the exit status."""
     [directory], (arguments,) = line.words, line.parser.make(line.given)
     # These take half a second to import, and matplotlib another; most reports do without that.
+    from paretune.cli.bounds import bounds_for
     from paretune.report import NothingToReportError, write_report
     from paretune.report.styles import FORMATS
 
     for name in arguments.format:
         if name not in FORMATS:
             raise BadInputError(f"--format must be one or more of {', '.join(FORMATS)}, got {name!r}.")
+    bounds = bounds_for(directory, arguments.bounds)
     console = Console()
     try:
-        report = write_report(directory)
+        report = write_report(directory, bounds=bounds)
         for note in report.notes:
             print(f"paretune: {note}", file=sys.stderr)
         console.print(f"report: {report.path}", soft_wrap=True, highlight=False, markup=False)
         if arguments.figures is not None:
             from paretune.report.figures import save_figures
 
-            for path in save_figures(directory, arguments.figures, arguments.format):
+            for path in save_figures(directory, arguments.figures, arguments.format, bounds):
                 console.print(f"figure: {path}", soft_wrap=True, highlight=False, markup=False)
     except (NothingToReportError, OSError) as error:
         raise BadInputError(error) from error

@@ -10,6 +10,7 @@ from trl import ModelConfig
 from paretune import tasks
 from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.bounds import with_bounds
 from paretune.cli.model import model_config, model_settings
 from paretune.cli.own_task import own_task
 from paretune.cli.parser import RESUME, StrictParser, make_parser
@@ -86,7 +87,8 @@ def resolve(parser: StrictParser, given: Mapping[str, Any], defaults: Mapping[st
     resume = resumes(told.pop(RESUME, None))
     own, config, model, *_ = parser.make(told)
     model_config(model.model_name_or_path, model_settings(model, config))
-    return Settings(own, config, model, _with_room(task, config.max_completion_length), resume)
+    task = with_bounds(_with_room(task, config.max_completion_length), given.get("bounds"))
+    return Settings(own, config, model, task, resume)
 
 
 def resumes(given: str | bool | None) -> str | bool:
