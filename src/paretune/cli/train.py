@@ -14,6 +14,7 @@ import transformers
 from transformers import PrinterCallback, ProgressCallback
 from trl import get_peft_config, get_quantization_config
 
+from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
 from paretune.cli.failure import FailedError
@@ -115,7 +116,7 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
             task.validation,
             weighting=rule,
             task=task.name,
-            task_details={**task.details, **({"data": settings.run.data} if settings.run.data else {})},
+            task_details={**task.details, **_recorded(settings.run)},
             peft_config=get_peft_config(model),
             quantization_config=get_quantization_config(model),
         )
@@ -124,6 +125,12 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     return trainer
+
+
+def _recorded(run: RunArguments) -> dict[str, Any]:
+    """What the record has to hold of a task so that it can be loaded again."""
+    told = {"data": run.data, "bounds": run.bounds}
+    return {name: value for name, value in told.items() if value}
 
 
 def check_output_dir(directory: str | Path, *, resume: str | bool, overwrite: bool = False) -> ResumePoint | None:
