@@ -21,9 +21,9 @@ from transformers import get_scheduler
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, tasks
 from paretune.cli import config_files
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.compare import make_parser as make_compare_parser
 from paretune.cli.launch import split_launch_flags
-from paretune.cli.settings import Settings, make_parser, make_rule, resolve
+from paretune.cli.parser import make_parser
+from paretune.cli.settings import Settings, make_rule, resolve
 from paretune.weighting import GradientInfluence, HypervolumeGuided, WeightingRule, mirror_descent
 from policies import digits, prompts, saved_policy
 
@@ -194,7 +194,7 @@ def commands() -> list[str]:
 def test_a_command_of_the_documentation_can_be_read(command: str) -> None:
     words = [str(ROOT / word) if word.startswith("recipes/") else word for word in shlex.split(command, comments=True)]
     _, kind, *argv = [word for word in words if word != "..."]
-    parser = make_compare_parser() if kind == "compare" else PARSER
+    parser = make_parser("paretune compare") if kind == "compare" else PARSER
     if kind == "evaluate":
         argv = argv[1 : argv.index("--split")]
     launch, own = split_launch_flags(argv, parser.flags)

@@ -214,7 +214,7 @@ class GRPO(AdvantageEstimator):
     """:func:`grpo` as an estimator."""
 
     name = "grpo"
-    description = "rewards less their group's mean, over the group's deviation (scale_rewards changes that)"
+    description = "rewards less their group's mean, over its deviation"
     computed_by_trl = True
 
     def estimate(self, rewards: Tensor, num_generations: int, *, lengths: Tensor, scale: Scale) -> Tensor:

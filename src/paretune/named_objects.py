@@ -9,12 +9,14 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["NamedObject", "is_named", "load", "source_of"]
+__all__ = ["NamedObject", "check_name", "is_named", "load", "source_of"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,21 @@ def is_named(text: str) -> bool:
     """Whether a text has the form of such a name: a module or a file, a colon, an attribute."""
     home, colon, attribute = text.rpartition(":")
     return bool(colon and home) and attribute.isidentifier() and (home.endswith(".py") or _is_dotted(home))
+
+
+def check_name(kind: str, given: str, known: Iterable[str]) -> None:
+    """Raise ``ValueError`` with one line if a built-in rule or the like has no such name.
+
+    Args:
+        kind: what it would be, for the message.
+        given: the name.
+        known: all that there are.
+    """
+    names = list(known)
+    if given not in names:
+        close = get_close_matches(given, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}, or give module:Class."
+        raise ValueError(f"unknown {kind} {given!r}: {hint}")
 
 
 def load(given: str) -> NamedObject:

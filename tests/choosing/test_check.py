@@ -288,7 +288,8 @@ def test_bounds() -> None:
         "no hypervolume without bounds of c.",
     ]
     assert said(varied(), metrics, bounds=[None] * 3)[-1] == (
-        "no hypervolume without bounds of r0, r1, r2; what was seen is held by r0 (0, 40)."
+        "no hypervolume without bounds of r0, r1, r2; what was seen is held by --bounds r0=0:40 (for train, compare, "
+        "report and pick)."
     )
     good = said(varied(), metrics, bounds=[(0.0, 40.0), (0.0, 60.0), (0.0, 5.0)], validation=[0.0, 1.0, 1.0])
     assert [line.split(" at")[0] for line in good] == [

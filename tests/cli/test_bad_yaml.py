@@ -9,8 +9,9 @@ import pytest
 import torch
 from accelerate.utils import is_deepspeed_available
 
+from paretune.cli.parser import make_parser
 from paretune.cli.regular_files import LARGEST
-from paretune.cli.settings import make_parser, make_rule, parse
+from paretune.cli.settings import make_rule, parse
 
 pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 

@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.compare import check, make_parser, plan_of, resolve, run, shared
+from paretune.cli.command_line import read
+from paretune.cli.compare import check, plan_of, resolve, run, shared
+from paretune.cli.parser import make_parser
 from paretune.record.run_directory import read_evaluations, read_steps
 
 SMALL = ["--max_steps", "1", "--eval_samples", "16", "--test_samples", "16", "--per_device_train_batch_size", "16"]
@@ -173,7 +175,7 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path: Path) -> None:
 def test_bad_input_is_one_line_before_anything_runs(flags: list[str], message: str, tmp_path: Path) -> None:
     directory = tmp_path / "comparison"
     with pytest.raises(BadInputError, match=message.replace("(", r"\(")) as raised:
-        run([*flags, "--output_dir", str(directory)])
+        run(read("compare", [*flags, "--output_dir", str(directory)]))
     assert "\n" not in str(raised.value)
     assert not directory.exists()
 
@@ -181,14 +183,14 @@ def test_bad_input_is_one_line_before_anything_runs(flags: list[str], message: s
 def test_it_wants_a_folder_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(BadInputError, match="holds other files than a comparison's"):
-        run(["--output_dir", str(tmp_path)])
+        run(read("compare", ["--output_dir", str(tmp_path)]))
     with pytest.raises(BadInputError, match="where to"):
-        run([])
+        run(read("compare", []))
 
 
 @pytest.mark.parametrize("recipe", sorted((Path(__file__).parents[2] / "recipes/comparisons").glob("*.yaml")), ids=str)
 def test_the_recipes_are_plans_that_could_be_run(recipe: Path, tmp_path: Path) -> None:
-    parser = make_parser()
+    parser = make_parser("paretune compare")
     given = parser.read(["--config", str(recipe), "--output_dir", str(tmp_path)])
     own, settings = resolve(parser, given)
     plan = plan_of(own, shared(settings, given), None)

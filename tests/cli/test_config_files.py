@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.settings import make_parser
+from paretune.cli.parser import make_parser
 
 PARSER = make_parser("paretune train")
 

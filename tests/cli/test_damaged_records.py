@@ -17,7 +17,7 @@ from paretune.cli import divergence as divergence_command
 from paretune.cli import evaluate as evaluate_command
 from paretune.cli import main
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.settings import make_parser
+from paretune.cli.parser import make_parser
 from paretune.cli.summary import print_summary
 from paretune.comparison.controls import control_arm
 from paretune.comparison.members import comparison_members, is_done, standing, tuning_members

@@ -11,8 +11,8 @@ import pytest
 
 from paretune.cli import compare
 from paretune.cli.main import main
-from paretune.cli.parser import StrictParser
-from paretune.cli.settings import Settings, make_parser, make_rule, parse, resolve
+from paretune.cli.parser import StrictParser, make_parser
+from paretune.cli.settings import Settings, make_rule, parse, resolve
 
 
 class Audit:
@@ -162,14 +162,14 @@ def test_what_a_comparison_compares_is_a_list(tmp_path: Path) -> None:
         "rules: [balanced, fixed:0.6:0.3:0.1, mine]\nalgorithms: [grpo, rloo]\n"
         "arms: {mine: {configurations: [{weights: [0.5, 0.5, 0]}, {weights: '1,0,0'}]}}"
     )
-    given = compare.make_parser().read(["--config", str(tmp_path / "run.yaml")])
-    own, made = compare.resolve(compare.make_parser(), given)
+    given = make_parser("paretune compare").read(["--config", str(tmp_path / "run.yaml")])
+    own, made = compare.resolve(make_parser("paretune compare"), given)
     plan = compare.plan_of(own, compare.shared(made, given), None)
     compare.check(plan, made.task)
     assert [arm.name for arm in plan.arms] == ["balanced", "fixed-0.6-0.3-0.1", "mine"]
     assert [c["weights"] for c in plan.arms[2].configurations] == ["0.5,0.5,0", "1,0,0"]
     assert plan.algorithms == ["grpo", "rloo"]
-    flags = compare.make_parser().read(["--rules", "balanced", "gradient", "--algorithms", "grpo,rloo"])
+    flags = make_parser("paretune compare").read(["--rules", "balanced", "gradient", "--algorithms", "grpo,rloo"])
     assert (flags["rules"], flags["algorithms"]) == ("balanced,gradient", "grpo,rloo")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paretune.comparison.outcome import archive_of
+from paretune.bounded_run import archive_of
 from paretune.record.entries import Objective, objectives_of
 from paretune.record.fields import Fields
 from paretune.record.final_evaluations import append_final_evaluation

@@ -21,7 +21,8 @@ from comparison.runs import (
     metrics,
     tear,
 )
-from paretune.comparison.outcome import Cost, Outcome, Reached, archive_of, cost_of, judged, outcome_of
+from paretune.bounded_run import archive_of
+from paretune.comparison.outcome import Cost, Outcome, Reached, cost_of, judged, outcome_of
 from paretune.record.entries import Batch, Header
 from paretune.record.fields import Fields
 from paretune.record.final_evaluations import append_final_evaluation
@@ -90,7 +91,7 @@ def test_a_metric_without_a_value_dominates_nothing(tmp_path: Path) -> None:
 def test_without_bounds_nothing_can_be_compared(tmp_path: Path) -> None:
     objectives = [OBJECTIVES[0], {**OBJECTIVES[1], "bounds": None}]
     make_run(tmp_path, objectives=objectives, measured={TEST: {20: (0.5, 0.5)}})
-    with pytest.raises(ValueError, match=r"length has no bounds: a comparison needs those of every objective\.$"):
+    with pytest.raises(ValueError, match=r"length has no bounds: a comparison needs them all \(--bounds\)\.$"):
         outcome_of(tmp_path)
     with pytest.raises(ValueError, match=r"accuracy, length has no bounds"):
         archive_of(as_objectives([{**objective, "bounds": None} for objective in OBJECTIVES]))

@@ -97,9 +97,10 @@ def _bounds(check: Check) -> list[str]:
             )
     if unbounded:
         line = f"no hypervolume without bounds of {', '.join(check.names[k] for k in unbounded)}"
-        held = [(check.names[k], check.proposed[k]) for k in unbounded]
-        proposed = ", ".join(f"{name} {_interval(limits)}" for name, limits in held if limits)
-        lines.append(f"{line}; what was seen is held by {proposed}." if proposed else f"{line}.")
+        held = [(check.names[k], limits) for k in unbounded if (limits := check.proposed[k])]
+        proposed = ",".join(f"{name}={low:.12g}:{high:.12g}" for name, (low, high) in held)
+        told = f"; what was seen is held by --bounds {proposed} (for train, compare, report and pick)"
+        lines.append(f"{line}{told if proposed else ''}.")
     return lines
 
 

@@ -14,11 +14,11 @@ from typing import Literal
 
 import numpy as np
 
+from paretune.bounded_run import BoundedRun, Bounds
 from paretune.pareto import dominates
 from paretune.record.checkpoints import checkpoints
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.parsing import RecordError
-from paretune.record.reader import RunReader
 
 __all__ = ["Choice", "Condition", "Fronts", "PickError", "Point", "Wish", "at_least", "choose", "read_fronts"]
 
@@ -146,8 +146,12 @@ class Choice:
     candidates: Sequence[Point]
 
 
-def read_fronts(directory: str | Path) -> Fronts:
+def read_fronts(directory: str | Path, bounds: Bounds | None = None) -> Fronts:
     """Read the front of a run, or those of the runs in a comparison's directory.
+
+    Args:
+        directory: the run's or the comparison's.
+        bounds: of objectives, in place of those that the runs have recorded; the fronts are then computed anew.
 
     Raises:
         PickError: if there is no run or no front, if a record is broken, or if the runs differ in their objectives.
@@ -164,7 +168,7 @@ def read_fronts(directory: str | Path) -> Fronts:
     left_out = []
     for run in runs:
         try:
-            own_objectives, own = _read_run(run)
+            own_objectives, own = _read_run(run, bounds)
         except (OSError, RecordError) as error:
             raise PickError(f"the record of {run} is broken: {error}") from error
         if own is None:
@@ -223,9 +227,9 @@ def gains_of(objectives: Sequence[Objective], metrics: Mapping[str, float]) -> d
     return {name: gain for name, gain in gains.items() if gain is not None}  # all of them: each has bounds
 
 
-def _read_run(run: Path) -> tuple[list[Objective], list[Point] | None]:
+def _read_run(run: Path, bounds: Bounds | None) -> tuple[list[Objective], list[Point] | None]:
     """The objectives of a run and its points by step; None for the points if it has no front."""
-    reader = RunReader(run)
+    reader = BoundedRun(run, bounds=bounds)
     objectives, front = list(reader.header.objectives), reader.front
     if front is None:
         return objectives, None

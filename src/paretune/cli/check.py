@@ -15,11 +15,12 @@ from transformers import SchedulerType
 from paretune import advantages
 from paretune.choosing.check import Array, Check, Seen, costs, examine
 from paretune.choosing.check_findings import findings
+from paretune.cli.arguments import CheckArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.check_tables import print_tables
-from paretune.cli.declared_types import brief
+from paretune.cli.command_line import CommandLine
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, make_parser, make_rule, resolve
+from paretune.cli.settings import Settings, make_rule, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.influence import ESTIMATORS
 from paretune.objectives import Objective, RewardError
@@ -34,14 +35,6 @@ from paretune.weighting import (
     WeightingRule,
 )
 
-PROG = "paretune check"
-BATCHES = 2
-MOST_BATCHES = 1000
-HELP = f"""
-Generates a few batches with the initial policy, leaves it as it is, and says what stands out: rewards that give no
-gradient, objectives that oppose each other, truncated completions, bounds, and what each rule's measurements cost.
-Besides the settings of `paretune train`:
-  --batches N           batches with each kind of influence (default: {BATCHES})"""
 STILL = {
     "learning_rate": 0.0, "save_strategy": "no", "eval_strategy": "no", "eval_on_start": False,
     "load_best_model_at_end": False, "push_to_hub": False, "report_to": "none", "logging_strategy": "steps",
@@ -141,45 +134,22 @@ class Observer(WeightingRule):
         return np.array(columns, dtype=np.float64).T
 
 
-def run(argv: list[str]) -> int:
+def run(line: CommandLine) -> int:
     """Measure, and say what was found; the exit status."""
-    parser = make_parser(PROG)
-    if "-h" in argv or "--help" in argv:
-        parser.print_help()
-        print(HELP)
-        return 0
-    batches, argv = _batches(argv)
     quiet()
     console = Console()
     with TemporaryDirectory() as scratch:
-        given = {**parser.read(argv), **STILL, "output_dir": scratch}
-        settings = resolve(parser, given, {"disable_tqdm": True})
+        given = {**line.given, **STILL, "output_dir": scratch}
+        settings = resolve(line.parser, given, {"disable_tqdm": True})
         rows = len(settings.rows("validation"))
         rule = make_rule(settings.run, settings.task)
         check_ready(settings)
-        check = _measure(settings, rule, batches, scratch, console)
+        check = _measure(settings, rule, line.given.get("batches", CheckArguments.batches), scratch, console)
     print_tables(check, min(settings.config.eval_samples or rows, rows), console)
     console.print()
-    for line in findings(check):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for finding in findings(check):
+        console.print(finding, markup=False, highlight=False, soft_wrap=True)
     return 0
-
-
-def _batches(argv: Sequence[str]) -> tuple[int, list[str]]:
-    """Take ``--batches`` out of the command line."""
-    count, others = BATCHES, []
-    arguments = iter(part for a in argv for part in (a.split("=", 1) if a.startswith("--batches=") else [a]))
-    for argument in arguments:
-        if argument != "--batches":
-            others.append(argument)
-            continue
-        given = next(arguments, "")
-        if not given.isdecimal() or int(given[:20]) < 1:
-            raise BadInputError(f"--batches must be a whole number of 1 or more, got {brief(given)}.")
-        count = int(given[:20])  # Python reads no more than 4,300 digits
-        if count > MOST_BATCHES:
-            raise BadInputError(f"--batches must be at most {MOST_BATCHES:,}, got {brief(given)}.")
-    return count, others
 
 
 def _phases(rule: WeightingRule, batches: int) -> list[Phase]:

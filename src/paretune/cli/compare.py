@@ -3,26 +3,28 @@
 import os
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Any, get_type_hints
 
 from filelock import FileLock, Timeout
 from rich.console import Console
-from trl import ModelConfig
 
 from paretune.advantages import ESTIMATORS
+from paretune.cli.arguments import CompareArguments, RunArguments
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.bounds import bounds_for, with_bounds
+from paretune.cli.command_line import CommandLine
 from paretune.cli.compare_table import CompareTable, print_result
-from paretune.cli.declared_types import COMMAS, describe, fits, shown
+from paretune.cli.declared_types import describe, fits, shown
 from paretune.cli.failure import FailedError
 from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
 from paretune.cli.ranges import FIRST_TUNING_SEED
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import RunArguments, Settings, load_task, make_rule
+from paretune.cli.settings import Settings, load_task, make_rule
 from paretune.cli.train import quiet
 from paretune.comparison import launchers
 from paretune.comparison.controls import control_arm
@@ -48,78 +50,21 @@ from paretune.comparison.summary import configured_arms, summarise
 from paretune.record.json_files import write_json
 from paretune.report import write_report
 from paretune.tasks import Task
-from paretune.trainer import MultiObjectiveConfig
 from paretune.weighting import RULES
-
-PROG = "paretune compare"
-OF_RUNS = {
-    "seed": "seeds", "rule": "rules", "algorithm": "algorithms", "weights": "rules", "preset": "rules",
-    "rule_settings": "arms", "priorities": "arms", "maximize": "arms", "at_least": "arms", "at_most": "arms",
-    "reward_weights": "rules", "advantage_estimator": "algorithms",
-    "resume_from_checkpoint": "output_dir (run the same command again)",
-}  # fmt: skip
-"""Settings of single runs, and what a comparison has in their place."""
 
 Launcher = Callable[[Sequence[launchers.Job], int, Callable[[], None]], Generator[tuple[launchers.Job, bool]]]
 LAUNCHERS: dict[str, Launcher] = {"local": launchers.local, "ray": launchers.ray}
 
 
-@dataclass
-class CompareArguments:
-    """What is compared, and how its runs are made."""
-
-    task: str = field(default="arithmetic", metadata={"help": "the task (`paretune list`)"})
-    data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
-    unsafe_no_sandbox: bool = field(
-        default=False,
-        metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
-    )
-    rules: Annotated[str, COMMAS] = field(
-        default="balanced,gradient",
-        metadata={
-            "help": "what is compared: accuracy, balanced, efficiency (fixed weights), fixed:0.6:0.3:0.1, gradient, "
-            "gradient-realised, gradient-exact, hypervolume, hypervolume-reward, pama; controls of gradient: average, "
-            "replay, random-walk; and the names under `arms`"
-        },
-    )
-    arms: dict[str, Any] | str | None = field(
-        default=None,
-        metadata={"help": "in YAML: rules of your own by name {rule, weights, preset, rule_settings, configurations}"},
-    )
-    algorithms: Annotated[str, COMMAS] = field(default="grpo", metadata={"help": ",".join(ESTIMATORS)})
-    seeds: int = field(default=5, metadata={"help": "runs of each rule under each algorithm: seeds 0 to N - 1"})
-    tuning_seeds: int = field(default=2, metadata={"help": "runs of each configuration, where an arm has any"})
-    exploratory_seeds: int | None = field(
-        default=None, metadata={"help": "runs of each rule under any but the first algorithm; as many by default"}
-    )
-    primary: str | None = field(
-        default=None,
-        metadata={"help": "the rule of the one contrast named beforehand; the first of `rules` that is not fixed"},
-    )
-    target: float | None = field(
-        default=None, metadata={"help": "a policy's hypervolume to time runs to; from the tuning runs by default"}
-    )
-    test_samples: int | None = field(
-        default=None, metadata={"help": "test prompts by which runs are judged; all of them by default"}
-    )
-    jobs: int = field(default=1, metadata={"help": "runs side by side"})
-    threads: int | None = field(default=None, metadata={"help": "of each run; the cores shared among the jobs"})
-    launcher: Literal["local", "ray"] = field(default="local", metadata={"help": "where runs are started"})
-
-
-def run(argv: list[str]) -> int:
+def run(line: CommandLine) -> int:
     """Compare; the exit status."""
-    parser = make_parser()
-    if "-h" in argv or "--help" in argv:
-        parser.print_help()
-        return 0
     quiet()
-    given = parser.read(argv)
+    given = line.given
     directory = given.get("output_dir")
     if not directory:
         raise BadInputError("where to? --output_dir DIR; run again with it, a comparison keeps its finished runs.")
     root = Path(directory)
-    own, settings = resolve(parser, given)
+    own, settings = resolve(line.parser, given)
     task = settings.task
     console = Console()
     try:
@@ -132,9 +77,10 @@ def run(argv: list[str]) -> int:
         with FileLock(root / ".lock", timeout=0):
             plan = write_plan(root, plan)
             failed = _run_all(root, plan, settings, own, console)
-            summary = summarise(root, plan, own.jobs)
+            bounds = bounds_for(root, given.get("bounds"))
+            summary = summarise(root, plan, own.jobs, bounds)
             write_json(root / "summary.json", summary)
-            report = write_report(root)
+            report = write_report(root, bounds=bounds)
     except Timeout as error:
         raise BadInputError(f"{root} is in use by another `paretune compare`: wait for its end.") from error
     except PlanError as error:
@@ -145,18 +91,13 @@ def run(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
-def make_parser() -> StrictParser:
-    """The parser of the command."""
-    return StrictParser([CompareArguments, MultiObjectiveConfig, ModelConfig], prog=PROG, hidden=OF_RUNS)
-
-
 def resolve(parser: StrictParser, given: Mapping[str, Any]) -> tuple[CompareArguments, Settings]:
     """What is compared, and the settings that all runs share; of a run's own arguments these have the defaults.
 
     Raises:
         BadInputError: if what was given does not fit together.
     """
-    task = load_task(given)
+    task = with_bounds(load_task(given), given.get("bounds"))
     own, config, model = parser.make({**task.settings, "model_name_or_path": task.model, **given})
     return own, Settings(RunArguments(), config, model, task)
 
@@ -211,6 +152,10 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
         settings["data"] = str(Path(own.data).resolve())
     if own.unsafe_no_sandbox:
         settings["unsafe_no_sandbox"] = True
+    # Runs that are there keep their bounds; others that are given now count in judging alone.
+    bounds = own.bounds if before is None else before.settings.get("bounds")
+    if bounds is not None:
+        settings["bounds"] = bounds
     return Plan(
         task=own.task,
         arms=arms,
@@ -269,7 +214,7 @@ def check(plan: Plan, task: Task) -> None:
     """
     unbounded = [objective.name for objective in task.objectives if objective.bounds is None]
     if unbounded:
-        raise BadInputError(f"{', '.join(unbounded)} has no bounds: a comparison needs those of every objective.")
+        raise BadInputError(f"{', '.join(unbounded)} has no bounds: a comparison needs them all (--bounds).")
     trusted = bool(plan.settings.get("trust_remote_code"))
     model_config(plan.settings.get("model_name_or_path", task.model), {"trust_remote_code": trusted})
     for arm in plan.arms:

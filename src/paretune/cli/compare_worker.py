@@ -16,8 +16,8 @@ from typing import Any
 from paretune.cli import evaluate, train
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.main import DONE, exit_status
-from paretune.cli.parser import StrictParser
-from paretune.cli.settings import Settings, make_parser, make_rule, resolve
+from paretune.cli.parser import StrictParser, make_parser
+from paretune.cli.settings import Settings, make_rule, resolve
 from paretune.comparison.members import standing
 
 GRACE = 15.0
@@ -36,7 +36,7 @@ def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]
 
     A run that fails is measured all the same as far as it came: it counts with its last policies.
     """
-    parser = make_parser("paretune compare")
+    parser = make_parser()
     given = parser.take(settings, "the plan")
     try:
         if standing(directory).status != "finished":

@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 NamedNumbers = dict[str, float] | str | None
 """Annotates numbers by the objectives' names: a mapping in YAML, ``accuracy=2,clarity=1`` as a flag."""
 
+NamedBounds = dict[str, list[float]] | str | None
+"""Annotates bounds by the objectives' names: a mapping to [low, high] in YAML, ``accuracy=0:1`` as a flag."""
+
 DEEPEST = 20
 """Levels of lists and mappings within a setting."""
 

@@ -1,9 +1,8 @@
 """``paretune divergence RUN RUN …``: how far the policies of several runs have moved apart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -22,8 +21,9 @@ from paretune.choosing.divergence import (
     open_run,
     plan,
 )
+from paretune.cli.arguments import DivergenceArguments
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.parser import StrictParser
+from paretune.cli.command_line import CommandLine
 from paretune.cli.train import quiet
 from paretune.record.disk import check_writable
 from paretune.record.fields import Fields
@@ -31,47 +31,15 @@ from paretune.record.json_lines import append_line, cut_torn_line, plain
 from paretune.record.run_directory import RUN
 from paretune.tasks import Task
 
-PROG = "paretune divergence RUN RUN [RUN ...]"
 GENERATION = {"max_completion_length": 256, "temperature": 1.0, "chat_template_kwargs": None}
 """What training generates with where neither run.json nor the task says: TRL's defaults."""
 STEPS_SHOWN = 8
 
 
-@dataclass
-class DivergenceArguments:
-    """What is compared on what."""
-
-    task: str | None = field(default=None, metadata={"help": "whose prompts; the runs' own task by default"})
-    data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
-    split: Literal["train", "validation", "test"] = field(default="validation", metadata={"help": "its split"})
-    samples: int = field(default=64, metadata={"help": "prompts, the first so many of the split"})
-    max_completion_length: int | None = field(
-        default=None, metadata={"help": "tokens after which a completion is cut; as in training by default"}
-    )
-    temperature: float | None = field(
-        default=None, metadata={"help": "of the policies that are compared; as in training by default"}
-    )
-    per_device_eval_batch_size: int = field(
-        default=32, metadata={"help": "completions generated at once; another number draws other samples"}
-    )
-    seed: int = field(default=0, metadata={"help": "decides the samples"})
-    output: str = field(
-        default="divergence.jsonl",
-        metadata={"help": "the records: lines are added as they are measured, and what is there is not repeated"},
-    )
-
-
-def run(argv: list[str]) -> int:
+def run(line: CommandLine) -> int:
     """Measure, and show the table; the exit status."""
-    parser = StrictParser([DivergenceArguments], prog=PROG, hidden={})
-    if "-h" in argv or "--help" in argv:
-        parser.print_help()
-        return 0
-    first_flag = next((i for i, argument in enumerate(argv) if argument.startswith("--")), len(argv))
-    directories, argv = argv[:first_flag], argv[first_flag:]
-    (arguments,) = parser.parse(argv, {})
-    if len(directories) < 2:
-        raise BadInputError("which runs? `paretune divergence RUN RUN [RUN ...]`: first the folders, two or more.")
+    (arguments,) = line.parser.make(line.given)
+    directories = line.words
     quiet()
     output = Path(arguments.output)
     try:

@@ -11,10 +11,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from paretune.cli.arguments import EvaluateArguments
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.command_line import CommandLine
 from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, make_parser, resolve
+from paretune.cli.settings import Settings, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import RewardError
 from paretune.record.fields import Fields
@@ -31,32 +33,21 @@ from paretune.trainer.checkpoint_forms import check_like, loading
 from paretune.trainer.checkpoints import STATE_FILE, BrokenCheckpointError, load_state
 from paretune.weighting import FixedWeights
 
-PROG = "paretune evaluate CHECKPOINT|RUN"
-SPLITS = ("train", "validation", "test")
 DECODINGS = ("sampled", "greedy")
 FRESH = 10_000_019
 """Added to a run's seed, so that its policies are measured on samples that did not choose them."""
 
 
-def run(argv: list[str]) -> int:
+def run(line: CommandLine) -> int:
     """Evaluate; the exit status."""
-    parser = make_parser(PROG)
-    if "-h" in argv or "--help" in argv:
-        parser.print_help()
-        return 0
-    if not argv or argv[0].startswith("-"):
-        raise BadInputError("which checkpoint or run? `paretune evaluate CHECKPOINT|RUN [--task T] [--split test]`")
-    directory, argv = Path(argv[0]), argv[1:]
-    if not directory.is_dir():
-        raise BadInputError(f"there is no checkpoint folder {directory}.")
-    split, argv = _split(argv)
+    [directory], given = map(Path, line.words), line.given
     quiet()
-    given = parser.read(argv)
+    split = given.get("split", EvaluateArguments.split)
     if (directory / "run.json").is_file():
-        evaluate_run(directory, parser, given, split=split, decodings=DECODINGS)
+        evaluate_run(directory, line.parser, given, split=split, decodings=DECODINGS)
         _print_run(directory, split)
     else:
-        _evaluate_checkpoint(directory, parser, given, split)
+        _evaluate_checkpoint(directory, line.parser, given, split)
     return 0
 
 
@@ -180,15 +171,3 @@ def _print_run(directory: Path, split: str) -> None:
         values = [f"{one.metrics.get(name, nan):.3f} ± {one.errors.get(name, nan):.3f}" for name in names]
         table.add_row(str(one.step), one.decoding, "–" if one.prompts is None else str(one.prompts), *values)
     Console().print(table)
-
-
-def _split(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """Take ``--split`` out of the command line."""
-    arguments = [part for a in argv for part in (a.split("=", 1) if a.startswith("--split=") else [a])]
-    if "--split" not in arguments:
-        return "test", arguments
-    i = arguments.index("--split")
-    split = arguments[i + 1] if i + 1 < len(arguments) else ""
-    if split not in SPLITS:
-        raise BadInputError(f"--split must be one of {', '.join(SPLITS)}, got {split!r}.")
-    return split, arguments[:i] + arguments[i + 2 :]

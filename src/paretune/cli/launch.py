@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -29,38 +29,6 @@ RANGES = {
     "main_process_port": PORT,
 }
 """Those of accelerate's own flags."""
-
-
-def split_launch_flags(argv: Sequence[str], own: Collection[str]) -> tuple[list[str], list[str]]:
-    """Take accelerate's launch flags out of a command line.
-
-    Args:
-        argv: the command line.
-        own: the command's own flags, which go first where a name is both's.
-
-    Returns:
-        The launch flags with their values, and what is left.
-
-    Raises:
-        BadInputError: if a launch flag lacks its value.
-    """
-    parser: ArgumentParser = launch_command_parser()
-    launch: list[str] = []
-    rest: list[str] = []
-    arguments = iter(argv)
-    for argument in arguments:
-        name = argument.split("=", 1)[0]
-        action = None if name in own else parser._option_string_actions.get(name)
-        if not name.startswith("--") or action is None:
-            rest.append(argument)
-            continue
-        launch.append(argument)
-        if "=" not in argument and action.nargs != 0:
-            value = next(arguments, None)
-            if value is None:
-                raise BadInputError(f"{name} needs a value.")
-            launch.append(value)
-    return launch, rest
 
 
 def _parsed(flags: Sequence[str]) -> Namespace:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
 from paretune import __version__
 from paretune.cli.bad_input import BadInputError
@@ -65,16 +66,31 @@ def _run(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(__version__)
         return DONE
-    return _command(arguments[0])(arguments[1:])
-
-
-def _command(name: str) -> Callable[[list[str]], int]:
+    name, *argv = arguments
     if name not in COMMANDS:
         close = get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(COMMANDS)}."
         raise BadInputError(f"unknown command {name!r}: {hint}")
-    run: Callable[[list[str]], int] = import_module(f"paretune.cli.{name}").run
-    return run
+    from paretune.cli.forms import FORMS
+
+    told = _read(name, argv) if name in FORMS else argv
+    if told is None:
+        return DONE
+    # Only now: torch and TRL take seconds to import.
+    status: int = import_module(f"paretune.cli.{name}").run(told)
+    return status
+
+
+def _read(name: str, argv: list[str]) -> Any:
+    """What the command was told; None if that was to show its help."""
+    if "-h" in argv or "--help" in argv:
+        from paretune.cli.help import help_of
+
+        print(help_of(name, argv))
+        return None
+    from paretune.cli.command_line import read
+
+    return read(name, argv)
 
 
 def _usage() -> str:

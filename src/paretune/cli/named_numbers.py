@@ -1,12 +1,16 @@
-"""Numbers by the objectives' names, as a flag gives them: ``accuracy=0.8,length=300``."""
+"""Numbers and bounds by the objectives' names, as flags give them: ``accuracy=0.8,length=300``, ``accuracy=0:1``."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.declared_types import brief
 
-__all__ = ["check_names", "named_numbers"]
+__all__ = ["check_names", "named_bounds", "named_numbers"]
+
+BOUNDS_FORM = "NAME=LOW:HIGH, with commas between several"
 
 
 def named_numbers(flag: str, text: str) -> dict[str, float]:
@@ -41,3 +45,37 @@ def check_names(flag: str, named: Iterable[str], known: Collection[str]) -> None
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"choose among {', '.join(known)}."
             raise BadInputError(f"{flag}: there is no objective {name!r}: {hint}")
+
+
+def named_bounds(given: str | Mapping[str, Any]) -> dict[str, list[float]]:
+    """Bounds by name, as JSON has them.
+
+    Args:
+        given: ``name=low:high,name=low:high``, or a mapping of names to [low, high].
+
+    Raises:
+        BadInputError: if it has another form, a name is given twice, or low is not below high.
+    """
+    pairs = _limits(given) if isinstance(given, str) else list(given.items())
+    bounds: dict[str, list[float]] = {}
+    for name, limits in pairs:
+        if name in bounds:
+            raise BadInputError(f"--bounds: {name} is given twice.")
+        try:
+            low, high = map(float, limits)
+        except (TypeError, ValueError) as error:
+            raise BadInputError(f"--bounds {brief(given)}: write it as {BOUNDS_FORM}.") from error
+        if not (math.isfinite(high - low) and low < high):
+            raise BadInputError(f"--bounds: {name} needs a low below its high, both finite, got {low:g}:{high:g}.")
+        bounds[name] = [low, high]
+    return bounds
+
+
+def _limits(text: str) -> list[tuple[str, list[str]]]:
+    pairs = []
+    for part in text.split(","):
+        name, equals, limits = part.rpartition("=")
+        if not equals or not name.strip():
+            raise BadInputError(f"--bounds {brief(text)}: write it as {BOUNDS_FORM}.")
+        pairs.append((name.strip(), limits.split(":")))
+    return pairs

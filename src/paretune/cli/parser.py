@@ -9,16 +9,19 @@ import os.path
 from argparse import SUPPRESS, Namespace
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from trl import TrlParser
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.config_files import read_config_files
-from paretune.cli.declared_types import NamedNumbers, brief, converted, describe, fits, has_commas, shown
+from paretune.cli.declared_types import NamedBounds, NamedNumbers, brief, converted, describe, fits, has_commas, shown
+from paretune.cli.described import settings_class
+from paretune.cli.forms import FORMS
 from paretune.cli.json_text import read_mapping
-from paretune.cli.named_numbers import named_numbers
+from paretune.cli.named_numbers import named_bounds, named_numbers
 from paretune.cli.ranges import check_ranges
 from paretune.cli.regular_files import read_regular
 
@@ -27,6 +30,10 @@ FILES = ("accelerator_config", "fsdp_config", "deepspeed")
 RESUME = "resume_from_checkpoint"
 ALSO = {"resume": RESUME}
 """Shorter spellings of settings."""
+OWN_HELP = {
+    RESUME: "go on from this checkpoint, or without a value from the newest one in `output_dir`",
+    "config": "a YAML file of these settings; flags override it, and so does a further --config FILE",
+}
 _ABSENT = object()
 
 
@@ -36,22 +43,24 @@ class StrictParser(TrlParser):
     Flags win over YAML files (:func:`~paretune.cli.config_files.read_config_files`).
 
     Args:
-        dataclass_types: the dataclasses to fill.
-        prog: the command, for its help.
+        homes: the dataclasses to fill; one that takes long to import is named as ``module:Class``, and imported when
+            it is filled.
+        prog: the command, for messages.
         hidden: fields that have another spelling here, and that spelling.
         nullable: fields that may be null though their default is not.
     """
 
     def __init__(
         self,
-        dataclass_types: Sequence[type],
+        homes: Sequence[type | str],
         *,
         prog: str,
         hidden: Mapping[str, str],
         nullable: Collection[str] = (),
     ) -> None:
-        usage = f"{prog} [--config FILE]... [--SETTING VALUE ...]"
-        super().__init__(dataclass_types, prog=prog, usage=usage, allow_abbrev=False)
+        dataclass_types = [settings_class(home) if isinstance(home, str) else home for home in homes]
+        super().__init__(dataclass_types, prog=prog, allow_abbrev=False)
+        self._homes = homes
         self._hidden = dict(hidden)
         self._nullable = set(nullable)
         self._fields = {f.name: f for d in dataclass_types for f in dataclasses.fields(d) if f.init}
@@ -59,12 +68,13 @@ class StrictParser(TrlParser):
         self._hints = {name: hint for hints in declared for name, hint in hints.items() if name in self._fields}
         self._joined = {name for name, hint in self._hints.items() if has_commas(hint)}
         self._named = {name for name, hint in self._hints.items() if hint == NamedNumbers}
+        self._bounds = {name for name, hint in self._hints.items() if hint == NamedBounds}
         if RESUME in self._hints:
             self._hints[RESUME] = bool | str | None
         self.add_argument(
             "--config",
             metavar="FILE",
-            help="a YAML file of these settings; flags override it, and so does a further --config FILE",
+            help=OWN_HELP["config"],
         )
         self._adapt_actions()
 
@@ -81,9 +91,11 @@ class StrictParser(TrlParser):
                 del self._option_string_actions[option]
             if action.nargs is None and fits([""], self._hints.get(action.dest)):
                 action.nargs = "+"
+            if get_origin(action.type) is Literal:  # of a list's items
+                action.type, action.choices = str, get_args(action.type)
             if action.dest == RESUME and RESUME not in self._hidden:
                 action.nargs, action.const = "?", "true"
-                action.help = "go on from this checkpoint, or without a value from the newest one in `output_dir`"
+                action.help = OWN_HELP[RESUME]
                 action.option_strings += [f"--{name}" for name in ALSO]
                 self._option_string_actions.update(dict.fromkeys(action.option_strings, action))
 
@@ -143,7 +155,7 @@ class StrictParser(TrlParser):
         try:
             return tuple(
                 dataclass(**{f.name: settings[f.name] for f in dataclasses.fields(dataclass) if f.name in settings})
-                for dataclass in self.dataclass_types
+                for dataclass in map(_imported, self._homes)
             )
         except OSError as error:
             raise BadInputError(f"a setting names a file that cannot be read: {error}") from error
@@ -173,6 +185,8 @@ class StrictParser(TrlParser):
             value = ",".join(map(str, value))
         elif isinstance(value, list) and len(value) == 1 and fits(value[0], self._hints[name]):
             value = value[0]
+        if name in self._bounds and value is not None:
+            return named_bounds(value)
         if not isinstance(value, str):
             return value
         if name in self._named:
@@ -206,6 +220,24 @@ class StrictParser(TrlParser):
         known = [flag[2:] for flag in self.flags if flag.startswith("--")]
         close = [k for k in known if k.startswith(bare)][:1] or get_close_matches(bare, known, n=1)
         return f": did you mean {close[0]}?" if close else f" (`{self.prog} --help` lists the settings)."
+
+
+def make_parser(prog: str = "paretune train") -> StrictParser:
+    """The parser of a command.
+
+    Args:
+        prog: ``paretune COMMAND``.
+    """
+    form = FORMS[prog.split()[1]]
+    return StrictParser(form.types, prog=prog, hidden=form.hidden, nullable=["eval_temperature"])
+
+
+def _imported(home: type | str) -> type:
+    if not isinstance(home, str):
+        return home
+    module, _, name = home.partition(":")
+    found: type = getattr(import_module(module), name)
+    return found
 
 
 def _has_value(field: "dataclasses.Field[Any]") -> bool:

@@ -22,7 +22,8 @@ from paretune.choosing.pick import (
     read_fronts,
 )
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.named_numbers import check_names, named_numbers
+from paretune.cli.bounds import bounds_for
+from paretune.cli.named_numbers import check_names, named_bounds, named_numbers
 from paretune.record.entries import Objective
 from paretune.record.parsing import RecordError
 
@@ -58,7 +59,8 @@ def run(argv: list[str]) -> int:
     try:
         if output is not None:
             check_free(output)
-        fronts = read_fronts(arguments.directory)
+        given = None if arguments.bounds is None else named_bounds(arguments.bounds)
+        fronts = read_fronts(arguments.directory, bounds_for(arguments.directory, given))
         choice = choose(fronts, _wish(arguments, fronts.objectives))
         _print_choice(choice, console)
         if output is None:
@@ -87,6 +89,10 @@ def _make_parser() -> _Parser:
     parser.add_argument(
         "--at-most", metavar="NAME=VALUE", action="append", default=[],
         help="a metric of this or less, whichever direction is better; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bounds", metavar="NAME=LOW:HIGH,...",
+        help="bounds of metrics, in place of those recorded; the front is then computed anew",
     )  # fmt: skip
     parser.add_argument(
         "--output_dir", metavar="DIR", help="a new folder for the model and its card; picked-step-N in DIR by default"

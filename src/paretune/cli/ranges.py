@@ -20,6 +20,7 @@ RANGES: dict[str, Range] = {
     **dict.fromkeys(("test_samples", "samples"), COUNT),
     **dict.fromkeys(("jobs", "threads"), at_most(65_536)),
     **dict.fromkeys(("seeds", "exploratory_seeds"), at_most(FIRST_TUNING_SEED)),  # others than those for tuning
+    "batches": at_most(1000),
     "tuning_seeds": at_most(FIRST_TUNING_SEED, NOT_NEGATIVE),
     "target": SHARE,
 }

@@ -12,7 +12,7 @@ from paretune.weighting import RULES, WeightingRule
 from paretune.weighting.priorities import priorities_of
 
 if TYPE_CHECKING:
-    from paretune.cli.settings import RunArguments
+    from paretune.cli.arguments import RunArguments
 
 FLAGS = ("priorities", "maximize", "at_least", "at_most")
 """Settings that some rules share, each with a flag of its own."""

@@ -1,78 +1,25 @@
 """What ``paretune train`` and ``paretune evaluate`` are told, and the objects that are made of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 from datasets import Dataset
 from trl import ModelConfig
 
 from paretune import tasks
-from paretune.advantages import Algorithm
+from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.declared_types import COMMAS, NamedNumbers
+from paretune.cli.bounds import with_bounds
 from paretune.cli.model import model_config, model_settings
 from paretune.cli.own_task import own_task
-from paretune.cli.parser import RESUME, StrictParser
+from paretune.cli.parser import RESUME, StrictParser, make_parser
 from paretune.cli.rule_settings import check_rule_settings, given_settings
 from paretune.objectives import Objective, completion_length
 from paretune.sandbox import SandboxError
 from paretune.tasks import Task
 from paretune.trainer import MultiObjectiveConfig
-from paretune.weighting import PRESETS, RULES, WeightingRule, rule_class
-
-HIDDEN = {
-    "advantage_estimator": "algorithm",
-    "reward_weights": "weights",
-}
-
-
-@dataclass
-class RunArguments:
-    """What to train for, and how its objectives are weighted."""
-
-    task: str | None = field(
-        default=None,
-        metadata={"help": "the task (`paretune list`); arithmetic unless `reward_funcs` is given"},
-    )
-    data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
-    unsafe_no_sandbox: bool = field(
-        default=False,
-        metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
-    )
-    rule: str = field(
-        default="gradient",
-        metadata={"help": f"the weighting rule: {', '.join(RULES)}; or one of your own: my.module:Rule, rule.py:Rule"},
-    )
-    weights: Annotated[str | None, COMMAS] = field(
-        default=None, metadata={"help": "one weight for each objective: 0.5,0.25,0.25"}
-    )
-    preset: str | None = field(default=None, metadata={"help": "weights of the paper: " + ", ".join(PRESETS)})
-    rule_settings: dict[str, Any] | str | None = field(
-        default=None,
-        metadata={"help": """the rule's further settings as JSON, in YAML a mapping: '{"mu": 1e-5, "every": 2}'"""},
-    )
-    algorithm: Algorithm = field(default="grpo", metadata={"help": "how rewards become advantages (`paretune list`)"})
-    priorities: NamedNumbers = field(
-        default=None,
-        metadata={"help": "how much each objective matters to you: accuracy=2,clarity=1; 1 for those left out"},
-    )
-    maximize: str | None = field(
-        default=None, metadata={"help": "the objective that a rule with thresholds (lagrangian) maximises"}
-    )
-    at_least: NamedNumbers = field(
-        default=None, metadata={"help": "thresholds in the metrics' units for such a rule: accuracy=0.8"}
-    )
-    at_most: NamedNumbers = field(
-        default=None, metadata={"help": "the same for metrics that are to stay low: conciseness=300"}
-    )
-    reward_funcs: list[str] | None = field(
-        default=None, metadata={"help": "your own rewards by import path (my.module.reward), in place of a task"}
-    )
-    dataset_name: str | None = field(default=None, metadata={"help": "your own data set: a Hub name or a local folder"})
-    dataset_config: str | None = field(default=None, metadata={"help": "its configuration"})
-    dataset_train_split: str = field(default="train", metadata={"help": "its split to train on"})
-    dataset_test_split: str = field(default="test", metadata={"help": "its split to evaluate on"})
+from paretune.weighting import WeightingRule, rule_class
 
 
 @dataclass(frozen=True)
@@ -138,9 +85,10 @@ def resolve(parser: StrictParser, given: Mapping[str, Any], defaults: Mapping[st
         **given,
     }
     resume = resumes(told.pop(RESUME, None))
-    own, config, model = parser.make(told)
+    own, config, model, *_ = parser.make(told)
     model_config(model.model_name_or_path, model_settings(model, config))
-    return Settings(own, config, model, _with_room(task, config.max_completion_length), resume)
+    task = with_bounds(_with_room(task, config.max_completion_length), given.get("bounds"))
+    return Settings(own, config, model, task, resume)
 
 
 def resumes(given: str | bool | None) -> str | bool:
@@ -175,12 +123,6 @@ def _with_room(task: Task, longest: int) -> Task:
             )
         objectives.append(objective)
     return replace(task, objectives=objectives)
-
-
-def make_parser(prog: str) -> StrictParser:
-    """The parser of a command that trains or evaluates."""
-    types = [RunArguments, MultiObjectiveConfig, ModelConfig]
-    return StrictParser(types, prog=prog, hidden=HIDDEN, nullable=["eval_temperature"])
 
 
 def load_task(given: Mapping[str, Any]) -> Task:

@@ -14,14 +14,16 @@ import transformers
 from transformers import PrinterCallback, ProgressCallback
 from trl import get_peft_config, get_quantization_config
 
+from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
+from paretune.cli.command_line import CommandLine
 from paretune.cli.failure import FailedError
-from paretune.cli.launch import is_worker, launch, split_launch_flags
+from paretune.cli.launch import is_worker, launch
 from paretune.cli.model import model_settings
 from paretune.cli.parser import RESUME
 from paretune.cli.progress import Progress
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, make_parser, make_rule, resolve, resumes
+from paretune.cli.settings import Settings, make_rule, resolve, resumes
 from paretune.cli.summary import print_summary
 from paretune.objectives import RewardError
 from paretune.record.directory_lock import RunInUseError, is_in_use
@@ -35,24 +37,18 @@ from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, che
 from paretune.trainer.output_dir import is_complete
 from paretune.weighting import WeightingRule
 
-PROG = "paretune train"
 DEFAULTS = {"save_strategy": "steps", "disable_tqdm": True}
 
 
-def run(argv: list[str]) -> int:
+def run(line: CommandLine) -> int:
     """Train, and write the report; the exit status. A finished run that is resumed gets its report again."""
-    parser = make_parser(PROG)
-    if "-h" in argv or "--help" in argv:
-        parser.print_help()
-        return 0
     quiet()
-    launch_flags, argv = split_launch_flags(argv, parser.flags)
-    given = parser.read(argv)
+    given = line.given
     if "output_dir" not in given:
         given["output_dir"] = _folder(given)
     if not given["output_dir"].strip():
         raise BadInputError("--output_dir is empty: give a folder.")
-    settings = resolve(parser, given, DEFAULTS)
+    settings = resolve(line.parser, given, DEFAULTS)
     rule = make_rule(settings.run, settings.task)
     if evaluates(settings.config, rule):
         settings.rows("validation")
@@ -64,8 +60,8 @@ def run(argv: list[str]) -> int:
         print(f"the run in {directory} is finished after {start.step} steps: give it more --max_steps to train on.")
         _show(directory)
         return 0
-    if launch_flags and not is_worker():
-        return launch(launch_flags, ["train", *argv, "--output_dir", given["output_dir"]])
+    if line.launch and not is_worker():
+        return launch(line.launch, ["train", *line.argv, "--output_dir", given["output_dir"]])
     trainer = make_trainer(settings, rule)
     if start is not None and start.checkpoint is None and trainer.is_world_process_zero():
         print(f"the run in {directory} has no whole checkpoint yet: it begins again.")
@@ -120,7 +116,7 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
             task.validation,
             weighting=rule,
             task=task.name,
-            task_details={**task.details, **({"data": settings.run.data} if settings.run.data else {})},
+            task_details={**task.details, **_recorded(settings.run)},
             peft_config=get_peft_config(model),
             quantization_config=get_quantization_config(model),
         )
@@ -129,6 +125,12 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     return trainer
+
+
+def _recorded(run: RunArguments) -> dict[str, Any]:
+    """What the record has to hold of a task so that it can be loaded again."""
+    told = {"data": run.data, "bounds": run.bounds}
+    return {name: value for name, value in told.items() if value}
 
 
 def check_output_dir(directory: str | Path, *, resume: str | bool, overwrite: bool = False) -> ResumePoint | None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from paretune.bounded_run import archive_of
 from paretune.comparison.groups import Group
 from paretune.comparison.null_spread import null_spread
-from paretune.comparison.outcome import Outcome, archive_of
+from paretune.comparison.outcome import Outcome
 from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.statistics import estimate
 from paretune.comparison.sweep import sweep_of

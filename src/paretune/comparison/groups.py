@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from paretune.bounded_run import BoundedRun, Bounds
 from paretune.comparison.members import TUNING, Member, comparison_members, tuning_members
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Arm, Plan
-from paretune.record.reader import RunReader
 
 __all__ = ["Group", "best_fixed", "groups_of"]
 
@@ -35,7 +35,7 @@ class Group:
 
 
 def groups_of(
-    root: Path, plan: Plan, arms: Mapping[str, Arm | None], target: float | None
+    root: Path, plan: Plan, arms: Mapping[str, Arm | None], target: float | None, bounds: Bounds | None = None
 ) -> tuple[list[Group], list[str]]:
     """All arms with a run to show, and a line about each run that has nothing to show, or failed."""
     groups: dict[str, Group] = {}
@@ -45,7 +45,7 @@ def groups_of(
         arm = arms[member.arm.name] if member.configuration is None else member.arm
         if arm is None:
             continue
-        outcome = judged(root / member.directory, target=target)
+        outcome = judged(root / member.directory, target=target, bounds=bounds)
         if isinstance(outcome, str):
             remarks.append((member, outcome))
             continue
@@ -64,7 +64,8 @@ def groups_of(
         if arm is None:
             incomplete.append(f"{name}: none of its configurations under {TUNING}/ could be judged.")
     for group in groups.values():
-        group.validation = mean(_grid_hypervolume(root / directory) for directory in group.directories.values())
+        runs = [BoundedRun(root / directory, bounds=bounds) for directory in group.directories.values()]
+        group.validation = mean(map(_grid_hypervolume, runs))
     return list(groups.values()), incomplete
 
 
@@ -82,10 +83,9 @@ def _lines(remarks: Sequence[tuple[Member, str]]) -> list[str]:
     return lines
 
 
-def _grid_hypervolume(directory: Path) -> float:
-    """What a run's front came to on the validation split, as its record has it."""
-    grid = RunReader(directory).grid
-    return grid[-1].archive or 0.0 if grid else 0.0
+def _grid_hypervolume(run: BoundedRun) -> float:
+    """What a run's front came to on the validation split."""
+    return run.grid[-1].archive or 0.0 if run.grid else 0.0
 
 
 def best_fixed(groups: Sequence[Group], plan: Plan, algorithm: str) -> Group | None:

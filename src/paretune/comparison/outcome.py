@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 
+from paretune.bounded_run import BoundedRun, Bounds, archive_of
 from paretune.comparison.null_spread import front_statistics
 from paretune.influence import ESTIMATORS, Passes
-from paretune.pareto import ParetoArchive, worst_corner
 from paretune.record.entries import Batch, Estimator, Evaluation, Header, Objective
 from paretune.record.fields import Fields
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 
-__all__ = ["Cost", "Outcome", "Reached", "archive_of", "cost_of", "judged", "outcome_of"]
+__all__ = ["Cost", "Outcome", "Reached", "cost_of", "judged", "outcome_of"]
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,6 @@ class Outcome:
     grid: Sequence[int]
 
 
-def archive_of(objectives: Sequence[Objective]) -> ParetoArchive:
-    """An empty archive over a run's objectives, measured from the worst corner of their bounds.
-
-    Raises:
-        ValueError: if there is none, or one without bounds, so that nothing can be compared by volume.
-    """
-    if not objectives:
-        raise ValueError("no objectives are named.")
-    unbounded = [objective.name for objective in objectives if objective.bounds is None]
-    if unbounded:
-        raise ValueError(f"{', '.join(unbounded)} has no bounds: a comparison needs those of every objective.")
-    maximize, bounds = [o.maximize for o in objectives], [o.bounds for o in objectives if o.bounds is not None]
-    return ParetoArchive(maximize, worst_corner(maximize, bounds), bounds)
-
-
 def volume(objectives: Sequence[Objective], points: Sequence[Mapping[str, float]]) -> float:
     """The hypervolume of some policies' metrics; one that lacks a metric dominates nothing."""
     archive = archive_of(objectives)
@@ -95,10 +80,13 @@ def volume(objectives: Sequence[Objective], points: Sequence[Mapping[str, float]
     return archive.hypervolume
 
 
-def judged(directory: Path, *, split: str = "test", target: float | None = None) -> Outcome | str:
+def judged(
+    directory: Path, *, split: str = "test", target: float | None = None, bounds: Bounds | None = None
+) -> Outcome | str:
     """What the run in a folder came to, see :func:`outcome_of`; or why that cannot be told, in a few words."""
     try:
-        outcome, status = outcome_of(directory, split=split, target=target), RunReader(directory).header.status
+        outcome = outcome_of(directory, split=split, target=target, bounds=bounds)
+        status = RunReader(directory).header.status
     except FileNotFoundError:
         return "not run."
     except (OSError, ValueError) as error:
@@ -113,7 +101,9 @@ def judged(directory: Path, *, split: str = "test", target: float | None = None)
     return why.get(status, f"{status}.")
 
 
-def outcome_of(directory: str | Path, *, split: str = "test", target: float | None = None) -> Outcome | None:
+def outcome_of(
+    directory: str | Path, *, split: str = "test", target: float | None = None, bounds: Bounds | None = None
+) -> Outcome | None:
     """What the run in a folder came to.
 
     It is judged by its chosen policies as they were measured again; of several measurements by the one on the most
@@ -124,6 +114,7 @@ def outcome_of(directory: str | Path, *, split: str = "test", target: float | No
         directory: the run's.
         split: the one by which it is judged.
         target: hypervolume of a single policy whose time of arrival is asked for.
+        bounds: of objectives, in place of those that the run has recorded.
 
     Returns:
         None if there is nothing to judge it by, or it neither finished nor failed.
@@ -132,7 +123,7 @@ def outcome_of(directory: str | Path, *, split: str = "test", target: float | No
         FileNotFoundError: if the directory holds no run.
         ValueError: if its files are broken, or an objective has no bounds.
     """
-    run = RunReader(directory)
+    run = BoundedRun(directory, bounds=bounds)
     header, objectives, grid = run.header, run.header.objectives, run.grid
     measured = _measured(run.measured_again, split)
     if header.status == "failed" and grid:

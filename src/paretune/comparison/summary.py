@@ -8,12 +8,12 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from paretune.bounded_run import BoundedRun, Bounds
 from paretune.comparison.arm_entry import arm_entry, at_equal_cost, tuning_entry
 from paretune.comparison.contrasts import contrasts_of, versus_best_fixed
 from paretune.comparison.groups import best_fixed, groups_of
 from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.tuning import Found, Tried, chosen, tried
-from paretune.record.reader import RunReader
 
 __all__ = ["SCHEMA", "configured_arms", "summarise", "target_of"]
 
@@ -30,8 +30,8 @@ def configured_arms(root: str | Path, plan: Plan) -> dict[str, Arm | None]:
     return _configured(plan, _found(root, plan))
 
 
-def _found(root: str | Path, plan: Plan) -> Found:
-    return {arm.name: tried(root, plan, arm) for arm in plan.arms if arm.configurations}
+def _found(root: str | Path, plan: Plan, bounds: Bounds | None = None) -> Found:
+    return {arm.name: tried(root, plan, arm, bounds) for arm in plan.arms if arm.configurations}
 
 
 def _configured(plan: Plan, found: Found) -> dict[str, Arm | None]:
@@ -63,20 +63,21 @@ def _target(plan: Plan, found: Found) -> float | None:
     return None if best is None else NEAR * mean(o.final_hypervolume["sampled"] for o in best.runs.values())
 
 
-def summarise(root: str | Path, plan: Plan, jobs: int | None = None) -> dict[str, Any]:
+def summarise(root: str | Path, plan: Plan, jobs: int | None = None, bounds: Bounds | None = None) -> dict[str, Any]:
     """The content of ``summary.json``.
 
     Args:
         root: the comparison's folder.
         plan: the comparison.
         jobs: how many runs were side by side, where it is known.
+        bounds: of objectives, in place of those that the runs have recorded.
     """
-    found = _found(root, plan)
+    found = _found(root, plan, bounds)
     target = _target(plan, found)
-    groups, incomplete = groups_of(Path(root), plan, _configured(plan, found), target)
+    groups, incomplete = groups_of(Path(root), plan, _configured(plan, found), target, bounds)
     if not groups:
         return {"schema": SCHEMA, "task": plan.task, "rules": {}, "incomplete": incomplete}
-    header = RunReader(Path(root) / next(iter(groups[0].directories.values()))).header
+    header = BoundedRun(Path(root) / next(iter(groups[0].directories.values())), bounds=bounds).header
     objectives = header.objectives
     best = {algorithm: best_fixed(groups, plan, algorithm) for algorithm in plan.algorithms}
     primary, others = contrasts_of(groups, plan, best)
@@ -98,7 +99,9 @@ def summarise(root: str | Path, plan: Plan, jobs: int | None = None) -> dict[str
         "versions": header.content.get("versions"),
         "algorithms": list(plan.algorithms),
         "seeds": list(plan.seeds),
-        "objectives": header.content["objectives"],
+        "objectives": [
+            {"name": o.name, "maximize": o.maximize, "bounds": o.bounds and list(o.bounds)} for o in objectives
+        ],
         "protocol": {
             "split": "test",
             "samples": plan.test_samples,

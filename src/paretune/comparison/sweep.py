@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paretune.comparison.outcome import archive_of
+from paretune.bounded_run import archive_of
 from paretune.comparison.statistics import estimate
 from paretune.comparison.tuning import Tried
 from paretune.pareto import dominates

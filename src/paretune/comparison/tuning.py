@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from paretune.bounded_run import Bounds
 from paretune.comparison.members import tuning_members
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Arm, Plan
@@ -43,7 +44,7 @@ Found = Mapping[str, Sequence[Tried | None]]
 """What the configurations of each tuned arm came to."""
 
 
-def tried(root: str | Path, plan: Plan, arm: Arm) -> list[Tried | None]:
+def tried(root: str | Path, plan: Plan, arm: Arm, bounds: Bounds | None = None) -> list[Tried | None]:
     """What an arm's configurations came to, in their order; None for one without a single run to judge by.
 
     A run that failed counts with its last policies; one that cannot be judged is left out.
@@ -52,7 +53,7 @@ def tried(root: str | Path, plan: Plan, arm: Arm) -> list[Tried | None]:
     for member in tuning_members(plan):
         if member.arm.name == arm.name:
             directory = Path(root) / member.directory
-            validation, test = judged(directory, split="validation"), judged(directory, split="test")
+            validation, test = (judged(directory, split=split, bounds=bounds) for split in ("validation", "test"))
             if isinstance(validation, Outcome) and isinstance(test, Outcome):
                 runs.setdefault(member.configuration, {})[member.seed] = (validation, test)
     return [

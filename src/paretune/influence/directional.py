@@ -154,7 +154,7 @@ class Directional(Estimator):
     """:func:`directional_influence` as an estimator; ``"exact"``, on the same scale, stands in for it."""
 
     name = "directional"
-    description = "one backward pass and one or two forward passes, whatever the number of objectives"
+    description = "a backward and one or two forward passes, whatever K is"
     instead = Exact()
 
     def measure(self, target: Target) -> Influence:

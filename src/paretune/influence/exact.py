@@ -65,7 +65,7 @@ class Exact(Estimator):
     """:func:`exact_influence` as an estimator; ``"realised"``, which takes no gradient, stands in for it."""
 
     name = "exact"
-    description = "a backward pass for each objective over one forward pass; the Gramian, and clipping, come with it"
+    description = "a forward and K backward passes; also the Gramian"
     yields_gramian = True
     clips = True
     instead = Realised()

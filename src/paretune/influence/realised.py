@@ -49,7 +49,7 @@ class Realised(Estimator):
     """:func:`realised_influence` as an estimator; it can be measured wherever TRL trains."""
 
     name = "realised"
-    description = "one forward pass after the update: what it did for each objective; steers the next batch"
+    description = "a forward pass after the update; steers the next batch"
     of_update = True
     selects_layers = False
     as_substitute = "over all parameters and with its own μ"

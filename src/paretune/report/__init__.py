@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paretune.bounded_run import Bounds
 from paretune.record.json_files import write_whole
 from paretune.record.run_directory import REPORT
 from paretune.report.comparison_page import comparison_page
@@ -33,8 +34,12 @@ class Report:
     notes: Sequence[str]
 
 
-def read_records(directory: str | Path) -> Run | Comparison:
+def read_records(directory: str | Path, bounds: Bounds | None = None) -> Run | Comparison:
     """The records of a run or of a comparison.
+
+    Args:
+        directory: the run's or the comparison's.
+        bounds: of objectives, in place of those that were recorded.
 
     Raises:
         NothingToReportError: if the directory holds nothing of either.
@@ -44,7 +49,7 @@ def read_records(directory: str | Path) -> Run | Comparison:
         raise NothingToReportError(f"{path} is no folder: give that of a run or of a comparison.")
     # The folder's own name stands in notes and titles, even where it was given as "." or "..".
     path = path.resolve()
-    found = read_comparison(path) if is_comparison(path) else read_run(path)
+    found = read_comparison(path, bounds) if is_comparison(path) else read_run(path, bounds)
     if found is None:
         raise NothingToReportError(
             f"{directory} holds nothing to report: a run has run.json, steps.jsonl or evaluations.jsonl, a comparison "
@@ -53,18 +58,19 @@ def read_records(directory: str | Path) -> Run | Comparison:
     return found
 
 
-def write_report(directory: str | Path, output: str | Path | None = None) -> Report:
+def write_report(directory: str | Path, output: str | Path | None = None, bounds: Bounds | None = None) -> Report:
     """Write the report of a run or a comparison: one HTML file that needs nothing else.
 
     Args:
         directory: the run's or the comparison's.
         output: where the page goes; ``report.html`` in the directory by default.
+        bounds: of objectives, in place of those that were recorded.
 
     Raises:
         NothingToReportError: if the directory holds nothing to report.
         OSError: if the page cannot be written.
     """
-    records = read_records(directory)
+    records = read_records(directory, bounds)
     page = comparison_page(records) if isinstance(records, Comparison) else run_page(records)
     path = Path(directory) / REPORT if output is None else Path(output)
     # Half a surrogate pair, which JSON may hold, has no form in UTF-8.

@@ -22,6 +22,7 @@ def run_settings(run: Run) -> str:
     settings: dict[str, Any] = {
         "task": header.task,
         "data": details.inside("task_details").text("data"),
+        "bounds": dict(details.inside("task_details").mapping("bounds")),
         "rule": details.inside("rule").inside("source").text("name") or header.rule,
         "rule_settings": dict(header.rule_settings),
     }

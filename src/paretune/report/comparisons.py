@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paretune.bounded_run import Bounds
+from paretune.comparison.plan import read_plan
+from paretune.comparison.summary import summarise
 from paretune.record.entries import Objective, objectives_of
 from paretune.record.fields import Fields
+from paretune.record.json_lines import plain
 from paretune.record.reader import read_object
 from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.run_reading import read_run
@@ -106,12 +110,20 @@ def is_comparison(directory: Path) -> bool:
     return any((directory / file).is_file() for file in (SUMMARY, PLAN))
 
 
-def read_comparison(directory: Path) -> Comparison | None:
-    """Read a comparison's directory; None if it holds nothing usable."""
+def read_comparison(directory: Path, bounds: Bounds | None = None) -> Comparison | None:
+    """Read a comparison's directory; None if it holds nothing usable.
+
+    Args:
+        directory: the comparison's.
+        bounds: of objectives, in place of those that the runs have recorded; the statistics are then computed anew.
+    """
     notes: list[str] = []
     summary = read_object(directory / SUMMARY, notes, missing="no statistics (is the comparison still running?)")
+    if bounds:
+        jobs = summary.inside("protocol").count("jobs")
+        summary = Fields(plain(summarise(directory, read_plan(directory), jobs, bounds)), SUMMARY, notes)
     plan = read_object(directory / PLAN, notes, missing="the plan is not known")
-    runs = _runs(directory)
+    runs = _runs(directory, bounds)
     told = summary.inside("rules")
     if not runs and not told.content and not summary.texts("incomplete"):
         return None
@@ -136,10 +148,10 @@ def read_comparison(directory: Path) -> Comparison | None:
     )
 
 
-def _runs(directory: Path) -> dict[str, Run]:
+def _runs(directory: Path, bounds: Bounds | None) -> dict[str, Run]:
     """The runs in a comparison's directory, by the names of their folders."""
     folders = sorted(path for path in directory.iterdir() if path.is_dir() and _RUN_FOLDER.fullmatch(path.name))
-    found = {path.name: read_run(path) for path in sorted(folders, key=_order)}
+    found = {path.name: read_run(path, bounds) for path in sorted(folders, key=_order)}
     return {name: run for name, run in found.items() if run is not None}
 
 

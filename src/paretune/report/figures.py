@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from paretune.bounded_run import Bounds
 from paretune.report import comparison_charts, read_records, run_charts, styles
 from paretune.report.charts import (
     Chart,
@@ -68,13 +69,16 @@ DASHES: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def save_figures(directory: str | Path, out: str | Path, formats: Sequence[str] = ("pdf",)) -> list[Path]:
+def save_figures(
+    directory: str | Path, out: str | Path, formats: Sequence[str] = ("pdf",), bounds: Bounds | None = None
+) -> list[Path]:
     """Save the figures of a run or a comparison, a file for each and every format.
 
     Args:
         directory: the run's or the comparison's.
         out: the folder for the files; made if there is none.
         formats: pdf, png, svg.
+        bounds: of objectives, in place of those that were recorded.
 
     Returns:
         The files; there is none for what the records do not hold.
@@ -87,7 +91,7 @@ def save_figures(directory: str | Path, out: str | Path, formats: Sequence[str] 
     for name in formats:
         if name not in styles.FORMATS:
             raise ValueError(f"Formats are {', '.join(styles.FORMATS)}, got {name!r}.")
-    records = read_records(directory)
+    records = read_records(directory, bounds)
     if isinstance(records, Comparison):
         drawn = {name: groups(records) for name, groups in COMPARISON.items()}
         keys = {arm.number: arm.label for arm in records.arms}

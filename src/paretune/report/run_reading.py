@@ -7,25 +7,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from paretune.pareto import ParetoArchive, dominates, worst_corner
+from paretune.bounded_run import BoundedRun, Bounds, archive_of
+from paretune.pareto import dominates
 from paretune.record.entries import Batch, Evaluation, FrontPoint, Header, Objective
-from paretune.record.reader import RunReader
 from paretune.record.run_directory import EVALUATIONS, FINAL, FRONT, STEPS
 from paretune.report.runs import Run
 
 
-def read_run(directory: Path) -> Run | None:
-    """Read a run's directory; None if it holds nothing of a run."""
+def read_run(directory: Path, bounds: Bounds | None = None) -> Run | None:
+    """Read a run's directory; None if it holds nothing of a run.
+
+    Args:
+        directory: the run's.
+        bounds: of objectives, in place of those that the run has recorded.
+    """
     notes: list[str] = []
     name = directory.name
-    record = RunReader(directory, notes)
+    record = BoundedRun(directory, notes, bounds)
     header, batches, evaluations = record.header, record.batches, record.evaluations
     if not header.content and not batches and not evaluations:
         return None
     completions = record.completions
     objectives = header.objectives or _named(evaluations, notes, name)
     known = header.content.get("objectives") is not None
-    if known and all(objective.bounds for objective in objectives) and not (directory / FRONT).exists():
+    if known and not bounds and all(o.bounds for o in objectives) and not (directory / FRONT).exists():
         notes.append(f"{name}/{FRONT} is missing: the front is computed from the evaluations.")
     grid = _by_step(record.grid, objectives, notes, f"{name}/{EVALUATIONS}")
     return Run(
@@ -105,11 +110,11 @@ def _front_steps(evaluations: Sequence[Evaluation], objectives: Sequence[Objecti
     if not whole:
         return set()
     points = [[e.metrics[o.name] for o in objectives] for e in whole]
-    maximize, bounds = [o.maximize for o in objectives], [o.bounds for o in objectives if o.bounds is not None]
-    if len(bounds) == len(objectives):  # as training does it: what is beyond a bound counts as the bound
-        archive = ParetoArchive(maximize, worst_corner(maximize, bounds), bounds)
+    if all(objective.bounds for objective in objectives):  # as training does it: what is beyond counts as the bound
+        archive = archive_of(objectives)
         for evaluation, point in zip(whole, points, strict=True):
             archive.add(point, evaluation.step)
         return {step for step in archive.steps if step is not None}
-    beaten = {i for point in points for i, is_beaten in enumerate(dominates(point, points, maximize)) if is_beaten}
+    up = [objective.maximize for objective in objectives]
+    beaten = {i for point in points for i, is_beaten in enumerate(dominates(point, points, up)) if is_beaten}
     return {evaluation.step for i, evaluation in enumerate(whole) if i not in beaten}

@@ -34,7 +34,7 @@ class ConflictFiltered(Prioritised):
     """
 
     name: ClassVar[str] = "gd2po"
-    description: ClassVar[str] = "completions on which objectives disagree are left out (GD²PO)"
+    description: ClassVar[str] = "completions with conflicts are left out (GD²PO)"
 
     def __init__(self, priorities: Priorities = None, *, threshold: float = 0.8) -> None:
         super().__init__(priorities)

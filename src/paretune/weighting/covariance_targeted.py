@@ -42,7 +42,7 @@ class CovarianceTargeted(WeightingRule):
     """
 
     name: ClassVar[str] = "ctwa"
-    description: ClassVar[str] = "weights rise until each reward covaries enough with what is trained on (CTWA)"
+    description: ClassVar[str] = "weights rise until each reward covaries enough (CTWA)"
     knows_order: ClassVar[bool] = True
 
     def __init__(

@@ -28,7 +28,7 @@ class Decoupled(Prioritised):
     """
 
     name: ClassVar[str] = "gdpo"
-    description: ClassVar[str] = "each reward normalised alone, then added (GDPO, TRL's normalize_then_sum)"
+    description: ClassVar[str] = "each reward normalised alone, then added (GDPO)"
 
     def __init__(self, priorities: Priorities = None) -> None:
         super().__init__(priorities)

@@ -39,7 +39,7 @@ class DWA(Prioritised):
     """
 
     name: ClassVar[str] = "dwa"
-    description: ClassVar[str] = "more weight on what progresses least (dynamic weight average)"
+    description: ClassVar[str] = "more weight on what progresses least (DWA)"
 
     def __init__(self, priorities: Priorities = None, *, temperature: float = 2.0, smoothing: float = 0.6) -> None:
         super().__init__(priorities)

@@ -145,7 +145,7 @@ class GradientInfluence(WeightingRule):
     """
 
     name: ClassVar[str] = "gradient"
-    description: ClassVar[str] = "weights move with each objective's gradient influence (no preferences needed)"
+    description: ClassVar[str] = "weights move with each objective's gradient influence"
 
     def __init__(
         self,

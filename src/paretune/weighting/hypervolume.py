@@ -105,7 +105,7 @@ class HypervolumeGuided(WeightingRule):
     """
 
     name: ClassVar[str] = "hypervolume"
-    description: ClassVar[str] = "fixed preferences; progress of the Pareto front scales each update"
+    description: ClassVar[str] = "progress of the Pareto front scales each update"
     takes_weights: ClassVar[bool] = True
     scales_updates: ClassVar[bool] = True
 

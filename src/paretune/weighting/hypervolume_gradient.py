@@ -48,7 +48,7 @@ class HypervolumeGradient(GainFeedback):
     """
 
     name: ClassVar[str] = "hypervolume-gradient"
-    description: ClassVar[str] = "weights turn toward what the front does not cover yet (hypervolume gradient)"
+    description: ClassVar[str] = "weights turn toward what the front does not cover yet"
     knows_order: ClassVar[bool] = True  # by some percent, where shares are estimated
 
     def __init__(

@@ -49,7 +49,7 @@ class Lagrangian(WeightingRule):
     """
 
     name: ClassVar[str] = "lagrangian"
-    description: ClassVar[str] = "maximise one objective, keep the others within thresholds"
+    description: ClassVar[str] = "maximise one objective, others within thresholds"
 
     def __init__(
         self,

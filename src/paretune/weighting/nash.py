@@ -43,7 +43,7 @@ class NashWelfare(GainFeedback):
     """
 
     name: ClassVar[str] = "nash"
-    description: ClassVar[str] = "more weight where more is still missing (Nash welfare, α-fairness)"
+    description: ClassVar[str] = "more weight where more is missing (Nash welfare)"
 
     def __init__(
         self,

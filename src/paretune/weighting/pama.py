@@ -89,7 +89,7 @@ class PAMA(WeightingRule):
     """
 
     name: ClassVar[str] = "pama"
-    description: ClassVar[str] = "all weight on the objective of smallest positive advantage (PAMA)"
+    description: ClassVar[str] = "all weight on the smallest positive advantage (PAMA)"
 
     def __init__(self, *, credit: Credit = "sample") -> None:
         if credit not in get_args(Credit):

@@ -33,7 +33,7 @@ class Product(Prioritised):
     """
 
     name: ClassVar[str] = "product"
-    description: ClassVar[str] = "one reward: the product of each completion's gains (HVO)"
+    description: ClassVar[str] = "one reward: the product of a completion's gains (HVO)"
 
     def __init__(self, priorities: Priorities = None, *, floor: float = 0.05) -> None:
         super().__init__(priorities)

@@ -1,7 +1,6 @@
 """The rules by name: each class in a file of this folder that has a name, and anyone's by import path."""
 
 import pkgutil
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 
@@ -36,9 +35,7 @@ def rule_class(given: str) -> type[WeightingRule]:
     if given in known:
         return known[given]
     if not named_objects.is_named(given):
-        close = get_close_matches(given, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(known)}, or give module:Class."
-        raise ValueError(f"unknown rule {given!r}: {hint}")
+        named_objects.check_name("rule", given, known)
     rule = named_objects.load(given).value
     if not isinstance(rule, type) or not issubclass(rule, WeightingRule):
         raise ValueError(f"{given!r} is no rule: name a class derived from paretune.weighting.WeightingRule.")

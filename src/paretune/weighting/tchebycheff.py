@@ -44,7 +44,7 @@ class Tchebycheff(GainFeedback):
     """
 
     name: ClassVar[str] = "tchebycheff"
-    description: ClassVar[str] = "most weight on what is farthest from its best bound (smooth Tchebycheff)"
+    description: ClassVar[str] = "most weight on what is farthest from its best bound"
 
     def __init__(
         self,

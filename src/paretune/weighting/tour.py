@@ -44,7 +44,7 @@ class FrontTour(NashWelfare):
     """
 
     name: ClassVar[str] = "tour"
-    description: ClassVar[str] = "Nash welfare whose priorities go round once: one run passes the front"
+    description: ClassVar[str] = "Nash welfare whose priorities go round once"
     knows_order: ClassVar[bool] = True
 
     def __init__(

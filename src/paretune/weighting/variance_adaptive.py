@@ -33,7 +33,7 @@ class VarianceAdaptive(Prioritised):
     """
 
     name: ClassVar[str] = "dvao"
-    description: ClassVar[str] = "objectives count by their deviation within each group (DVAO)"
+    description: ClassVar[str] = "objectives count by their spread within groups (DVAO)"
 
     def __init__(self, priorities: Priorities = None) -> None:
         super().__init__(priorities)

@@ -35,7 +35,7 @@ class CoefficientOfVariation(Prioritised):
     """
 
     name: ClassVar[str] = "variation"
-    description: ClassVar[str] = "weights by the coefficient of variation of each reward (SAW)"
+    description: ClassVar[str] = "weights by each reward's coefficient of variation (SAW)"
 
     def __init__(self, priorities: Priorities = None) -> None:
         super().__init__(priorities)

@@ -33,7 +33,7 @@ class WorstFirst(Prioritised):
     """
 
     name: ClassVar[str] = "worst-first"
-    description: ClassVar[str] = "weights move toward what has gained least over the whole run"
+    description: ClassVar[str] = "weights move toward what has gained least so far"
 
     def __init__(self, priorities: Priorities = None, *, rate: float = 0.1) -> None:
         super().__init__(priorities)

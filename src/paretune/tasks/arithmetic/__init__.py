@@ -9,7 +9,7 @@ from paretune.tasks import Task
 from paretune.tasks.arithmetic.problems import Problem, splits
 from paretune.tasks.arithmetic.scoring import TOKEN_BUDGET, accuracy, clarity, conciseness
 
-DESCRIPTION = "Sums of three to five numbers, answered by an embedded 0.8 M-parameter policy; no download."
+DESCRIPTION = "sums, answered by an embedded policy; no download"
 
 POLICY = Path(__file__).parent / "policy"
 

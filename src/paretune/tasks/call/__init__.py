@@ -9,7 +9,7 @@ from paretune.tasks.call.problems import splits
 from paretune.tasks.call.scoring import correctness, form, length
 from paretune.tasks.embedded import embedded_task
 
-DESCRIPTION = "Tool calls in tags: format, correctness and length, which do not conflict; known front (one point)."
+DESCRIPTION = "tool calls: format, correctness, length; known front"
 
 POLICY = Path(__file__).parent / "policy"
 LONGEST = 24

@@ -9,7 +9,7 @@ from paretune.tasks.change.problems import MOST, splits
 from paretune.tasks.change.scoring import REWARDS
 from paretune.tasks.embedded import embedded_task
 
-DESCRIPTION = "Paying with coins: exact, few, green, evenly spread and light; five objectives, known front."
+DESCRIPTION = "paying with coins; five objectives, known front"
 
 POLICY = Path(__file__).parent / "policy"
 LONGEST = MOST + 2

@@ -10,7 +10,7 @@ from paretune.tasks.charter.requirements import LONGEST
 from paretune.tasks.charter.scoring import REWARDS
 from paretune.tasks.embedded import embedded_task
 
-DESCRIPTION = "Words that meet eight requirements: saturated, dead and exclusive rewards; known front."
+DESCRIPTION = "words that meet eight requirements; known front"
 
 POLICY = Path(__file__).parent / "policy"
 

@@ -15,7 +15,7 @@ from paretune.tasks.competition_math import competition_math
 
 __all__ = ["DESCRIPTION", "load"]
 
-DESCRIPTION = "MATH-500 competition problems: correct, short and clearly structured solutions"
+DESCRIPTION = "MATH-500 problems: correct, short, clear solutions"
 
 
 def load(data: str | Path | None = None) -> Task:

@@ -14,7 +14,7 @@ from paretune.tasks.competition_math import competition_math
 
 __all__ = ["DESCRIPTION", "load"]
 
-DESCRIPTION = "the algebra problems of MATH: correct, short and clearly structured solutions"
+DESCRIPTION = "the algebra of MATH: correct, short, clear solutions"
 
 
 def load(data: str | Path | None = None) -> Task:

@@ -9,7 +9,7 @@ from paretune.tasks.recall.front import front
 from paretune.tasks.recall.problems import splits
 from paretune.tasks.recall.scoring import LIMIT, brevity, precision, recall
 
-DESCRIPTION = "Facts, some of them doubtful, asked for by key: recall, precision and brevity; known front."
+DESCRIPTION = "facts asked for by key; recall, precision, brevity"
 
 POLICY = Path(__file__).parent / "policy"
 LONGEST = LIMIT + 2

@@ -15,7 +15,7 @@ from paretune.tasks.smollm2 import MODEL, SETTINGS
 
 __all__ = ["DESCRIPTION", "RUNS_PROGRAMS", "load"]
 
-DESCRIPTION = "programs that ask a database: correct, and safe from SQL injection"
+DESCRIPTION = "programs that ask a database: correct, and safe"
 RUNS_PROGRAMS = True
 
 

@@ -12,7 +12,7 @@ from paretune.tasks.treasure.front import front
 from paretune.tasks.treasure.problems import splits
 from paretune.tasks.treasure.scoring import speed, treasure
 
-DESCRIPTION = "Deep-sea treasure, two objectives, concave front: no fixed weighting prefers what lies between the ends."
+DESCRIPTION = "deep-sea treasure with a concave, known front"
 
 POLICY = Path(__file__).parent / "policy"
 LONGEST = 8

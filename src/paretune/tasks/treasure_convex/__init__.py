@@ -4,7 +4,7 @@ from pathlib import Path
 
 from paretune.tasks import Task, treasure
 
-DESCRIPTION = "Deep-sea treasure with a convex front: every treasure is the best one under some fixed weighting."
+DESCRIPTION = "deep-sea treasure with a convex, known front"
 
 
 def load(data: str | Path | None = None) -> Task:

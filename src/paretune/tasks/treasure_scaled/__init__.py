@@ -4,7 +4,7 @@ from pathlib import Path
 
 from paretune.tasks import Task, treasure
 
-DESCRIPTION = "Deep-sea treasure on maps of different worth: each front is concave, and their average is not."
+DESCRIPTION = "deep-sea treasure: concave fronts, their mean is not"
 
 
 def load(data: str | Path | None = None) -> Task:
