@@ -5,6 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("paretune", deadline=None)
+settings.load_profile("paretune")
 
 GOLDEN = Path(__file__).parents[1] / "../shared/golden/reference_vectors.json"
 
