@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import shlex
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,14 +10,19 @@ from typing import Any
 
 import pytest
 
+from paretune.cli.settings import make_parser, make_rule
+from paretune.tasks import load
+from paretune.weighting import RULES
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAPER = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
 
 FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n.*?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^()\s]+(?:\([^()\s]*\)[^()\s]*)*)(?: \"[^\"]*\")?\)")
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 FILE = re.compile(r"(?<![\w./-])(?:src|tests|recipes|scripts|benchmarks|docs)/[\w./+*-]*")
+COMMAND = re.compile(r"paretune train (--rule [^`\n]*)")
 DOTTED = re.compile(r"`(paretune(?:\.\w+)+)`")
 
 
@@ -98,3 +104,19 @@ def test_what_leads_nowhere_is_found(tmp_path: Path) -> None:
 def test_a_name_that_is_not_there_is_found(name: str) -> None:
     with pytest.raises(AttributeError):
         resolve(name)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_index_of_rules_has_every_rule(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_about_rules_are_taken() -> None:
+    pages = [ROOT / "docs" / "choosing-a-rule.md", *(ROOT / "docs" / "rules").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    commands = [line for line in COMMAND.findall(text) if "my_rule.py" not in line and "--help" not in line]
+    assert len(commands) > 15
+    parser, task = make_parser("paretune train"), load("arithmetic")
+    for command in commands:
+        [run, *_] = parser.make(parser.read(shlex.split(command, comments=True)))
+        assert make_rule(run, task).name == run.rule

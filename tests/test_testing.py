@@ -56,7 +56,7 @@ class Good(WeightingRule):
 
 
 def test_the_rule_of_the_docs_passes(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[1] / "docs/rules.md").read_text()
+    text = (Path(__file__).parents[1] / "docs/rules/write-a-rule.md").read_text()
     (tmp_path / "more_spread.py").write_text(text.split("```python\n")[1].split("```")[0])
     check_rule(rule_class(str(tmp_path / "more_spread.py:MoreSpread")), updates=10)
 

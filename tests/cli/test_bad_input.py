@@ -282,7 +282,6 @@ OTHERS: list[tuple[list[str], str]] = [
     (["report", "empty", "another"], "unknown argument 'another'"),
     (["report", "empty", "--format", "docx"], "must be one or more of pdf, png, svg, got 'docx'"),
     (["pick"], "which run?"),
-    (["pick", "run"], "which checkpoint of the front?"),
     (["pick", "nowhere", "--prefer", "a=1"], "there is no folder nowhere"),
     (["pick", "empty", "--prefer", "a=1"], "empty holds no run"),
     (["pick", "torn", "--prefer", "a=1"], "the record of torn is broken"),

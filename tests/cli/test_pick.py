@@ -92,6 +92,15 @@ def test_the_runs_of_a_comparison(model: str, screen: Callable[[], str], tmp_pat
     assert text.count("│ a-seed0") <= 21
 
 
+def test_without_a_wish_it_is_the_largest_product_of_gains(
+    model: str, screen: Callable[[], str], tmp_path: Path
+) -> None:
+    points = {10: (0.9, 58.0), 20: (0.5, 30.0), 30: (0.1, 6.0)}  # products of 0.03, 0.25 and 0.09
+    run = make_run(tmp_path / "run", points, kept=[10, 20, 30], model=model)
+    assert pick.run([str(run)]) == 0
+    assert f"picked: {run / 'checkpoint-20'}" in screen()
+
+
 def test_hostile_names_on_the_screen(model: str, screen: Callable[[], str], tmp_path: Path) -> None:
     name = "[red]x[/red]\x1b[2J\x07"
     run = make_run(
@@ -134,7 +143,6 @@ GOOD = ["--prefer", "accuracy=1"]
 REFUSED: list[tuple[str, list[str], str]] = [
     ("nothing", [], "which run?"),
     ("no run", GOOD, "which run?"),
-    ("no wish", ["run"], "which checkpoint of the front? Give --prefer"),
     ("no such directory", ["nowhere", *GOOD], "there is no folder nowhere"),
     ("a file", ["run/run.json", *GOOD], "there is no folder run/run.json"),
     ("no run there", ["run/checkpoint-10", *GOOD], "run/checkpoint-10 holds no run"),

@@ -8,7 +8,7 @@ import pytest
 from paretune import GradientInfluence
 from paretune.influence import ESTIMATORS, RunFacts
 
-RULES_PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
+RULES_PAGE = Path(__file__).parents[2] / "docs" / "rules" / "gradient.md"
 
 
 @pytest.mark.parametrize(

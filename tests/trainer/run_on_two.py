@@ -1,4 +1,7 @@
-"""Run by test_two_processes.py on each of two real processes: trains, and leaves what came out in a folder."""
+"""Run by test_two_processes.py on each of two real processes: trains, and leaves what came out in a folder a job.
+
+Jobs follow one another in the same pair of processes, for starting them takes longer than most jobs.
+"""
 
 import json
 import os
@@ -12,10 +15,9 @@ import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from paretune import (
-    PAMA,
     FixedWeights,
     GradientInfluence,
-    HypervolumeGuided,
+    Lagrangian,
     MultiObjectiveConfig,
     MultiObjectiveTrainer,
     Objective,
@@ -24,18 +26,18 @@ from paretune import (
 from paretune.advantages import ESTIMATORS
 from paretune.cli.process_group import leave_process_group
 from paretune.objectives import Conciseness, completion_length
+from paretune.weighting import RULES as registered  # noqa: N811
 from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
 from policies import StopAfter, brief, digits, letters, prompts
 
 WEIGHTS = [0.5, 0.3, 0.2]
 RULES: dict[str, Callable[[], WeightingRule]] = {
-    "fixed": lambda: FixedWeights([0.5, 0.5]),
+    **registered,
     "scheduled": lambda: ScheduledWeights({0: [1.0, 0.0], 4: [0.5, 0.5]}),
-    "hypervolume": lambda: HypervolumeGuided([0.5, 0.5]),
-    "directional": lambda: GradientInfluence(mu=1e-2),
+    "gradient": lambda: GradientInfluence(mu=1e-2),
     "realised": lambda: GradientInfluence(mu=1e-2, method="realised"),
     "exact": lambda: GradientInfluence(mu=1e-2, method="exact"),
-    "pama": lambda: PAMA(),
+    "lagrangian": lambda: Lagrangian("digits", at_most={"conciseness": 4.0}),
 }
 
 
@@ -130,16 +132,9 @@ def signalled(model: str, out: Path) -> None:
         (out / f"ended-{rank}.json").write_text(json.dumps(trainer.state.global_step))
 
 
-def main() -> None:
-    job, model, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-    jobs = {
-        "stock": lambda: parity(model, out, None),
-        "fixed": lambda: parity(model, out, FixedWeights),
-        "influence": lambda: parity(model, out, FixedThroughInfluence),
-        "gradient": lambda: state(model, out, GradientInfluence(mu=1e-2)),
-        "hypervolume": lambda: state(model, out, HypervolumeGuided([0.5, 0.5])),
-        "pama": lambda: state(model, out, PAMA()),
-    }
+def job_of(job: str, model: str, out: Path) -> None:
+    """Do one job; its results go to a folder of its name."""
+    out.mkdir(exist_ok=True)
     if job in ESTIMATORS:
         for name in RULES:
             resumed(model, out, name, job)
@@ -147,12 +142,19 @@ def main() -> None:
     if job == "signalled":
         signalled(model, out)
         return
-    trainer = jobs[job]()
+    parities = {"stock": None, "on rewards": FixedWeights, "through influence": FixedThroughInfluence}
+    trainer = parity(model, out, parities[job]) if job in parities else state(model, out, RULES[job]())
     rank = trainer.accelerator.process_index
     torch.save([p.detach() for p in trainer.model.parameters()], out / f"parameters-{rank}.pt")
     if isinstance(trainer, MultiObjectiveTrainer):
         state_of_rank = {**trainer._state(), "weights_in_use": trainer.weights}
         (out / f"state-{rank}.json").write_text(json.dumps(state_of_rank, sort_keys=True))
+
+
+def main() -> None:
+    model, out, *jobs = sys.argv[1:]
+    for job in jobs:
+        job_of(job, model, Path(out) / job)
 
 
 if __name__ == "__main__":

@@ -50,11 +50,9 @@ def run(argv: list[str]) -> int:
         parser.print_help()
         return 0
     if not argv or argv[0].startswith("-"):
-        raise BadInputError("which run? `paretune pick DIR --prefer NAME=WEIGHT,... | --at-least NAME=VALUE`")
+        raise BadInputError("which run? `paretune pick DIR [--prefer NAME=WEIGHT,...] [--at-least NAME=VALUE]`")
     arguments = parser.parse_args(argv)
     output = None if arguments.output_dir is None else Path(arguments.output_dir)
-    if not (arguments.prefer or arguments.at_least or arguments.at_most):
-        raise BadInputError("which checkpoint of the front? Give --prefer NAME=WEIGHT,... or --at-least NAME=VALUE.")
     console = Console()
     try:
         if output is not None:

@@ -27,7 +27,7 @@ class Tchebycheff(GainFeedback):
     Source: "Smooth Tchebycheff Scalarization for Multi-Objective Optimization" (https://arxiv.org/abs/2402.19078); the
     formulas were checked against the sources of TorchJD and CTWA. Signal: gains. Cost: nothing.
 
-    Limits: weights on means were the better form on random bandits (docs/rules.md). A completion to which no objective
+    Limits: weights on means were the better form on random bandits (docs/rules/bandits.md). A completion to which no objective
     applies has no reward. For samples the recorded weights are the mean share of each objective in the gradient of R.
 
     Args:
