@@ -30,12 +30,13 @@ MAY_IMPORT = {
     "sandbox": "",
     "tasks": "objectives pareto sandbox",
     # what reads run directories, never the trainer
-    "comparison": "record pareto influence named_objects",
-    "choosing": "record pareto",
-    "report": "record pareto comparison",
+    "bounded_run": "record pareto",
+    "comparison": "bounded_run record pareto influence named_objects",
+    "choosing": "bounded_run record pareto",
+    "report": "bounded_run record pareto comparison",
     # the commands
     "cli": "named_objects setting_ranges objectives advantages pareto influence weighting record trainer sandbox tasks "
-    "comparison choosing report",
+    "bounded_run comparison choosing report",
     # the public names, fetched from their homes
     "__init__": "objectives pareto weighting trainer",
 }
