@@ -7,7 +7,7 @@ TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -
 COMPARISONS := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-rloo arithmetic-reinforce++ \
 	arithmetic-follow-up
 
-.PHONY: setup demo results records test test-slow soak lint bench bench-sandbox smollm2 policy clean browser
+.PHONY: setup demo results records test test-slow soak lint bench bench-sandbox describe smollm2 policy clean browser
 
 setup: $(VENV)/ready
 
@@ -51,6 +51,9 @@ bench: setup  ## what measuring influence costs: the tables of docs/performance.
 
 bench-sandbox: setup  ## what running programs costs: the table of docs/sandbox.md; DATA=DIR holds SafeSQL (3 minutes)
 	$(BIN)/python benchmarks/sandbox.py --data $(DATA)
+
+describe: setup  ## src/paretune/cli/described.json, by which commands know settings and rules before they import TRL
+	$(BIN)/python scripts/describe_settings.py
 
 smollm2: setup  ## SmolLM2-135M-Instruct as an ordinary folder under models/
 	$(BIN)/python scripts/fetch_smollm2.py

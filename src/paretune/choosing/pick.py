@@ -172,7 +172,7 @@ def read_fronts(directory: str | Path, bounds: Bounds | None = None) -> Fronts:
         except (OSError, RecordError) as error:
             raise PickError(f"the record of {run} is broken: {error}") from error
         if own is None:
-            left_out.append(f"{run} has no front: it is not evaluated yet, or not every objective has bounds.")
+            left_out.append(f"{run} has no front: it is not evaluated yet, or an objective has no bounds (--bounds).")
             continue
         if not own:
             left_out.append(f"{run} has an empty front: no evaluation gave a finite metric for every objective.")

@@ -27,8 +27,9 @@ class Tchebycheff(GainFeedback):
     Source: "Smooth Tchebycheff Scalarization for Multi-Objective Optimization" (https://arxiv.org/abs/2402.19078); the
     formulas were checked against the sources of TorchJD and CTWA. Signal: gains. Cost: nothing.
 
-    Limits: weights on means were the better form on random bandits (docs/rules/bandits.md). A completion to which no objective
-    applies has no reward. For samples the recorded weights are the mean share of each objective in the gradient of R.
+    Limits: weights on means were the better form on random bandits (docs/rules/bandits.md). A completion to which no
+    objective applies has no reward. For samples the recorded weights are the mean share of each objective in the
+    gradient of R.
 
     Args:
         priorities: v, one for each objective, by name or in order; None: all equal.

@@ -22,8 +22,8 @@ class FrontTour(NashWelfare):
     Source: our own. Signal: gains. Cost: nothing.
 
     Limits: the last policy is as good as its priorities at that moment let it be; `settle` lets the swing fade so that
-    the run ends in the middle. An amplitude of 1, or two turns, overshot on random bandits (docs/rules/bandits.md). The order
-    of the objectives decides in which order they come first.
+    the run ends in the middle. An amplitude of 1, or two turns, overshot on random bandits (docs/rules/bandits.md).
+    The order of the objectives decides in which order they come first.
 
     Args:
         priorities: v, one for each objective, by name or in order; None: all equal.
