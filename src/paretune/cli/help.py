@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from paretune.cli import described
 from paretune.cli.arguments import FIRST, RunArguments
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.declared_types import describe
+from paretune.cli.declared_types import NamedBounds, NamedNumbers, describe
 from paretune.cli.forms import FORMS, Form
 from paretune.cli.parser import ALSO, OWN_HELP
 from paretune.named_objects import check_name, is_named
@@ -145,7 +145,8 @@ def _setting(field: "dataclasses.Field[Any]", hint: Any, group: str) -> Setting:
     default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     if default not in (None, "", False) and default is not dataclasses.MISSING:
         text += f" (default: {' '.join(map(str, default)) if isinstance(default, list) else default})"
-    return Setting(f"--{flag}", group, _value(describe(hint)), text)
+    by_name = {NamedNumbers: "NAME=NUMBER,…", NamedBounds: "NAME=LOW:HIGH,…"}
+    return Setting(f"--{flag}", group, by_name.get(hint) or _value(describe(hint)), text)
 
 
 def _value(expected: str) -> str:
