@@ -15,7 +15,7 @@ else:
     Algorithm = Literal[tuple(described.algorithms())]
 
 FIRST = (
-    "task", "rule", "priorities", "weights", "rule_settings", "bounds", "algorithm", "reward_funcs", "dataset_name",
+    "task", "rule", "priorities", "weights", "bounds", "algorithm", "reward_funcs", "dataset_name",
     "model_name_or_path", "max_steps", "learning_rate", "max_completion_length", "seed", "output_dir",
     "resume_from_checkpoint", "config",
 )  # fmt: skip
