@@ -1,6 +1,7 @@
-"""Rules that read gains, make rewards or hand over advantages, in real training."""
+"""Rules that read gains or gradients, make rewards or hand over advantages, in real training."""
 
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from paretune import (
+    FAMO,
     Decoupled,
     FrontTour,
     MultiObjectiveConfig,
@@ -72,6 +74,23 @@ def test_the_tour_knows_how_far_training_is(model: str, tmp_path: Path) -> None:
     weights = [line["weights"] for line in read_steps(tmp_path)]
     firsts = [max(line, key=line.__getitem__) for line in weights]
     assert firsts == ["digits", "letters", "letters", "conciseness"]  # at 0, 1/4, 1/2 and 3/4 of the way round
+
+
+def test_famo_goes_by_what_the_last_update_did(model: str, tmp_path: Path) -> None:
+    trained(model, tmp_path, FAMO(rate=0.5, smoothing=0.0))
+    lines = read_steps(tmp_path)
+    assert lines[0]["influence"] is None
+    assert set(lines[0]["signals"]["logit"].values()) == {0.0}
+    for line in lines[1:]:
+        assert line["estimator"]["method"] == "realised"
+        progress, gains, logits = (line["signals"][name] for name in ("progress", "gain", "logit"))
+        for name, influence in line["influence"].items():
+            assert progress[name] * influence >= 0
+        scores = {name: math.exp(logits[name]) / (1.001 - gains[name]) for name in gains}
+        if 0 not in line["weights"].values():  # an objective that does not vary has no weight
+            expected = {name: score / sum(scores.values()) for name, score in scores.items()}
+            assert line["weights"] == pytest.approx(expected, rel=1e-6)
+    assert len(set(lines[-1]["signals"]["logit"].values())) > 1
 
 
 def test_gdpo_trains_as_trls_normalize_then_sum(model: str, tmp_path: Path) -> None:
