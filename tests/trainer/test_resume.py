@@ -10,6 +10,7 @@ import torch
 
 from paretune import (
     PAMA,
+    PCD,
     FixedWeights,
     GradientInfluence,
     HypervolumeGuided,
@@ -40,6 +41,7 @@ RULES: dict[str, Callable[[], WeightingRule]] = {
     "exact": lambda: GradientInfluence(method="exact", floor=0.05),
     "pama": lambda: PAMA(),
     "lagrangian": lambda: Lagrangian("digits", at_most={"conciseness": 4.0}),
+    "pcd": lambda: PCD("digits", {"letters": 0.1}),
     "nash-validation": lambda: NashWelfare({"digits": 2.0}, source="validation"),
     "tchebycheff-samples": lambda: Tchebycheff(of="samples"),
 }

@@ -11,8 +11,10 @@ import torch
 
 from paretune import (
     FAMO,
+    PCD,
     Decoupled,
     FrontTour,
+    GradNorm,
     MultiObjectiveConfig,
     MultiObjectiveTrainer,
     NashWelfare,
@@ -91,6 +93,26 @@ def test_famo_goes_by_what_the_last_update_did(model: str, tmp_path: Path) -> No
             expected = {name: score / sum(scores.values()) for name, score in scores.items()}
             assert line["weights"] == pytest.approx(expected, rel=1e-6)
     assert len(set(lines[-1]["signals"]["logit"].values())) > 1
+
+
+def test_rules_on_the_gramian_train_on_the_weighted_sum_of_advantages(model: str, tmp_path: Path) -> None:
+    trained(model, tmp_path / "norm", GradNorm(smoothing=0.0, alpha=2.0))
+    for line in read_steps(tmp_path / "norm"):
+        assert line["estimator"]["method"] == "exact"
+        left, norms = line["signals"]["left"], line["signals"]["norm"]
+        if 0 not in norms.values():
+            scores = {name: left[name] ** 2 / norms[name] for name in norms}
+            expected = {name: score / sum(scores.values()) for name, score in scores.items()}
+            assert line["weights"] == pytest.approx(expected, rel=1e-6)
+    # One step is that of the same weights, fixed and on advantages.
+    pcd = trained(model, tmp_path / "pcd", PCD("letters", tau=0.0, smoothing=0.0), max_steps=1)
+    (line,) = read_steps(tmp_path / "pcd")
+    solution = line["signals"]["solution"]
+    assert line["weights"] == pytest.approx({name: value / sum(solution.values()) for name, value in solution.items()})
+    weights = [line["weights"][name] for name in pcd.reward_func_names]
+    fixed = trained(model, tmp_path / "fixed", FixedWeights(weights), max_steps=1, combine="advantages")
+    for p, q in zip(pcd.model.parameters(), fixed.model.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-6)
 
 
 def test_gdpo_trains_as_trls_normalize_then_sum(model: str, tmp_path: Path) -> None:
