@@ -3,18 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-import scipy.optimize
 import torch
 from torch import Tensor
 
 from paretune.objectives import Objective
 from paretune.weighting.base import Batch
 from paretune.weighting.gramian_solution import GramianSolution
+from paretune.weighting.quadratic import nonnegative_minimum
 from paretune.weighting.saved_state import saved_numbers
 
-RIDGE = 1e-9
-"""Added to the diagonal, so that dependent gradients have one solution."""
 VIOLATION = 1e-6
 """A constraint that is missed by more cannot be met."""
 
@@ -125,16 +122,9 @@ class PCD(GramianSolution):
 
 
 def _multipliers(gramian: Tensor, missing: Tensor) -> Tensor:
-    """μ ≥ 0 that minimises ½ μᵀ M μ − bᵀ μ; 0 if no direction has ⟨g_j, d⟩ ≥ b_j for all j."""
+    """μ ≥ 0 with the least ½ μᵀ M μ − bᵀ μ; 0 if no direction has ⟨g_j, d⟩ ≥ b_j for all j."""
     if not (missing > 0).any():
         return torch.zeros_like(missing)
-    size = gramian.diagonal().max()
-    matrix = (gramian / size).numpy() + RIDGE * np.eye(len(gramian))
-    root = np.linalg.cholesky(matrix).T  # rootᵀ root = M, so that M is that of a least-squares problem
-    target = np.linalg.solve(root.T, (missing / size).numpy())
-    try:
-        multipliers = torch.from_numpy(scipy.optimize.nnls(root, target)[0])
-    except RuntimeError:  # it did not converge
-        return torch.full_like(missing, torch.nan)
-    met = gramian @ multipliers - missing >= -VIOLATION * size
+    multipliers = nonnegative_minimum(gramian, missing)
+    met = gramian @ multipliers - missing >= -VIOLATION * gramian.diagonal().max()
     return multipliers if met.all() else torch.zeros_like(missing)
