@@ -13,6 +13,7 @@ from paretune import (
     PCD,
     FixedWeights,
     GradientInfluence,
+    GramianRule,
     HypervolumeGuided,
     Lagrangian,
     MultiObjectiveConfig,
@@ -42,6 +43,8 @@ RULES: dict[str, Callable[[], WeightingRule]] = {
     "pama": lambda: PAMA(),
     "lagrangian": lambda: Lagrangian("digits", at_most={"conciseness": 4.0}),
     "pcd": lambda: PCD("digits", {"letters": 0.1}),
+    "crossed": lambda: GradientInfluence(method="crossed"),
+    "gramian-halves": lambda: GramianRule("pcgrad", halves=True),
     "nash-validation": lambda: NashWelfare({"digits": 2.0}, source="validation"),
     "tchebycheff-samples": lambda: Tchebycheff(of="samples"),
 }

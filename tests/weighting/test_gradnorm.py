@@ -48,6 +48,12 @@ def test_a_gramian_that_is_not_finite_leaves_the_weights(gramian):
     assert result.weights.tolist() == pytest.approx([2 / 3, 1 / 3])
 
 
+def test_a_run_that_can_measure_no_gramian_is_refused():
+    known = {"gramian": None, "influence": torch.zeros(2), "influence_method": "realised"}
+    with pytest.raises(ValueError, match="gradnorm needs the Gramian, and this run can measure the realised influence"):
+        GradNorm().update(seen(0.5, 0.5, **known))
+
+
 # ----- GradNorm
 
 

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -50,6 +50,12 @@ METHODS: dict[str, Method] = {
 }
 
 
+if TYPE_CHECKING:
+    MethodName = str
+else:
+    MethodName = Literal[tuple(METHODS)]  # the command line reads the choices off the type
+
+
 class GramianRule(GramianSolution):
     r"""Weights that a method of multi-task learning finds on the Gramian M_ij = ⟨g_i, g_j⟩ of the batch.
 
@@ -81,8 +87,8 @@ class GramianRule(GramianSolution):
     20 to 40 ms with ``cagrad``.
 
     Limits: ‖g_k‖² of one batch holds the noise's own square, which pulls ``mgda`` toward the objective with the least
-    noise and the others toward equal weights. The orders of ``pcgrad`` are drawn from the optimiser step, so all
-    processes and a resumed run draw the same.
+    noise and the others toward equal weights; `halves` takes it out. The orders of ``pcgrad`` are drawn from the
+    optimiser step, so all processes and a resumed run draw the same.
 
     Args:
         method: one of the above.
@@ -90,6 +96,7 @@ class GramianRule(GramianSolution):
         priorities: v, one for each objective, by name or in order; None: all equal. Only ``upgrad``, ``dualproj`` and
             ``aligned-mtl`` have a place for them.
         smoothing: the share of the old weights in the new ones, in [0, 1).
+        halves: take M across two halves of the prompts, which has no noise term and costs as many passes.
 
     Raises:
         ValueError: for a value outside its range.
@@ -101,17 +108,18 @@ class GramianRule(GramianSolution):
     """
 
     name: ClassVar[str] = "gramian"
-    description: ClassVar[str] = f"gradient balancing through TorchJD: {', '.join(METHODS)}"
+    description: ClassVar[str] = "a gradient balancing method of multi-task learning, through TorchJD"
 
     def __init__(
         self,
-        method: str = "upgrad",
+        method: MethodName = "upgrad",
         *,
         parameter: float | None = None,
         priorities: Priorities = None,
         smoothing: float = 0.9,
+        halves: bool = False,
     ) -> None:
-        super().__init__(priorities, smoothing=smoothing)
+        super().__init__(priorities, smoothing=smoothing, halves=halves)
         if method not in METHODS:
             raise ValueError(f"`method` must be one of {', '.join(METHODS)}, got {method!r}.")
         if parameter is not None and METHODS[method].parameter is None:

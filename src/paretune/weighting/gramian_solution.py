@@ -35,24 +35,38 @@ class GramianSolution(Prioritised):
     Args:
         priorities: v, one for each objective, by name or in order; None: all equal. The mean starts at v.
         smoothing: s, the share of the old weights in the new ones, in [0, 1).
+        halves: whether M is taken across two halves of the prompts, ½ (G_A G_Bᵀ + G_B G_Aᵀ). That has no noise term, so
+            its mean over batches is the true Gramian.
 
     Raises:
         ValueError: for a value outside its range.
     """
 
-    def __init__(self, priorities: Priorities, *, smoothing: float) -> None:
+    halves: bool = False
+
+    def __init__(self, priorities: Priorities, *, smoothing: float, halves: bool = False) -> None:
         super().__init__(priorities)
         if not 0 <= smoothing < 1:
             raise ValueError(f"`smoothing` must be in [0, 1), got {smoothing}.")
         self.smoothing = smoothing
+        self.halves = halves
         self._weights: Tensor | None = None
 
     def measurements(self) -> Measurements:
         """The Gramian, which the exact influence yields."""
-        return Measurements(influence=InfluenceRequest(method="exact"))
+        return Measurements(influence=InfluenceRequest(method="crossed-exact" if self.halves else "exact"))
 
     def update(self, batch: Batch) -> Scalarization:
-        """Solve for the batch's Gramian, and weigh by the mean of the solutions so far."""
+        """Solve for the batch's Gramian, and weigh by the mean of the solutions so far.
+
+        Raises:
+            ValueError: if influence is measured in a way that yields no Gramian.
+        """
+        if batch.influence is not None and batch.gramian is None:
+            raise ValueError(
+                f"the rule {self.name} needs the Gramian, and this run can measure the {batch.influence_method} "
+                "influence only: choose a rule that goes by that, or train without what stands in the way."
+            )
         count = len(batch.names)
         mean = self.shares(batch) if self._weights is None else self._weights
         nothing = torch.full((count,), torch.nan, dtype=torch.float64)

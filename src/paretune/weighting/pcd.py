@@ -40,6 +40,7 @@ class PCD(GramianSolution):
         tau: τ in [0, 1] for the others: one for all, or by name (0.02 for those that are not named).
         decay: β in [0, 1), of the mean squared norms.
         smoothing: the share of the old weights in the new ones, in [0, 1).
+        halves: take M across two halves of the prompts, which has no noise term and costs as many passes.
 
     Raises:
         ValueError: for a value outside its range.
@@ -58,8 +59,9 @@ class PCD(GramianSolution):
         *,
         decay: float = 0.999,
         smoothing: float = 0.9,
+        halves: bool = False,
     ) -> None:
-        super().__init__(None, smoothing=smoothing)
+        super().__init__(None, smoothing=smoothing, halves=halves)
         self.tau = dict(tau) if isinstance(tau, Mapping) else {}
         self.rest = 0.02 if isinstance(tau, Mapping) else tau
         for value in [self.rest, *self.tau.values()]:
