@@ -32,7 +32,7 @@ from paretune.weighting import RULES, Batch, Evaluation, FixedWeights, Weighting
 
 CONTEXTS, ACTIONS, BATCHES, GROUPS, GENERATIONS = 4, 12, 100, 16, 8
 LEARNING_RATE = 0.05
-NEEDS_SETTINGS = ("fixed", "scheduled", "lagrangian", "hypervolume")
+NEEDS_SETTINGS = ("fixed", "scheduled", "lagrangian", "hypervolume", "pcd")
 POWERS = {"linear": 1.0, "concave": 0.5, "convex": 2.0}
 
 
@@ -89,6 +89,7 @@ def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> n
     first, second = torch.zeros_like(logits), torch.zeros_like(logits)
     path = []
     constant = rule.update(None) if isinstance(rule, FixedWeights) else None  # type: ignore[arg-type]
+    realised: Tensor | None = None  # what the last update did for each objective
     for t in range(BATCHES):
         contexts = torch.randint(CONTEXTS, (GROUPS,), generator=generator).repeat_interleave(GENERATIONS)
         policy = torch.softmax(logits, dim=1)
@@ -104,7 +105,8 @@ def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> n
             "scale": "group",
         }
         alone = ESTIMATORS[estimator].per_objective(rewards, **options)
-        result = constant or rule.update(_batch(rule, rewards, alone, scores, t))
+        gradients = torch.einsum("nk,nca->kca", alone, scores) / len(rewards)
+        result = constant or rule.update(_batch(rule, rewards, alone, gradients, realised, t))
         advantages = result.advantages
         if advantages is None:
             reward = sum_rewards(rewards, result.weights) if result.rewards is None else result.rewards
@@ -113,17 +115,22 @@ def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> n
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient.square()
         corrected = first / (1 - 0.9 ** (t + 1)) / ((second / (1 - 0.999 ** (t + 1))).sqrt() + 1e-8)
-        logits = logits + LEARNING_RATE * (result.scale if result.apply_to == "update" else 1.0) * corrected
+        update = LEARNING_RATE * (result.scale if result.apply_to == "update" else 1.0) * corrected
+        logits = logits + update
+        realised = (gradients * update).sum(dim=(1, 2))
         path.append(problem.value(logits).numpy())
     return np.array(path)
 
 
-def _batch(rule: WeightingRule, rewards: Tensor, alone: Tensor, scores: Tensor, t: int) -> Batch:
+def _batch(
+    rule: WeightingRule, rewards: Tensor, alone: Tensor, gradients: Tensor, realised: Tensor | None, t: int
+) -> Batch:
     wanted, count = rule.measurements(), rewards.shape[1]
     influence = gramian = method = None
-    if wanted.influence is not None:
-        gradients = torch.einsum("nk,nca->kca", alone, scores).flatten(1) / len(rewards)
-        gramian, method = gradients @ gradients.T, "exact"
+    if wanted.influence is not None and wanted.influence.method == "realised":
+        influence, method = realised, "realised"
+    elif wanted.influence is not None:
+        gramian, method = gradients.flatten(1) @ gradients.flatten(1).T, "exact"
         influence = gramian.sum(dim=1)
     error = (rewards.std(dim=0) / len(rewards) ** 0.5).tolist()
     return Batch(

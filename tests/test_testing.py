@@ -10,13 +10,14 @@ import pytest
 import torch
 
 import paretune
-from paretune import FixedWeights, GradientInfluence, Lagrangian, ScheduledWeights
+from paretune import PCD, FixedWeights, GradientInfluence, Lagrangian, ScheduledWeights
 from paretune.testing import check_rule
 from paretune.weighting import RULES, Batch, Scalarization, WeightingRule, rule_class
 
 NEEDS_SETTINGS = {
     "scheduled": lambda objectives: ScheduledWeights({0: [1 / len(objectives)] * len(objectives)}),
     "lagrangian": lambda objectives: Lagrangian("o0", at_least={o.name: 0.6 for o in objectives[1:]}),
+    "pcd": lambda objectives: PCD("o0"),
 }
 
 

@@ -95,6 +95,17 @@ def test_cosines() -> None:
     assert np.isnan(found[3]).all()
 
 
+def test_the_share_of_noise_is_of_all_batches_together() -> None:
+    rewards = np.random.default_rng(0).random((8, 2))
+    assert all(math.isnan(share) for share in checked([Seen(rewards, np.array([0.5, 0.5]), rewards)]).noise)
+    first = np.array([[1.0, 0.0], [0.0, -1.0]]), np.array([[3.0, 1.0], [1.0, 2.0]])
+    second = np.array([[3.0, 0.0], [0.0, 0.5]]), np.array([[1.0, 0.0], [0.0, 1.5]])
+    check = checked([Seen(rewards, np.array([0.5, 0.5]), rewards, None, *pair) for pair in (first, second)])
+    assert check.noise == pytest.approx([4 / 8, 1.0])  # 3.5/3, for across the halves its square came out below 0
+    assert check.noise_of_sum == pytest.approx(9.5 / 13)
+    assert any("noise makes 73 % of the influence that a batch shows" in line for line in findings(check))
+
+
 @pytest.mark.parametrize(
     ("found", "opposed"),
     [

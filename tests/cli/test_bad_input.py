@@ -84,7 +84,7 @@ TRAIN: list[tuple[str, list[str], str]] = [
     ("text for a number", ["--rule_settings", '{"mu": "big"}'], "mu expects a number, got 'big' (str)"),
     ("NaN", ["--rule_settings", '{"mu": NaN}'], "mu must be finite, got nan (float)"),
     ("half a batch", ["--rule_settings", '{"every": 1.5}'], "every expects a whole number, got 1.5 (float)"),
-    ("unknown method", ["--rule_settings", '{"method": "guess"}'], "expects one of directional, realised, exact, got"),
+    ("unknown method", ["--rule_settings", '{"method": "guess"}'], "expects one of directional, realised, exact, "),
     ("a floor too high", ["--rule_settings", '{"floor": 0.5}'], "`floor` must be below 1/K = 0.333"),
     ("PAMA with a wrong setting", ["--rule", "pama", "--rule_settings", '{"credit": "token"}'], "one of sample, batch"),
     ("a schedule that is missing", ["--rule", "scheduled"], "needs schedule: give it in --rule_settings"),

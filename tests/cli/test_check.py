@@ -73,9 +73,14 @@ def test_what_is_wrong_is_said(home: Path, capsys: pytest.CaptureFixture[str], m
     assert main(["check", *own("always", "of_prompt", "long", "short"), *extra]) == 0
     assert contents(home) == before  # nothing is written, neither to the user's output_dir
     text = capsys.readouterr().out
-    assert "batch 1/5: plain step" in text
-    assert "batch 5/5: exact influence" in text
-    for title in ("rewards of 80 completions of the initial policy", "their metrics", "pairs of objectives", "cost of"):
+    assert "batch 1/7: plain step" in text
+    assert "batch 7/7: crossed-exact influence" in text
+    for title in (
+        "rewards of 112 completions of the initial policy",
+        "their metrics",
+        "pairs of objectives",
+        "cost of",
+    ):
         assert title in text
     lines = text[text.rindex("└") :].splitlines()[1:]
     said = [line for line in lines if line]
@@ -87,7 +92,8 @@ def test_what_is_wrong_is_said(home: Path, capsys: pytest.CaptureFixture[str], m
     assert any(line.startswith("no hypervolume without bounds of always, of_prompt, long, short; ") for line in said)
     assert re.fullmatch(
         r"a plain training step takes [\d.]+ s; [\d.]+ times with an evaluation in every batch, [\d.]+ times with the "
-        r"realised influence, [\d.]+ times with the directional influence, [\d.]+ times with the exact influence\.",
+        r"realised influence, [\d.]+ times with the directional influence, [\d.]+ times with the exact influence, "
+        r"[\d.]+ times with the crossed influence, [\d.]+ times with the crossed-exact influence\.",
         said[-1],
     )
 
@@ -127,12 +133,13 @@ def test_the_policy_stays_and_metrics_belong_to_their_batches(
     flags += ["--lr_scheduler_type", "cosine_with_min_lr", "--lr_scheduler_kwargs", '{"min_lr": 1e-2}']
     assert main(["check", *flags, "--gradient_accumulation_steps", "1", "--weight_decay", "0.1"]) == 0
     [trainer] = trainers
-    assert trainer.state.global_step == 16
+    assert trainer.state.global_step == 24
     for before, after in zip(weights[0], trainer.model.parameters(), strict=True):
         assert torch.equal(before, after)
-    assert len(batches) == 8
-    assert [batch.gramian is not None for batch in batches] == [False] * 6 + [True] * 2
-    assert [batch.metrics is None for batch in batches] == [False, True, *[False] * 6]
+    assert len(batches) == 12
+    assert [batch.gramian is not None for batch in batches] == [False] * 6 + [True] * 2 + [False] * 4
+    assert [batch.noise is not None for batch in batches] == [False] * 10 + [True] * 2
+    assert [batch.metrics is None for batch in batches] == [False, True, *[False] * 10]
     for batch in batches:
         assert batch.rewards.shape == (16, 2)
         assert batch.weights.tolist() == [0.5, 0.5]

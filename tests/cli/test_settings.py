@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from paretune.cli import compare
+from paretune.cli.bad_input import BadInputError
 from paretune.cli.main import main
 from paretune.cli.parser import StrictParser, make_parser
 from paretune.cli.settings import Settings, make_rule, parse, resolve
@@ -64,12 +65,29 @@ def settings(tmp_path: Path, *argv: str) -> Settings:
             "Lagrangian(maximize='accuracy', at_least={'clarity': 0.5}, at_most={'conciseness': 30.0}, "
             "gains=[0.05, 0.01, 0.0], limit=10.0)",
         ),
+        (
+            ["--rule", "pcd", "--maximize", "accuracy", "--rule_settings", '{"tau": {"clarity": 0.1}}'],
+            "PCD(maximize='accuracy', tau={'clarity': 0.1}, decay=0.999, smoothing=0.9, halves=False)",
+        ),
+        (
+            ["--rule", "gramian", "--priorities", "clarity=3", "--rule_settings", '{"halves": true}'],
+            "GramianRule(method='upgrad', parameter=None, priorities={'clarity': 3.0}, smoothing=0.9, halves=True)",
+        ),
         (["--rule", "pama", "--rule_settings", '{"credit": "batch"}'], "PAMA(credit='batch')"),
     ],
 )
 def test_rules(argv: list[str], expected: str, tmp_path: Path) -> None:
     made = settings(tmp_path, *argv)
     assert repr(make_rule(made.run, made.task)) == expected
+
+
+def test_a_rule_without_its_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = settings(tmp_path, "--rule", "gramian", "--rule_settings", '{"method": "cagrad"}')
+    monkeypatch.setitem(sys.modules, "torchjd.aggregation", None)
+    with pytest.raises(
+        BadInputError, match=r"'cagrad' needs TorchJD and its solvers: pip install 'paretune\[torchjd\]'"
+    ):
+        make_rule(made.run, made.task)
 
 
 def test_the_tasks_mu_is_the_default(tmp_path: Path) -> None:

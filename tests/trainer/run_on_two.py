@@ -15,8 +15,10 @@ import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from paretune import (
+    PCD,
     FixedWeights,
     GradientInfluence,
+    GramianRule,
     Lagrangian,
     MultiObjectiveConfig,
     MultiObjectiveTrainer,
@@ -37,7 +39,10 @@ RULES: dict[str, Callable[[], WeightingRule]] = {
     "gradient": lambda: GradientInfluence(mu=1e-2),
     "realised": lambda: GradientInfluence(mu=1e-2, method="realised"),
     "exact": lambda: GradientInfluence(mu=1e-2, method="exact"),
+    "crossed": lambda: GradientInfluence(mu=1e-2, method="crossed"),
+    "gramian": lambda: GramianRule("pcgrad", halves=True),
     "lagrangian": lambda: Lagrangian("digits", at_most={"conciseness": 4.0}),
+    "pcd": lambda: PCD("digits"),
 }
 
 

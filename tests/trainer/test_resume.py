@@ -10,8 +10,10 @@ import torch
 
 from paretune import (
     PAMA,
+    PCD,
     FixedWeights,
     GradientInfluence,
+    GramianRule,
     HypervolumeGuided,
     Lagrangian,
     MultiObjectiveConfig,
@@ -40,6 +42,9 @@ RULES: dict[str, Callable[[], WeightingRule]] = {
     "exact": lambda: GradientInfluence(method="exact", floor=0.05),
     "pama": lambda: PAMA(),
     "lagrangian": lambda: Lagrangian("digits", at_most={"conciseness": 4.0}),
+    "pcd": lambda: PCD("digits", {"letters": 0.1}),
+    "crossed": lambda: GradientInfluence(method="crossed"),
+    "gramian-halves": lambda: GramianRule("pcgrad", halves=True),
     "nash-validation": lambda: NashWelfare({"digits": 2.0}, source="validation"),
     "tchebycheff-samples": lambda: Tchebycheff(of="samples"),
 }

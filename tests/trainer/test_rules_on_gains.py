@@ -1,6 +1,7 @@
-"""Rules that read gains, make rewards or hand over advantages, in real training."""
+"""Rules that read gains or gradients, make rewards or hand over advantages, in real training."""
 
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ import pytest
 import torch
 
 from paretune import (
+    FAMO,
+    PCD,
     Decoupled,
     FrontTour,
+    GradNorm,
     MultiObjectiveConfig,
     MultiObjectiveTrainer,
     NashWelfare,
@@ -72,6 +76,43 @@ def test_the_tour_knows_how_far_training_is(model: str, tmp_path: Path) -> None:
     weights = [line["weights"] for line in read_steps(tmp_path)]
     firsts = [max(line, key=line.__getitem__) for line in weights]
     assert firsts == ["digits", "letters", "letters", "conciseness"]  # at 0, 1/4, 1/2 and 3/4 of the way round
+
+
+def test_famo_goes_by_what_the_last_update_did(model: str, tmp_path: Path) -> None:
+    trained(model, tmp_path, FAMO(rate=0.5, smoothing=0.0))
+    lines = read_steps(tmp_path)
+    assert lines[0]["influence"] is None
+    assert set(lines[0]["signals"]["logit"].values()) == {0.0}
+    for line in lines[1:]:
+        assert line["estimator"]["method"] == "realised"
+        progress, gains, logits = (line["signals"][name] for name in ("progress", "gain", "logit"))
+        for name, influence in line["influence"].items():
+            assert progress[name] * influence >= 0
+        scores = {name: math.exp(logits[name]) / (1.001 - gains[name]) for name in gains}
+        if 0 not in line["weights"].values():  # an objective that does not vary has no weight
+            expected = {name: score / sum(scores.values()) for name, score in scores.items()}
+            assert line["weights"] == pytest.approx(expected, rel=1e-6)
+    assert len(set(lines[-1]["signals"]["logit"].values())) > 1
+
+
+def test_rules_on_the_gramian_train_on_the_weighted_sum_of_advantages(model: str, tmp_path: Path) -> None:
+    trained(model, tmp_path / "norm", GradNorm(smoothing=0.0, alpha=2.0))
+    for line in read_steps(tmp_path / "norm"):
+        assert line["estimator"]["method"] == "exact"
+        left, norms = line["signals"]["left"], line["signals"]["norm"]
+        if 0 not in norms.values():
+            scores = {name: left[name] ** 2 / norms[name] for name in norms}
+            expected = {name: score / sum(scores.values()) for name, score in scores.items()}
+            assert line["weights"] == pytest.approx(expected, rel=1e-6)
+    # One step is that of the same weights, fixed and on advantages.
+    pcd = trained(model, tmp_path / "pcd", PCD("letters", tau=0.0, smoothing=0.0), max_steps=1)
+    (line,) = read_steps(tmp_path / "pcd")
+    solution = line["signals"]["solution"]
+    assert line["weights"] == pytest.approx({name: value / sum(solution.values()) for name, value in solution.items()})
+    weights = [line["weights"][name] for name in pcd.reward_func_names]
+    fixed = trained(model, tmp_path / "fixed", FixedWeights(weights), max_steps=1, combine="advantages")
+    for p, q in zip(pcd.model.parameters(), fixed.model.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-6)
 
 
 def test_gdpo_trains_as_trls_normalize_then_sum(model: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretune import FixedWeights, GradientInfluence, HypervolumeGuided, Lagrangian, Objective, ScheduledWeights
+from paretune import PCD, FixedWeights, GradientInfluence, HypervolumeGuided, Lagrangian, Objective, ScheduledWeights
 from paretune.weighting import RULES, WeightingRule
 from weighting.batches import batch, evaluation
 
@@ -24,6 +24,7 @@ def made(name: str, count: int) -> WeightingRule:
         "hypervolume": lambda: HypervolumeGuided(even),
         "gradient": lambda: GradientInfluence(floor=0.5 / count, average_over=2),
         "lagrangian": lambda: Lagrangian("o0", at_least={f"o{k}": 0.5 for k in range(1, count)}),
+        "pcd": lambda: PCD("o0", tau=0.1),
     }
     rule: WeightingRule = made_with_settings.get(name, RULES[name])()
     rule.check([Objective(f"o{k}", print, bounds=(-1, 1)) for k in range(count)])
@@ -49,13 +50,17 @@ def test_what_does_not_apply_has_no_say_and_keeps_its_state(name: str, count: in
         for rule in rules:
             noise = torch.tensor(data.draw(column))
             advantages = torch.stack([seen, -seen, 2 * seen, -2 * seen])
+            gradients = torch.stack([torch.where(applies, seen, noise).double(), torch.ones(count).double()])
+            realised = name == "famo"  # whose influence is NaN where an objective did not apply
             result = rule.update(
                 batch(
                     count,
                     step=step,
                     rewards=torch.zeros(4, count).masked_fill(absent, torch.nan),
                     advantages=torch.where(absent, noise if name == "pama" else 0.0, advantages),
-                    influence=torch.where(applies, seen, noise).double(),
+                    influence=torch.where(applies, seen, torch.nan if realised else noise).double(),
+                    influence_method="realised" if realised else "exact",
+                    gramian=gradients.T @ gradients,
                     metrics=seen.expand(4, count).masked_fill(absent, torch.nan),
                     bounds=[(-1.0, 1.0)] * count,
                     maximize=[True] * count,
@@ -86,6 +91,8 @@ def test_one_objective_or_thirty_two_and_figures_of_any_size(name: str, count: i
             known: dict[str, Any] = {
                 "advantages": torch.stack([row, -row, row.flip(0), -row.flip(0)]).nan_to_num(0.0, 0.0, 0.0),
                 "influence": row.double(),
+                "influence_method": "realised" if name == "famo" else "exact",
+                "gramian": torch.outer(row.double(), row.double()),
                 "evaluation": evaluation(*row.tolist(), step=step),
                 "metrics": row.expand(4, count),
                 "bounds": [(-1.0, 1.0)] * count,

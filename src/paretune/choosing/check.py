@@ -44,12 +44,16 @@ class Seen:
         weights: ``[K]``, the rule's.
         metrics: ``[N, K]``, or None where they were not taken.
         gramian: ``[K, K]`` inner products of the objectives' gradients, or None where they were not taken.
+        across: ``[K, K]``, the same across halves of the prompts, or None.
+        noise: ``[K, K]``, by how much the batch's ordinary inner products exceed these, or None.
     """
 
     rewards: Array
     weights: Array
     metrics: Array | None = None
     gramian: Array | None = None
+    across: Array | None = None
+    noise: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,8 @@ class Check:
         weights: ``[K]``, of that sum: the rule's at first.
         norms: ``[K]``, root mean square of the gradients' norms over the batches to which an objective applies, NaN
             without any.
+        noise: ``[K]``, share of ‖g_k‖² that is the noise's own square, from 0 to 1; NaN where it was not measured.
+        noise_of_sum: the same of ‖Σ_k g_k‖², the sum of all influences.
         pairs: of all objectives.
         beyond: ``[K]``, share of completions whose metric is beyond a bound, NaN without bounds.
         proposed: ``[K]``, bounds that hold what was seen, None where one value was.
@@ -155,6 +161,8 @@ class Check:
     silent_sum: float
     weights: Sequence[float]
     norms: Sequence[float]
+    noise: Sequence[float]
+    noise_of_sum: float
     pairs: Sequence[Pair]
     beyond: Sequence[float]
     proposed: Sequence[tuple[float, float] | None]
@@ -205,6 +213,8 @@ def examine(
     spreads = [spread(column) for column in metrics.T]
     correlation, cosine = correlations([b.rewards for b in seen], groups), cosines(gramians)
     absent = np.array([np.isnan(batch.rewards).all(axis=0) for batch in seen if batch.gramian is not None])
+    halved = [(b.noise, b.across + b.noise) for b in seen if b.noise is not None and b.across is not None]
+    noises, wholes = np.array(halved).reshape(-1, 2, *[len(names)] * 2).swapaxes(0, 1)
     squares = np.where(absent.reshape(-1, len(names)), np.nan, gramians.diagonal(axis1=1, axis2=2))
     return Check(
         names=names,
@@ -217,6 +227,8 @@ def examine(
         silent_sum=float(np.concatenate(sums).mean()),
         weights=np.mean([batch.weights for batch in seen], axis=0).tolist(),
         norms=np.sqrt(_nanmean(squares[None])[0, 0]).tolist(),
+        noise=_share(noises.diagonal(axis1=1, axis2=2), wholes.diagonal(axis1=1, axis2=2)).tolist(),
+        noise_of_sum=float(_share(noises.sum(axis=(1, 2))[:, None], wholes.sum(axis=(1, 2))[:, None])[0]),
         pairs=[
             Pair(names[i], names[j], float(correlation[i, j]), tuple(c for c in cosine[:, i, j].tolist() if c == c))
             for i, j in combinations(range(len(names)), 2)
@@ -360,6 +372,12 @@ def _weighted(batch: Seen) -> Array:
 def _nanmean(grouped: Array) -> Array:
     counts = (~np.isnan(grouped)).sum(axis=1, keepdims=True)
     return np.where(counts > 0, np.nansum(grouped, axis=1, keepdims=True) / np.maximum(counts, 1), np.nan)
+
+
+def _share(parts: Array, wholes: Array) -> Array:
+    """``[K]`` the sum of parts ``[B, K]`` over that of their wholes, from 0 to 1; NaN where a whole is 0."""
+    part, whole = parts.sum(axis=0), wholes.sum(axis=0)
+    return np.where(whole > 0, np.clip(part / np.where(whole > 0, whole, 1.0), 0.0, 1.0), np.nan)
 
 
 def _beyond(values: Array, limits: tuple[float, float] | None) -> float:

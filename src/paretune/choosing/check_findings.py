@@ -16,6 +16,8 @@ MANY_SILENT = 0.5
 """An objective without signal in a larger share of groups is worth a line."""
 SOME_SILENT = 0.1
 """The same for the weighted sum, without which a group is lost for all objectives."""
+MOSTLY_NOISE = 0.5
+"""A larger share of noise in a batch's influence is worth a line."""
 SOME_TRUNCATED = 0.05
 """A larger share of truncated completions is worth a line."""
 
@@ -27,6 +29,11 @@ def findings(check: Check) -> list[str]:
     if check.truncated >= SOME_TRUNCATED:
         lines.append(f"{percent(check.truncated)} of the completions are truncated at max_completion_length.")
     lines += [*_bounds(check), *_alike(check)]
+    if check.noise_of_sum > MOSTLY_NOISE:
+        lines.append(
+            f"noise makes {percent(check.noise_of_sum)} of the influence that a batch shows; the influence methods "
+            "crossed and crossed-exact leave it out."
+        )
     if not lines:
         lines = ["every reward varies, no gradients oppose each other, and the bounds hold what was seen."]
     return [*lines, *_costs(check.costs)]

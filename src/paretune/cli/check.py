@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
 from transformers import SchedulerType
 
 from paretune import advantages
@@ -109,7 +110,7 @@ class Observer(WeightingRule):
         """Keep the batch."""
         # As in the first batch: what was measured would set the other rule going.
         weights = self._rule.update(
-            replace(batch, step=0, evaluation=None, influence=None, influence_method=None, gramian=None)
+            replace(batch, step=0, evaluation=None, influence=None, influence_method=None, gramian=None, noise=None)
         ).weights
         if len(self.seen) < len(self._phases):
             asked = self._phases[len(self.seen)].measurements.evaluation
@@ -119,7 +120,9 @@ class Observer(WeightingRule):
                     rewards=rewards,
                     weights=weights.cpu().double().numpy(),
                     metrics=self._metrics_of(rewards) if asked == "rollouts" else None,
-                    gramian=None if batch.gramian is None else batch.gramian.cpu().numpy(),
+                    gramian=None if batch.noise is not None else _array(batch.gramian),
+                    across=None if batch.noise is None else _array(batch.gramian),
+                    noise=_array(batch.noise),
                 )
             )
             self.validation = batch.evaluation if asked == "validation" else self.validation
@@ -152,11 +155,22 @@ def run(line: CommandLine) -> int:
     return 0
 
 
-def _phases(rule: WeightingRule, batches: int) -> list[Phase]:
-    """A batch to warm up, some with each influence, measured as the rule would have it, and one after an evaluation."""
+def _array(tensor: Tensor | None) -> Array | None:
+    return None if tensor is None else tensor.cpu().numpy()
+
+
+def _phases(rule: WeightingRule, batches: int, prompts: int) -> list[Phase]:
+    """A batch to warm up, some with each influence, measured as the rule would have it, and one after an evaluation.
+
+    Args:
+        rule: the rule.
+        batches: with each influence.
+        prompts: of a batch; one prompt has no halves.
+    """
     own = rule.measurements().influence or InfluenceRequest()
     # What the update did is measured after it, so those estimators go first, and have to be asked once more.
-    order = sorted(ESTIMATORS.values(), key=lambda estimator: not estimator.of_update)
+    possible = [estimator for estimator in ESTIMATORS.values() if prompts > 1 or not estimator.halved]
+    order = sorted(possible, key=lambda estimator: not estimator.of_update)
     requests = {
         e.name: replace(own, method=e.name, clip_norm=None, layers=own.layers if e.selects_layers else "all")
         for e in order
@@ -179,7 +193,7 @@ def _measure(settings: Settings, rule: WeightingRule, batches: int, scratch: str
         BadInputError: if a reward fails, or rule, model and settings do not fit together.
     """
     config, objectives = settings.config, settings.task.objectives
-    phases = _phases(rule, batches)
+    phases = _phases(rule, batches, config.generation_batch_size // config.num_generations)
     per_step = config.gradient_accumulation_steps / config.steps_per_batch
     config.max_steps = math.ceil(len(phases) / per_step)
     config.lr_scheduler_type, config.lr_scheduler_kwargs = SchedulerType.CONSTANT, {}  # some have a least rate

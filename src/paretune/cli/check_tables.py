@@ -27,12 +27,24 @@ def print_tables(check: Check, prompts: int, console: Console) -> None:
 
 def _rewards_table(check: Check) -> Table:
     title = f"rewards of {check.rewards[0].count} completions of the initial policy"
-    columns = ("mean", "sd", "min, median, max", "at min, max", "missing", f"{check.units} without signal", "gradient")
+    columns = (
+        "mean",
+        "sd",
+        "min, median, max",
+        "at min, max",
+        "missing",
+        f"{check.units} without signal",
+        "gradient",
+        "its noise",
+    )
     table = _table(title, "objective", *columns)
-    for name, of, silent, norm in zip(check.names, check.rewards, check.silent, check.norms, strict=True):
+    figures = zip(check.names, check.rewards, check.silent, check.norms, check.noise, strict=True)
+    for name, of, silent, norm, noise in figures:
         ends = f"{_share(of.at_low)}, {_share(of.at_high)}"
-        table.add_row(_shown(name), *_spread(of), ends, _share(of.missing), _share(silent), _number(norm))
-    table.add_row("weighted sum", "", "", "", "", "", _share(check.silent_sum), "")
+        table.add_row(
+            _shown(name), *_spread(of), ends, _share(of.missing), _share(silent), _number(norm), _share(noise)
+        )
+    table.add_row("weighted sum", "", "", "", "", "", _share(check.silent_sum), "", _share(check.noise_of_sum))
     table.caption = f"the sum's weights: {', '.join(map(_number, check.weights))}"
     return table
 

@@ -57,12 +57,12 @@ def describe_rule(rule: type[WeightingRule]) -> RuleDescription:
 def _needs(rule: type[WeightingRule]) -> str:
     """What a rule at its defaults asks the trainer to measure for its first batch."""
     made = None
-    with suppress(TypeError):
+    with suppress(TypeError, ImportError):
         made = rule(*([[1.0]] if rule.takes_weights else []))
-    # One that cannot be made without its settings asks for the same whatever they are.
+    # One that cannot be made without its settings, or its library, asks for the same whatever they are.
     asked = (made or rule.__new__(rule)).measurements()
     if asked.influence is not None:
-        return "gramian" if asked.influence.method == "exact" else "influence"
+        return "gramian" if influence.ESTIMATORS[asked.influence.method].yields_gramian else "influence"
     return {"validation": "evaluations", "rollouts": "gains", None: "rewards"}[asked.evaluation]
 
 

@@ -161,6 +161,6 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     try:
         rule = make(**settings)
         rule.check(task.objectives)
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except (TypeError, ValueError, ArithmeticError, ImportError) as error:
         raise BadInputError(f"--rule {own.rule}: {error}") from error
     return rule

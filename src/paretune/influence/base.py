@@ -21,6 +21,8 @@ class Influence:
         check: for ``"directional"``, an estimate of how far the vector is off, relative to its length. It is made of
             |Σ_k I_k − ‖v‖²| with v = Σ_j g_j, which sees the sum alone, and of what rounding and curvature can leave
             in each component.
+        noise: ``[K, K]`` float64, by how much the batch's ordinary Gramian exceeds `gramian` where that was taken
+            across halves of the prompts: the noise's own products. None elsewhere.
     """
 
     values: Tensor
@@ -28,6 +30,7 @@ class Influence:
     gramian: Tensor | None = None
     difference: Literal["one-sided", "symmetric"] | None = None
     check: float | None = None
+    noise: Tensor | None = None
 
 
 class LogProbs(NamedTuple):
@@ -66,7 +69,7 @@ class PolicyLoss(Protocol):
         """Whether a backward pass must reach all parameters (sharded ones, reentrant checkpointing)."""
         ...
 
-    def forward(self, micro_batch: Any, *, full_precision: bool = False) -> LogProbs:
+    def forward(self, micro_batch: Any, *, full_precision: bool = False, rows: Tensor | None = None) -> LogProbs:
         """The policy's forward pass, with its graph where gradients are enabled.
 
         Every pass over one micro-batch draws the same random numbers, so that dropout is one function in all of them.
@@ -74,7 +77,12 @@ class PolicyLoss(Protocol):
         Args:
             micro_batch: one of :attr:`micro_batches`.
             full_precision: leave autocast out.
+            rows: ``[b]``, those that the pass goes over; None for all B.
         """
+        ...
+
+    def halves(self, micro_batch: Any) -> Tensor:
+        """``[B]``, 0 or 1: to which half of the batch's prompts each row belongs."""
         ...
 
     def coefficients(self, micro_batch: Any, at: LogProbs) -> Tensor:

@@ -22,7 +22,7 @@ The error table of docs/performance.md has the estimate beside the error.
 import warnings
 from collections.abc import Sequence
 from math import factorial, isfinite, sqrt
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,16 @@ from torch import Tensor, nn
 from paretune.influence.base import Influence, PolicyLoss
 from paretune.influence.estimator import Estimator, Passes, RunFacts, Target
 from paretune.influence.exact import Exact, exact_influence
-from paretune.influence.gradients import backward, high_precision, projected, put_aside, squared_norm
+from paretune.influence.gradients import (
+    Gradient,
+    backward,
+    high_precision,
+    projected,
+    put_aside,
+    set_gradients,
+    squared_norm,
+)
+from paretune.influence.halves import Piece, pieces_of
 
 PARAMETER_STEP = 2.0**-20
 r"""The step h = ε‖v‖ over ‖θ‖: as short as rounding allows, for what is left is curvature.
@@ -71,70 +80,121 @@ def directional_influence(
         symmetric difference may be off by more than 10 %, a warning says so and the exact influence is returned.
     """
     chosen = list(parameters if selected is None else selected)
-    coefficients: list[Tensor] = []
-    here: list[Tensor] = []
     with put_aside(parameters):
-        for micro_batch in loss.micro_batches:
-            at = loss.forward(micro_batch)
-            coefficients.append(loss.coefficients(micro_batch, at))
-            here.append(at.values.detach())
-            backward(loss, at.values, coefficients[-1].sum(dim=0), chosen)
-            del at  # and its graph, before the next one grows
-        reached = [p for p in chosen if p.grad is not None]
-        v = [loss.mean_gradient(p.grad) for p in reached if p.grad is not None]
-
-    squared = squared_norm(v, loss)
+        (pieces,), (v,) = summed_gradients(loss, parameters, chosen, halved=False)
+    squared, count = squared_norm(v.tensors, loss), len(pieces[0].coefficients)
     if squared == 0 or not isfinite(squared):
-        nothing = torch.full((len(coefficients[0]),), 0.0 if squared == 0 else float("nan"), dtype=torch.float64)
+        nothing = torch.full((count,), 0.0 if squared == 0 else float("nan"), dtype=torch.float64)
         return Influence(values=nothing, method=Directional.name)
-    sizes = loss.mean(torch.stack([_squares(c) for c in coefficients]).sum(dim=0)).div(loss.num_processes).sqrt()
-    of_each, of_sum = sizes[:-1], sizes[-1]
-    rounding = LOG_PROB_ROUNDING * sqrt(2) * of_each
-    shortest = LOG_PROB_STEP * float(rounding.norm()) * sqrt(len(rounding)) / squared
-    step = max(PARAMETER_STEP * sqrt(squared_norm(reached, loss)) / sqrt(squared), shortest)
-
-    def derivative(ahead: Sequence[Tensor], behind: Sequence[Tensor], steps: Literal[1, 2]) -> tuple[Tensor, float]:
-        """The influence by a difference over one step or two, and by how much of its length it may be off."""
-        pairs = list(zip(coefficients, ahead, behind, strict=True))
-        change = loss.mean(torch.stack([projected(c, a, b) for c, a, b in pairs]).sum(dim=0))
-        # Over one step the second derivatives are left, over two the third ones.
-        left = loss.mean(torch.stack([_remainder(c, a, b, steps) for c, a, b in pairs]).sum(dim=0)) / step
-        values = change / (steps * step)
-        missed = abs(float(values.sum()) - squared) * of_each / of_sum
-        unseen = rounding / (steps * step) + left
-        return values, float(torch.maximum(missed, unseen).norm() / values.norm())
-
-    theta = [p.detach().clone() for p in reached]
-
-    @torch.no_grad()
-    def log_probs_at(distance: float) -> list[Tensor]:
-        for parameter, saved, direction in zip(reached, theta, v, strict=True):
-            parameter.copy_(saved).add_(direction, alpha=distance)
-        loss.parameters_changed()
-        return [loss.forward(m, full_precision=loss.low_precision).values for m in loss.micro_batches]
-
-    try:
-        ahead = log_probs_at(step)
-        if not loss.low_precision:
-            values, check = derivative(ahead, here, 1)
-            if check <= TOLERANCE:
-                return Influence(values=values, method=Directional.name, difference="one-sided", check=check)
-        values, check = derivative(ahead, log_probs_at(-step), 2)
-    finally:
-        with torch.no_grad():
-            for parameter, saved in zip(reached, theta, strict=True):
-                parameter.copy_(saved)
-        loss.parameters_changed()
-    if check <= FAILURE:
-        return Influence(values=values, method=Directional.name, difference="symmetric", check=check)
-    theta.clear()
-    v.clear()
+    found = derivative_along(loss, pieces, v, total=squared, least=squared / sqrt(count))
+    if found.check <= FAILURE:
+        values, difference, check = found
+        return Influence(values=values, method=Directional.name, difference=difference, check=check)
+    check = found.check
+    del v
     warnings.warn(
         f"directional influence fails its check here (it may be {check:.0%} off), so the exact one is used; if it "
         "keeps failing, choose method='exact' yourself, or 'realised', which costs less.",
         stacklevel=2,
     )
     return exact_influence(loss, parameters, selected=selected)
+
+
+class Direction(NamedTuple):
+    """A gradient of those parameters that it reaches."""
+
+    parameters: list[nn.Parameter]
+    tensors: list[Tensor]
+
+
+class Derivative(NamedTuple):
+    """The influence ``[K]``, how the difference was taken, and by how much of its length it may be off."""
+
+    values: Tensor
+    difference: Literal["one-sided", "symmetric"]
+    check: float
+
+
+def summed_gradients(
+    loss: PolicyLoss, parameters: Sequence[nn.Parameter], chosen: Sequence[nn.Parameter], *, halved: bool
+) -> tuple[list[list[Piece]], list[Direction]]:
+    """A backward pass over the batch for v = Σ_j g_j, of the whole batch or of each half of its prompts.
+
+    Returns:
+        For the whole or each half its pieces, without graphs, and v.
+    """
+    pieces: list[list[Piece]] = [[] for _ in range(1 + halved)]
+    sums: list[Gradient] = [[None] * len(chosen) for _ in pieces]
+    for micro_batch in loss.micro_batches:
+        for half, piece in enumerate(pieces_of(loss, micro_batch, halved=halved)):
+            set_gradients(parameters, [None] * len(parameters))
+            set_gradients(chosen, sums[half])  # so that autograd adds to what is there
+            backward(loss, piece.log_probs, piece.coefficients.sum(dim=0), chosen)
+            sums[half] = [p.grad for p in chosen]
+            pieces[half].append(piece.detached())
+    directions = []
+    for gradient in sums:
+        reached = [(p, g) for p, g in zip(chosen, gradient, strict=True) if g is not None]
+        directions.append(Direction([p for p, _ in reached], [loss.mean_gradient(g) for _, g in reached]))
+    return pieces, directions
+
+
+def derivative_along(
+    loss: PolicyLoss, pieces: Sequence[Piece], v: Direction, *, total: float, least: float
+) -> Derivative:
+    """⟨g_k, v⟩ for the objectives' gradients g_k over some pieces, by a difference of log-probabilities.
+
+    It is one-sided where that is good enough, and symmetric where it is not and under autocast.
+
+    Args:
+        loss: the loss that the pieces are of.
+        pieces: over which g_k is taken.
+        v: the direction.
+        total: Σ_k ⟨g_k, v⟩, which is known.
+        least: the least length of the influence that an error is held against.
+    """
+    sizes = loss.mean(torch.stack([_squares(piece.coefficients) for piece in pieces]).sum(dim=0))
+    sizes = sizes.div(loss.num_processes).sqrt()
+    of_each, of_sum = sizes[:-1], sizes[-1]
+    rounding = LOG_PROB_ROUNDING * sqrt(2) * of_each
+    shortest = LOG_PROB_STEP * float(rounding.norm()) / least
+    lengths = [sqrt(squared_norm(tensors, loss)) for tensors in (v.parameters, v.tensors)]
+    step = max(PARAMETER_STEP * lengths[0] / lengths[1], shortest)
+
+    def derivative(ahead: Sequence[Tensor], behind: Sequence[Tensor], steps: Literal[1, 2]) -> tuple[Tensor, float]:
+        """The influence by a difference over one step or two, and by how much of its length it may be off."""
+        triples = list(zip([piece.coefficients for piece in pieces], ahead, behind, strict=True))
+        change = loss.mean(torch.stack([projected(c, a, b) for c, a, b in triples]).sum(dim=0))
+        # Over one step the second derivatives are left, over two the third ones.
+        left = loss.mean(torch.stack([_remainder(c, a, b, steps) for c, a, b in triples]).sum(dim=0)) / step
+        values = change / (steps * step)
+        missed = abs(float(values.sum()) - total) * of_each / of_sum
+        unseen = rounding / (steps * step) + left
+        return values, float(torch.maximum(missed, unseen).norm()) / max(float(values.norm()), least)
+
+    theta = [p.detach().clone() for p in v.parameters]
+
+    @torch.no_grad()
+    def log_probs_at(distance: float) -> list[Tensor]:
+        for parameter, saved, direction in zip(v.parameters, theta, v.tensors, strict=True):
+            parameter.copy_(saved).add_(direction, alpha=distance)
+        loss.parameters_changed()
+        precisely = loss.low_precision
+        return [loss.forward(p.micro_batch, full_precision=precisely, rows=p.rows).values for p in pieces]
+
+    try:
+        ahead = log_probs_at(step)
+        if not loss.low_precision:
+            values, check = derivative(ahead, [piece.log_probs for piece in pieces], 1)
+            if check <= TOLERANCE:
+                return Derivative(values, "one-sided", check)
+        values, check = derivative(ahead, log_probs_at(-step), 2)
+        return Derivative(values, "symmetric", check)
+    finally:
+        with torch.no_grad():
+            for parameter, saved in zip(v.parameters, theta, strict=True):
+                parameter.copy_(saved)
+        loss.parameters_changed()
 
 
 def _squares(coefficients: Tensor) -> Tensor:

@@ -104,6 +104,7 @@ class Estimator(ABC):
         of_update: whether it measures ⟨g_k, Δθ⟩, what the update did, after it, so that it steers the next batch and
             has the learning rate in it. The others measure I_k = ⟨g_k, Σ_j g_j⟩ before the update.
         yields_gramian: whether the influence comes with the Gramian.
+        halved: whether it takes the batch as two halves of its prompts, with advantages made for each.
         selects_layers: whether it can be measured on some blocks alone.
         clips: whether it knows each objective's own gradient, and can clip it.
         instead: the estimator that takes its place where it cannot be right.
@@ -114,6 +115,7 @@ class Estimator(ABC):
     description: ClassVar[str]
     of_update: ClassVar[bool] = False
     yields_gramian: ClassVar[bool] = False
+    halved: ClassVar[bool] = False
     selects_layers: ClassVar[bool] = True
     clips: ClassVar[bool] = False
     instead: ClassVar["Estimator | None"] = None

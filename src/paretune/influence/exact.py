@@ -7,6 +7,7 @@ from torch import nn
 from paretune.influence.base import Influence, PolicyLoss
 from paretune.influence.estimator import Estimator, Passes, RunFacts, Target
 from paretune.influence.gradients import Gradient, backward, gramian, put_aside, set_gradients
+from paretune.influence.halves import pieces_of
 from paretune.influence.realised import Realised
 
 
@@ -35,21 +36,7 @@ def exact_influence(
     chosen = list(parameters if selected is None else selected)
     # The norm to clip by is the whole model's, so then the whole model has to be differentiated.
     differentiated = list(parameters) if clip_norm is not None else chosen
-    gradients: list[Gradient] = []
-    with put_aside(parameters):
-        for micro_batch in loss.micro_batches:
-            at = loss.forward(micro_batch)
-            coefficients = loss.coefficients(micro_batch, at)
-            gradients = gradients or [[None] * len(differentiated) for _ in coefficients]
-            # An objective without an advantage here, on any process, has no gradient here either.
-            sizes = loss.mean(coefficients.abs().sum(dim=(1, 2)))
-            alive = sizes.nonzero().flatten().tolist()
-            for k in alive:
-                set_gradients(parameters, [None] * len(parameters))
-                set_gradients(differentiated, gradients[k])  # so that autograd adds to what is there
-                backward(loss, at.values, coefficients[k], differentiated, retain_graph=k != alive[-1])
-                gradients[k] = [p.grad for p in differentiated]
-
+    (gradients,) = objective_gradients(loss, parameters, differentiated, halved=False)
     if clip_norm is None:
         products = gramian(gradients, chosen, loss)
         return Influence(values=products.sum(dim=1), method=Exact.name, gramian=products)
@@ -59,6 +46,35 @@ def exact_influence(
     of_chosen = [[row[indices[id(p)]] for p in chosen] for row in gradients]
     products = gramian(of_chosen, chosen, loss) * factor[:, None] * factor[None, :]
     return Influence(values=products.sum(dim=1), method=Exact.name, gramian=products)
+
+
+def objective_gradients(
+    loss: PolicyLoss, parameters: Sequence[nn.Parameter], differentiated: Sequence[nn.Parameter], *, halved: bool
+) -> list[list[Gradient]]:
+    """Each objective's gradient of some parameters: K for the whole batch, or K for each half of its prompts.
+
+    Args:
+        loss: the loss on this process's part of the batch.
+        parameters: all trainable parameters.
+        differentiated: those whose gradients are wanted.
+        halved: whether halves are taken apart.
+    """
+    found: list[list[Gradient]] = []
+    with put_aside(parameters):
+        for micro_batch in loss.micro_batches:
+            pieces = pieces_of(loss, micro_batch, halved=halved)
+            found = found or [[[None] * len(differentiated) for _ in piece.coefficients] for piece in pieces]
+            for gradients, piece in zip(found, pieces, strict=True):
+                # An objective without an advantage here, on any process, has no gradient here either.
+                sizes = loss.mean(piece.coefficients.abs().sum(dim=(1, 2)))
+                alive = sizes.nonzero().flatten().tolist()
+                for k in alive:
+                    set_gradients(parameters, [None] * len(parameters))
+                    set_gradients(differentiated, gradients[k])  # so that autograd adds to what is there
+                    graph_is_needed = k != alive[-1]
+                    backward(loss, piece.log_probs, piece.coefficients[k], differentiated, retain_graph=graph_is_needed)
+                    gradients[k] = [p.grad for p in differentiated]
+    return found
 
 
 class Exact(Estimator):

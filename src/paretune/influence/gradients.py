@@ -70,6 +70,15 @@ def squared_norm(tensors: Sequence[Tensor], loss: PolicyLoss) -> float:
     return float(loss.mean(total))
 
 
+def inner(tensors: Sequence[Tensor], others: Sequence[Tensor], loss: PolicyLoss) -> float:
+    """Σ ⟨·, ·⟩ of pairs of tensors that every process holds alike, or its shard of them."""
+    total = torch.zeros((), dtype=torch.float64)
+    for tensor, other in zip(tensors, others, strict=True):
+        product = high_precision(local(tensor) * local(other))
+        total += shards(tensor) * product.sum().cpu()
+    return float(loss.mean(total))
+
+
 def projected(coefficients: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
     """Σ_{n,t} c_k (ahead − behind) ``[K]`` of log-probabilities ``[B, T]``, in float64."""
     change = high_precision(ahead) - high_precision(behind)

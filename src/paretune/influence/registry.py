@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING, Literal
 
+from paretune.influence.crossed import Crossed
+from paretune.influence.crossed_exact import CrossedExact
 from paretune.influence.directional import Directional
 from paretune.influence.estimator import Estimator
 from paretune.influence.exact import Exact
 from paretune.influence.realised import Realised
 
-ESTIMATORS: dict[str, Estimator] = {e.name: e for e in (Directional(), Realised(), Exact())}
+ESTIMATORS: dict[str, Estimator] = {e.name: e for e in (Directional(), Realised(), Exact(), Crossed(), CrossedExact())}
 """The estimators by name, the default one first."""
 
 if TYPE_CHECKING:

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from trl import GRPOTrainer
 
-from paretune.influence import ESTIMATORS, BeforeUpdate, Influence, LogProbs, Target, select_parameters
+from paretune.influence import (
+    ESTIMATORS,
+    BeforeUpdate,
+    Influence,
+    LogProbs,
+    Target,
+    prompt_halves,
+    select_parameters,
+)
 from paretune.trainer.policy_loss import GRPOPolicyLoss, MicroBatch
 from paretune.trainer.random_state import RandomState, own_random_state
 from paretune.trainer.run_facts import run_facts
@@ -28,7 +36,8 @@ class InfluenceMeter:
         request: the influence wanted.
 
     Raises:
-        ValueError: if the layers asked for do not exist or hold nothing that is trained.
+        ValueError: if the layers asked for do not exist or hold nothing that is trained, or if two halves of one prompt
+            are asked for.
     """
 
     def __init__(self, trainer: GRPOTrainer, request: InfluenceRequest) -> None:
@@ -42,6 +51,12 @@ class InfluenceMeter:
                 f"influence method={asked.name!r} cannot be used here: {asked.obstacle(self._facts)} "
                 f"{self.estimator.name!r} is used instead, {self.estimator.as_substitute}.",
                 stacklevel=4,
+            )
+        prompts = trainer.args.generation_batch_size // trainer.num_generations
+        if self.estimator.halved and prompts < 2:
+            raise ValueError(
+                f"influence method={self.estimator.name!r} takes two halves of a batch's prompts, and a batch has "
+                f"{prompts}: raise generation_batch_size, or lower num_generations."
             )
         caution = self.estimator.caution(self._facts)
         if caution is not None:
@@ -157,9 +172,16 @@ class InfluenceMeter:
         self, micro_batches: list[MicroBatch], advantages: Tensor, states: list[RandomState] | None = None
     ) -> GRPOPolicyLoss:
         count = len(advantages) // self._trainer.accelerator.num_processes
-        own = advantages[self._trainer.accelerator.process_index * count :][:count]
-        include_kl = self.request.include_kl
-        return GRPOPolicyLoss(self._trainer, micro_batches, own, include_kl=include_kl, random_states=states)
+        begin = self._trainer.accelerator.process_index * count
+        halves = prompt_halves(len(advantages), self._trainer.num_generations)
+        return GRPOPolicyLoss(
+            self._trainer,
+            micro_batches,
+            advantages[begin:][:count],
+            include_kl=self.request.include_kl,
+            random_states=states,
+            halves=halves[begin:][:count],
+        )
 
     def _selected(self) -> list[nn.Parameter]:
         return select_parameters(self._trainer.accelerator.unwrap_model(self._trainer.model), self.request.layers)

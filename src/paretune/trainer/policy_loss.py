@@ -1,8 +1,9 @@
 """TRL's own loss, seen as a function of the token log-probabilities."""
 
 import copy
+import inspect
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -36,6 +37,7 @@ class GRPOPolicyLoss:
         advantages: ``[N, K]`` of this process's samples, each objective alone.
         include_kl: leave the KL term on.
         random_states: those from which training drew in its forward passes over the micro-batches, if it has made them.
+        halves: ``[N]`` of this process's samples, 0 or 1: to which half of the batch's prompts each belongs.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class GRPOPolicyLoss:
         *,
         include_kl: bool = False,
         random_states: Sequence[RandomState] | None = None,
+        halves: Tensor | None = None,
     ) -> None:
         self.micro_batches = micro_batches
         self._trainer = trainer
         self._advantages = advantages
+        self._halves = halves
         self._include_kl = include_kl and trainer.beta != 0.0
         self._random_states = {id(m): s for m, s in zip(micro_batches, random_states or [], strict=False)}
         self._copy = copy.copy(trainer)
@@ -82,7 +86,14 @@ class GRPOPolicyLoss:
         reentrant = self._trainer.args.gradient_checkpointing and kwargs.get("use_reentrant", True)
         return bool(reentrant or isinstance(self._trainer.model, FSDPModule))
 
-    def forward(self, micro_batch: MicroBatch, *, full_precision: bool = False) -> LogProbs:
+    def halves(self, micro_batch: MicroBatch) -> Tensor:
+        """``[B]``, 0 or 1: to which half of the batch's prompts each row belongs."""
+        index: Tensor = micro_batch["sample_index"]
+        if self._halves is None:
+            raise ValueError("This loss knows no halves of its batch: give `halves`.")
+        return self._halves.to(index.device)[index]
+
+    def forward(self, micro_batch: MicroBatch, *, full_precision: bool = False, rows: Tensor | None = None) -> LogProbs:
         """The trainer's forward pass over a micro-batch; see :class:`paretune.influence.PolicyLoss`."""
         state = self._random_states.get(id(micro_batch))
         if state is None:
@@ -92,8 +103,16 @@ class GRPOPolicyLoss:
         outputs: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
 
         def forward(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
-            outputs.append(type(self._trainer)._get_per_token_logps_and_entropies(self._copy, *args, **kwargs))
-            return outputs[-1]
+            whole = type(self._trainer)._get_per_token_logps_and_entropies
+            if rows is None:
+                outputs.append(whole(self._copy, *args, **kwargs))
+                return outputs[-1]
+            outputs.append(_over_rows(whole, rows, self._copy, *args, **kwargs))
+            log_probs, entropies, auxiliary = outputs[-1]
+            # What TRL then makes of it is thrown away; it must have the micro-batch's shape.
+            count = len(micro_batch["sample_index"])
+            entropies = None if entropies is None else entropies.new_zeros(count, *entropies.shape[1:])
+            return log_probs.new_zeros(count, *log_probs.shape[1:]), entropies, auxiliary
 
         self._copy._get_per_token_logps_and_entropies = forward
         trainer = self._trainer
@@ -167,3 +186,21 @@ class GRPOPolicyLoss:
         for module in self._trainer.model.modules():
             if isinstance(module, FSDPModule):
                 module.reshard()
+
+
+SAMPLE_WISE = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+"""Arguments of TRL's forward pass with a row for each sample."""
+IMAGES = ("pixel_values", "num_images", "num_tiles", "image_grid_thw", "image_position_ids", "spatial_shapes")
+"""Those with rows for images or tiles."""
+
+
+def _over_rows(
+    forward: Callable[..., tuple[Tensor, Tensor | None, Tensor | None]], rows: Tensor, *args: Any, **kwargs: Any
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """TRL's forward pass over some rows of a micro-batch; with images it goes over all, and some are taken."""
+    given = inspect.signature(GRPOTrainer._get_per_token_logps_and_entropies).bind(*args, **kwargs).arguments
+    if any(given.get(name) is not None for name in IMAGES):
+        log_probs, entropies, auxiliary = forward(**given)
+        return log_probs[rows], None if entropies is None else entropies[rows], auxiliary
+    chosen = {name: given[name][rows] for name in SAMPLE_WISE if given.get(name) is not None}
+    return forward(**{**given, **chosen})

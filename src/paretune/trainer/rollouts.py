@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from paretune.advantages import ESTIMATORS, AdvantageEstimator, normalize_then_sum, sum_rewards
-from paretune.influence import Influence
+from paretune.influence import ESTIMATORS as influence_estimators  # noqa: N811
+from paretune.influence import Influence, in_both_halves, prompt_halves
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.reward_values import countable, do_not_count
 from paretune.weighting import Scalarization
@@ -54,18 +55,31 @@ class Rollouts:
         """Each objective's advantages ``[N, K]``, estimated alone, with all rewards times `factor`."""
         return self._estimator.per_objective(factor * self.rewards, **self._options)
 
-    def of_means(self) -> Tensor:
+    def of_means(self, *, halved: bool = False) -> Tensor:
         """Advantages ``[N, K]`` whose gradients g_k are those of each objective's mean where it applies.
 
         TRL's loss divides by all completions, among which a rare objective counts little. Its metric, and J_k, is the
         mean over the completions to which it applies.
+
+        Args:
+            halved: those of the means over each half of the prompts; 0 for an objective that applies in one alone.
         """
-        scored = (~self.rewards.isnan()).sum(dim=0)
-        return self.per_objective() * (len(self.rewards) / scored.clamp(min=1))
+        applies, count = ~self.rewards.isnan(), len(self.rewards)
+        if not halved:
+            return self.per_objective() * (count / applies.sum(dim=0).clamp(min=1))
+        halves = prompt_halves(count, self.config.num_generations).to(applies.device)
+        scored = torch.stack([applies[halves == half].sum(dim=0) for half in (0, 1)])
+        factors = torch.where((scored > 0).all(dim=0), count / scored.clamp(min=1), 0.0)
+        return self.per_objective() * factors[halves].to(self.rewards)
 
     def where_applicable(self, influence: Influence | None) -> Influence | None:
-        """The influence with NaN for the objectives that apply to no completion; None where that is all of them."""
+        """The influence with NaN for the objectives that it knows nothing of; None where that is all of them.
+
+        They apply to no completion, or for an influence across halves to none of one half.
+        """
         absent = self.rewards.isnan().all(dim=0).cpu()
+        if influence is not None and influence_estimators[influence.method].halved:
+            absent = ~in_both_halves(self.rewards, self.config.num_generations).cpu()
         if influence is None or absent.all():
             return None
         return replace(influence, values=influence.values.masked_fill(absent.to(influence.values.device), torch.nan))

@@ -180,7 +180,9 @@ class MultiObjectiveTrainer(RecordingTrainer):
         if self._meter is not None:
             if self._measures_before_update:
                 rollouts = self._current()
-                found = self._meter.before_update(self._buffered_inputs, rollouts.of_means())
+                found = self._meter.before_update(
+                    self._buffered_inputs, rollouts.of_means(halved=self._meter.estimator.halved)
+                )
                 self._influence = rollouts.where_applicable(found)
             self._meter.begin_batch(self._buffered_inputs)
         measured = time.perf_counter()
@@ -261,6 +263,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
                 influence=None if self._influence is None else self._influence.values,
                 influence_method=None if self._influence is None else self._influence.method,
                 gramian=None if self._influence is None else self._influence.gramian,
+                noise=None if self._influence is None else self._influence.noise,
                 metrics=self._completion_metrics,
                 bounds=self._ranges.ranges,
                 maximize=[o.maximize for o in self.objectives],

@@ -90,6 +90,7 @@ class Batch:
         influence_method: the estimator it comes from, which may be another than the one asked for: that of what an
             update did has the learning rate in it, the others have not.
         gramian: ``[K, K]`` ⟨g_i, g_j⟩ where the estimator yields it, else None.
+        noise: ``[K, K]`` by how much the ordinary Gramian exceeds one that was taken across halves of the prompts.
         metrics: ``[N, K]`` each completion's metrics if an evaluation on the rollouts was asked for, else None.
         bounds: (low, high) of each metric, declared or seen so far; None where there are none yet.
         maximize: whether a larger metric is better, for each objective.
@@ -107,6 +108,7 @@ class Batch:
     influence: Tensor | None = None
     influence_method: Method | None = None
     gramian: Tensor | None = None
+    noise: Tensor | None = None
     metrics: Tensor | None = None
     bounds: Sequence[tuple[float, float] | None] = ()
     maximize: Sequence[bool] = ()

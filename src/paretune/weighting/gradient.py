@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from paretune.influence import ESTIMATORS, Method
+from paretune.influence import ESTIMATORS, Method, in_both_halves
 from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule, check_whole
 from paretune.weighting.saved_state import saved_count, saved_numbers
 
@@ -97,7 +97,10 @@ def _median(ordered: Sequence[float]) -> float:
 
 def _applies(batch: Batch, influence: Tensor) -> Tensor:
     """``[K]``, which objectives apply to a completion that the influence was measured on."""
-    if batch.influence_method != "realised":
+    estimator = None if batch.influence_method is None else ESTIMATORS[batch.influence_method]
+    if estimator is None or not estimator.of_update:
+        if estimator is not None and estimator.halved:
+            return in_both_halves(batch.rewards, batch.num_generations).cpu()
         return ~batch.rewards.isnan().all(dim=0).cpu()
     # It is of the batch before, and NaN where an objective did not apply there; with nothing but NaN it has failed.
     return ~influence.isnan() | influence.isnan().all()
@@ -129,7 +132,9 @@ class GradientInfluence(WeightingRule):
             is far out of proportion changes nothing for those after it; of each batch a number is kept for it.)
         method: how influence is measured. ``"directional"``: one backward pass and one or two forward passes, whatever
             the number of objectives. ``"realised"``: one forward pass after the update; it steers the next batch, and
-            works wherever TRL trains. ``"exact"``: a backward pass for each objective.
+            works wherever TRL trains. ``"exact"``: a backward pass for each objective. ``"crossed"``: as directional,
+            across two halves of the prompts, so that the noise's own square is not in it; ``"crossed-exact"``: the same
+            by a backward pass for each objective.
         layers: ``"all"`` trainable parameters; only those of the ``"middle"`` blocks, as the paper does; or a list
             of block indices (one named twice counts once). Not with ``"realised"``, which sees the whole update.
         average_over: batches whose mean influence makes one move of the weights; an objective's mean is over those to
