@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretune.choosing.check import SAME, Check, Cost, Spread
+from paretune.record.figures import correlation, percent
 
 __all__ = ["findings", "percent"]
 
@@ -71,10 +72,10 @@ def _lost_groups(check: Check) -> list[str]:
 def _conflicts(check: Check) -> list[str]:
     lines = []
     for pair in sorted((p for p in check.pairs if p.opposed), key=lambda p: p.cosine):
-        line = f"{pair.a} and {pair.b} oppose each other: gradient cosine {_signed(pair.cosine)}"
+        line = f"{pair.a} and {pair.b} oppose each other: gradient cosine {correlation(pair.cosine)}"
         if len(pair.cosines) > 1:
             low, high = min(pair.cosines), max(pair.cosines)
-            line += f" ({_signed(low)} to {_signed(high)} in {len(pair.cosines)} batches)"
+            line += f" ({correlation(low)} to {correlation(high)} in {len(pair.cosines)} batches)"
         lines.append(f"{line}.")
     return lines
 
@@ -106,9 +107,9 @@ def _bounds(check: Check) -> list[str]:
 
 def _alike(check: Check) -> list[str]:
     return [
-        f"{pair.a} and {pair.b} are nearly one reward: correlation {_signed(pair.correlation)} within a {check.unit}."
-        for pair in check.pairs
-        if pair.correlation > ALIKE
+        f"{p.a} and {p.b} are nearly one reward: correlation {correlation(p.correlation)} within a {check.unit}."
+        for p in check.pairs
+        if p.correlation > ALIKE
     ]
 
 
@@ -125,16 +126,3 @@ def _of(name: str) -> str:
 
 def _interval(limits: tuple[float, float]) -> str:
     return f"({limits[0]:g}, {limits[1]:g})"
-
-
-def percent(share: float) -> str:
-    """A share, such that no more than none is not shown as none, nor less than all as all."""
-    if 0 < share < 0.005:
-        return "under 1 %"
-    if 0.995 <= share < 1:
-        return "over 99 %"
-    return f"{100 * share:.0f} %"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")

@@ -213,7 +213,7 @@ class RunRecord:
             ValueError: If the status is none of the three.
         """
         if status not in ("finished", "failed", "interrupted"):
-            raise ValueError(f"A run ends finished, failed or interrupted. Found `status = {status!r}`.")
+            raise ValueError(f"`status` must be finished, failed or interrupted, got {status!r}.")
         self._must_be_open()
         try:
             self._write_run({**self._run, **fields}, status=status, ended=_now())

@@ -81,7 +81,7 @@ def embedded_task(
         ValueError: if ``data`` is given.
     """
     if data is not None:
-        raise ValueError(f"The {name} task generates its own problems. Found data = {str(data)!r}: leave it out.")
+        raise ValueError(f"The {name} task generates its own problems, got data {str(data)!r}: leave it out.")
     sets = {split: Dataset.from_list([problem.row for problem in problems]) for split, problems in splits.items()}
     return Task(
         name=name,
