@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from paretune.choosing.check import SAME, Check, Cost, Spread
 from paretune.record.figures import correlation, percent
 
-__all__ = ["findings", "percent"]
-
 ALIKE = 0.95
 """Rewards of a larger correlation are nearly one."""
 MOSTLY = 0.95

@@ -20,8 +20,6 @@ from paretune.choosing.pick import Choice, Point
 from paretune.record.figures import figure, with_error
 from paretune.record.run_directory import read_run
 
-__all__ = ["escape", "model_card", "standing"]
-
 OF_RUN = (
     "task", "rule", "algorithm", "seed", "max_steps", "generation", "evaluation", "settings", "threads", "versions",
     "started", "ended",

@@ -17,8 +17,6 @@ from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.tasks import Task
 
-__all__ = ["bounds_for", "with_bounds"]
-
 
 def with_bounds(task: Task, given: Mapping[str, Sequence[float]] | None) -> Task:
     """A task whose objectives have the given bounds.

@@ -18,6 +18,7 @@ from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import RewardError
+from paretune.record.checkpoints import STATE_FILE
 from paretune.record.fields import Fields
 from paretune.record.figures import figure, with_error
 from paretune.record.final_evaluations import (
@@ -30,7 +31,7 @@ from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoint_forms import check_like, loading
-from paretune.trainer.checkpoints import STATE_FILE, BrokenCheckpointError, load_state
+from paretune.trainer.checkpoints import BrokenCheckpointError, load_state
 from paretune.weighting import FixedWeights
 
 DECODINGS = ("sampled", "greedy")

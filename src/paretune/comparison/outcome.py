@@ -13,8 +13,6 @@ from paretune.record.fields import Fields
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 
-__all__ = ["Cost", "Outcome", "Reached", "cost_of", "judged", "outcome_of"]
-
 
 @dataclass(frozen=True)
 class Cost:

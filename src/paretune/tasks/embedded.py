@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from paretune.objectives import Objective
 from paretune.tasks import Task
 
-__all__ = ["Problem", "embedded_task", "with_priorities"]
-
 # What suits such a policy: 16 prompts × 8 short completions a batch, on one core well below a second.
 SETTINGS: dict[str, Any] = {
     "lr_scheduler_type": "constant",
