@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretune.choosing.check import SAME, Check, Cost, Spread
-from paretune.record.figures import correlation, percent
+from paretune.record.figures import correlation, percent, span
 
 ALIKE = 0.95
 """Rewards of a larger correlation are nearly one."""
@@ -86,12 +86,12 @@ def _bounds(check: Check) -> list[str]:
             continue
         if check.beyond[k] > 0:
             share, seen = percent(check.beyond[k]), f"its metric was seen from {of.low:.4g} to {of.high:.4g}"
-            lines.append(f"{name} leaves its bounds {_interval(limits)} in {share} of the completions: {seen}.")
+            lines.append(f"{name} leaves its bounds {span(*limits)} in {share} of the completions: {seen}.")
         mean = of.mean if check.validation is None else check.validation[k]
         low, high = limits
         if mean <= low if check.maximize[k] else mean >= high:
             lines.append(
-                f"{name} starts at the worst end of its bounds {_interval(limits)}, mean {mean:.4g}: such a policy "
+                f"{name} starts at the worst end of its bounds {span(*limits)}, mean {mean:.4g}: such a policy "
                 "adds nothing to the hypervolume."
             )
     if unbounded:
@@ -120,7 +120,3 @@ def _costs(found: Sequence[Cost]) -> list[str]:
 
 def _of(name: str) -> str:
     return "an evaluation in every batch" if name == "evaluation" else f"the {name} influence"
-
-
-def _interval(limits: tuple[float, float]) -> str:
-    return f"({limits[0]:g}, {limits[1]:g})"

@@ -17,7 +17,7 @@ import yaml
 from paretune import __version__
 from paretune.choosing.model_folder import is_adapter
 from paretune.choosing.pick import Choice, Point
-from paretune.record.figures import figure, with_error
+from paretune.record.figures import figure, span, with_error
 from paretune.record.run_directory import read_run
 
 OF_RUN = (
@@ -83,7 +83,7 @@ def escape(text: object) -> str:
 
 def _objectives(choice: Choice) -> str:
     rows = [
-        [escape(o.name), "more" if o.maximize else "less", " to ".join(f"{bound:g}" for bound in o.bounds or ())]
+        [escape(o.name), "more" if o.maximize else "less", span(*o.bounds) if o.bounds else ""]
         for o in choice.fronts.objectives
     ]
     return "## Objectives\n\n" + _markdown_table(["objective", "better is", "bounds"], rows)

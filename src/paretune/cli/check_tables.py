@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from paretune.choosing.check import Check, Spread
-from paretune.record.figures import correlation, percent, short
+from paretune.record.figures import correlation, percent, short, span
 
 
 def print_tables(check: Check, prompts: int, console: Console) -> None:
@@ -40,12 +40,12 @@ def _metrics_table(check: Check) -> Table:
     table = _table("their metrics", "objective", *columns)
     for k, of in enumerate(check.metrics):
         limits, held = check.bounds[k], check.proposed[k]
-        shown = "none" if held is None else f"none ({_interval(held)})"
+        shown = "none" if held is None else f"none ({span(*held)})"
         table.add_row(
             f"{_shown(check.names[k])} {'↑' if check.maximize[k] else '↓'}",
             *_spread(of),
             "–" if check.validation is None else short(check.validation[k]),
-            shown if limits is None else _interval(limits),
+            shown if limits is None else span(*limits),
             percent(check.beyond[k]),
         )
     return table
@@ -85,10 +85,6 @@ def _table(title: str, first: str, *columns: str) -> Table:
 
 def _spread(of: Spread) -> tuple[str, str, str]:
     return short(of.mean), short(of.deviation), ", ".join(map(short, (of.low, of.median, of.high)))
-
-
-def _interval(limits: tuple[float, float]) -> str:
-    return f"{limits[0]:g} to {limits[1]:g}"
 
 
 def _shown(name: str) -> str:

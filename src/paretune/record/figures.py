@@ -68,6 +68,11 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value is not None and value < 0.001 else figure(value)
 
 
+def span(low: float, high: float) -> str:
+    """Bounds, as they were given."""
+    return f"{low:g} to {high:g}"
+
+
 def correlation(value: float) -> str:
     """A correlation or a cosine, with its sign; a dash for one that is not known."""
     return NONE if math.isnan(value) else f"{value:+.2f}".replace("-", MINUS)
