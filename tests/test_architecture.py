@@ -119,3 +119,9 @@ def test_every_file_can_be_held_in_the_head() -> None:
     files = [file for file in SOURCE.rglob("*") if file.suffix in {".py", ".js", ".css", ".j2"}]
     lines = {str(file.relative_to(SOURCE)): len(file.read_text().splitlines()) for file in files}
     assert {name: count for name, count in lines.items() if count > LONGEST} == {}
+
+
+def test_only_the_door_of_a_package_says_what_is_public() -> None:
+    """Elsewhere the underscore of a private name says it."""
+    listing = [file for file in SOURCE.rglob("*.py") if "__all__" in file.read_text()]
+    assert {file.name for file in listing} == {"__init__.py"}

@@ -86,7 +86,7 @@ CALLS: list[tuple[str, Call, str]] = [
     # Tasks.
     ("an unknown task", lambda: tasks.load("poetry"), "Unknown task 'poetry': choose one of arithmetic,"),
     ("a task's path", lambda: tasks.load("../arithmetic"), "Unknown task '../arithmetic'"),
-    ("a task's data where there are none", lambda: tasks.load("arithmetic", "x"), "Found data = 'x': leave it out"),
+    ("a task's data where there are none", lambda: tasks.load("arithmetic", "x"), "got data 'x': leave it out"),
     ("no sandbox where none is", lambda: tasks.load("arithmetic", unsafe_no_sandbox=True), "runs no programs"),
     ("an unknown task's description", lambda: tasks.describe("poetry"), "Unknown task 'poetry'"),
 ]  # fmt: skip

@@ -16,8 +16,6 @@ from paretune.pareto import ParetoArchive, worst_corner
 from paretune.record.entries import Evaluation, FrontPoint, Header, Objective
 from paretune.record.reader import RunReader
 
-__all__ = ["BoundedRun", "Bounds", "archive_of", "lay_over"]
-
 Bounds = Mapping[str, tuple[float, float]]
 """Bounds (low, high) of metrics, by the objectives' names."""
 

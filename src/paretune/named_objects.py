@@ -16,8 +16,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["NamedObject", "check_name", "is_named", "load", "source_of"]
-
 
 @dataclass(frozen=True)
 class NamedObject:

@@ -22,8 +22,6 @@ from paretune.influence import ESTIMATORS
 from paretune.objectives import Objective
 from paretune.weighting.base import Batch, Evaluation, Scalarization, WeightingRule
 
-__all__ = ["check_rule"]
-
 COUNTS = (1, 2, 3, 8, 32)
 """Numbers of objectives that a rule is tried with."""
 GROUPS, GENERATIONS = 3, 4

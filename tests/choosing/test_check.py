@@ -294,8 +294,8 @@ def test_bounds() -> None:
         names=["a", "b", "c"],
     )
     assert lines == [
-        "a leaves its bounds (0, 30) in 25 % of the completions: its metric was seen from 0 to 40.",
-        "b starts at the worst end of its bounds (0, 60), mean 60: such a policy adds nothing to the hypervolume.",
+        "a leaves its bounds 0 to 30 in 25 % of the completions: its metric was seen from 0 to 40.",
+        "b starts at the worst end of its bounds 0 to 60, mean 60: such a policy adds nothing to the hypervolume.",
         "no hypervolume without bounds of c.",
     ]
     assert said(varied(), metrics, bounds=[None] * 3)[-1] == (

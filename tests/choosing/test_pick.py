@@ -324,8 +324,8 @@ def test_the_card_says_what_was_picked_and_how(model: str, tmp_path: Path) -> No
     assert [row[:2] for row in front] == [["step", s] for s in ("30", "10", "20", "0", "20")]
     picked = [row for row in rows if "<strong>" in row]
     assert "picked" in picked[0]
-    assert "0.6 ± 0.01" in picked[0]
-    assert "0.55 ± 0.02" in picked[1]
+    assert "0.600 ± 0.010" in picked[0]
+    assert "0.550 ± 0.020" in picked[1]
     assert "On the test set (sampled, 256 completions at temperature 1.0)" in card
     told = json.loads(card.split("```json")[1].split("```")[0])
     assert told["settings"] == {"learning_rate": 1e-3, "deepspeed": "zero.json", "dtype": "a"}

@@ -39,8 +39,8 @@ def test_pick_and_export(model: str, screen: Callable[[], str], tmp_path: Path) 
     assert pick.run([str(tmp_path / "run"), *flags]) == 0
     text = screen()
     assert "→" in row(text, 10)
-    assert "0.5 ± 0.01" in row(text, 10)
-    assert "test 0.45 ± 0.02" in text
+    assert "0.500 ± 0.010" in row(text, 10)
+    assert "test 0.450 ± 0.020" in text
     assert "not accuracy ≥ 0.4" in row(text, 0)
     assert "not kept" in row(text, 30)
     assert f"picked: {tmp_path / 'run' / 'checkpoint-10'}" in text

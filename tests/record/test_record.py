@@ -53,7 +53,7 @@ def test_a_run_may_end_badly(tmp_path, status):
 
 def test_a_run_ends_in_no_other_way(tmp_path):
     record = opened(tmp_path)
-    with pytest.raises(ValueError, match="Found `status = 'done'`"):
+    with pytest.raises(ValueError, match="must be finished, failed or interrupted, got 'done'"):
         record.finish("done")
     assert read_run(tmp_path)["status"] == "running"
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from paretune.record.entries import Evaluation, Objective
+from paretune.record.figures import difference, figure, interval, p_value, signed, with_error
 from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.again import as_yaml, run_settings
 from paretune.report.comparisons import Comparison, read_comparison
@@ -16,19 +17,7 @@ from paretune.report.headlines import comparison_answer, comparison_detail, run_
 from paretune.report.run_reading import read_run
 from paretune.report.runs import Run
 from paretune.report.samples import LONGEST, samples
-from paretune.report.wording import (
-    compact,
-    difference,
-    duration,
-    figure,
-    interval,
-    joined,
-    model_name,
-    p_value,
-    rule_name,
-    signed,
-    with_error,
-)
+from paretune.report.wording import compact, duration, joined, model_name, rule_name
 from records import header_of
 
 OBJECTIVES = [Objective("accuracy"), Objective("length", maximize=False), Objective("clarity")]

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 from paretune.record.entries import Batch, Evaluation, Objective
 
-__all__ = ["CORNERS", "Alerts"]
-
 CORNERS = (0.02, 0.95)
 """A weight below the first or above the second is cornered."""
 CORNERED_FOR = 5

@@ -12,21 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "Check",
-    "Cost",
-    "Pair",
-    "Seen",
-    "Spread",
-    "correlations",
-    "cosines",
-    "costs",
-    "examine",
-    "proposed_bounds",
-    "spread",
-    "without_signal",
-]
-
 Array = NDArray[np.float64]
 
 SAME = 1e-7

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretune.choosing.check import SAME, Check, Cost, Spread
-
-__all__ = ["findings", "percent"]
+from paretune.record.figures import correlation, percent, span
 
 ALIKE = 0.95
 """Rewards of a larger correlation are nearly one."""
@@ -78,10 +77,10 @@ def _lost_groups(check: Check) -> list[str]:
 def _conflicts(check: Check) -> list[str]:
     lines = []
     for pair in sorted((p for p in check.pairs if p.opposed), key=lambda p: p.cosine):
-        line = f"{pair.a} and {pair.b} oppose each other: gradient cosine {_signed(pair.cosine)}"
+        line = f"{pair.a} and {pair.b} oppose each other: gradient cosine {correlation(pair.cosine)}"
         if len(pair.cosines) > 1:
             low, high = min(pair.cosines), max(pair.cosines)
-            line += f" ({_signed(low)} to {_signed(high)} in {len(pair.cosines)} batches)"
+            line += f" ({correlation(low)} to {correlation(high)} in {len(pair.cosines)} batches)"
         lines.append(f"{line}.")
     return lines
 
@@ -94,12 +93,12 @@ def _bounds(check: Check) -> list[str]:
             continue
         if check.beyond[k] > 0:
             share, seen = percent(check.beyond[k]), f"its metric was seen from {of.low:.4g} to {of.high:.4g}"
-            lines.append(f"{name} leaves its bounds {_interval(limits)} in {share} of the completions: {seen}.")
+            lines.append(f"{name} leaves its bounds {span(*limits)} in {share} of the completions: {seen}.")
         mean = of.mean if check.validation is None else check.validation[k]
         low, high = limits
         if mean <= low if check.maximize[k] else mean >= high:
             lines.append(
-                f"{name} starts at the worst end of its bounds {_interval(limits)}, mean {mean:.4g}: such a policy "
+                f"{name} starts at the worst end of its bounds {span(*limits)}, mean {mean:.4g}: such a policy "
                 "adds nothing to the hypervolume."
             )
     if unbounded:
@@ -113,9 +112,9 @@ def _bounds(check: Check) -> list[str]:
 
 def _alike(check: Check) -> list[str]:
     return [
-        f"{pair.a} and {pair.b} are nearly one reward: correlation {_signed(pair.correlation)} within a {check.unit}."
-        for pair in check.pairs
-        if pair.correlation > ALIKE
+        f"{p.a} and {p.b} are nearly one reward: correlation {correlation(p.correlation)} within a {check.unit}."
+        for p in check.pairs
+        if p.correlation > ALIKE
     ]
 
 
@@ -128,20 +127,3 @@ def _costs(found: Sequence[Cost]) -> list[str]:
 
 def _of(name: str) -> str:
     return "an evaluation in every batch" if name == "evaluation" else f"the {name} influence"
-
-
-def _interval(limits: tuple[float, float]) -> str:
-    return f"({limits[0]:g}, {limits[1]:g})"
-
-
-def percent(share: float) -> str:
-    """A share, such that no more than none is not shown as none, nor less than all as all."""
-    if 0 < share < 0.005:
-        return "under 1 %"
-    if 0.995 <= share < 1:
-        return "over 99 %"
-    return f"{100 * share:.0f} %"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")

@@ -27,19 +27,6 @@ from paretune.record.fields import Fields
 from paretune.record.json_lines import numbered_lines, plain
 from paretune.record.reader import RunReader
 
-__all__ = [
-    "Divergence",
-    "DivergenceSettings",
-    "Pair",
-    "TrainedRun",
-    "UnusableRunError",
-    "check_policies",
-    "known",
-    "measure",
-    "open_run",
-    "plan",
-]
-
 
 class UnusableRunError(ValueError):
     """A run, or its checkpoint, cannot be compared; the message says which, and why."""

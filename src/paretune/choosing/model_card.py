@@ -17,9 +17,8 @@ import yaml
 from paretune import __version__
 from paretune.choosing.model_folder import is_adapter
 from paretune.choosing.pick import Choice, Point
+from paretune.record.figures import figure, span, with_error
 from paretune.record.run_directory import read_run
-
-__all__ = ["escape", "figure", "model_card", "standing"]
 
 OF_RUN = (
     "task", "rule", "algorithm", "seed", "max_steps", "generation", "evaluation", "settings", "threads", "versions",
@@ -84,7 +83,7 @@ def escape(text: object) -> str:
 
 def _objectives(choice: Choice) -> str:
     rows = [
-        [escape(o.name), "more" if o.maximize else "less", " to ".join(f"{bound:g}" for bound in o.bounds or ())]
+        [escape(o.name), "more" if o.maximize else "less", span(*o.bounds) if o.bounds else ""]
         for o in choice.fronts.objectives
     ]
     return "## Objectives\n\n" + _markdown_table(["objective", "better is", "bounds"], rows)
@@ -96,11 +95,11 @@ def _reasons(choice: Choice) -> str:
     weights = ", ".join(f"{escape(name)} {weight:g}" for name, weight in wish.preference.items())
     what = f"weighted mean ({weights})" if wish.preference else "product"
     lines.append(f"It has the largest {what} of the objectives' gains, each 0 at the worst bound and 1 at the best.")
-    lines.append(f"Its score is {wish.score(choice.fronts.objectives, choice.point.metrics):.4f}.")
+    lines.append(f"Its score is {figure(wish.score(choice.fronts.objectives, choice.point.metrics), 4)}.")
     for point in choice.better:
         score = wish.score(choice.fronts.objectives, point.metrics)
         why = "but its checkpoint was not kept" if point.step else "and is the policy before training"
-        lines.append(f"{_name(choice, point)} is better ({score:.4f}) {why}.")
+        lines.append(f"{_name(choice, point)} is better ({figure(score, 4)}) {why}.")
     return "## How it was picked\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
@@ -115,7 +114,7 @@ def _test_sections(choice: Choice) -> list[str]:
             how += f" at temperature {measured.temperature}"
 
         def cell(point: Point, name: str, decoding: str = decoding) -> str:
-            return figure(point.test[decoding].metrics.get(name), point.test[decoding].errors.get(name))
+            return with_error(point.test[decoding].metrics.get(name), point.test[decoding].errors.get(name))
 
         sections.append(f"## On the test set ({how})\n\n{_table(choice, points, cell)}")
     return sections
@@ -134,20 +133,13 @@ def _table(choice: Choice, points: Sequence[Point], cell: Callable[[Point, str],
 
 
 def _validation(point: Point, name: str) -> str:
-    return figure(point.metrics[name], point.errors.get(name))
+    return with_error(point.metrics[name], point.errors.get(name))
 
 
 def _name(choice: Choice, point: Point) -> str:
     """What a point is called: by its step, and its run where there are several."""
     several = len({p.run for p in choice.fronts.points}) > 1
     return f"{escape(point.run.name)} step {point.step}" if several else f"step {point.step}"
-
-
-def figure(value: float | None, error: float | None) -> str:
-    """A figure of a record with its standard error, where there is one."""
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"
 
 
 def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

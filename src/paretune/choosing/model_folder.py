@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-__all__ = ["ExportError", "check_free", "export", "is_adapter"]
-
 OF_TRAINING = (
     "optimizer*", "scheduler*", "scaler*", "rng_state*", "trainer_state.json", "training_args.bin", "paretune.json",
     "latest", "zero_to_fp32.py", "*.tmp", "README.md",

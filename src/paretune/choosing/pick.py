@@ -20,8 +20,6 @@ from paretune.record.checkpoints import checkpoints
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.parsing import RecordError
 
-__all__ = ["Choice", "Condition", "Fronts", "PickError", "Point", "Wish", "at_least", "choose", "read_fronts"]
-
 
 class PickError(ValueError):
     """Nothing can be chosen; the message says why, in a line."""

@@ -17,8 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["BothWays", "Sample", "both_ways", "completion_kl", "token_kl"]
-
 FORWARD_ELEMENTS = 2**26
 """Logits of one policy in one forward pass, a single completion's at least: 256 MB in float32."""
 

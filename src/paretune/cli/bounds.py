@@ -13,11 +13,10 @@ from paretune.bounded_run import Bounds
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.named_numbers import check_names
 from paretune.record.entries import Objective
+from paretune.record.figures import span
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.tasks import Task
-
-__all__ = ["bounds_for", "with_bounds"]
 
 
 def with_bounds(task: Task, given: Mapping[str, Sequence[float]] | None) -> Task:
@@ -62,7 +61,7 @@ def bounds_for(directory: str | Path, given: Mapping[str, Sequence[float]] | Non
     for name, (low, high) in bounds.items():
         recorded = objectives[name].bounds
         if recorded is not None and recorded != (low, high):
-            print(f"bounds of {name}: {low:g} to {high:g} as given, not {recorded[0]:g} to {recorded[1]:g} as recorded")
+            print(f"bounds of {name}: {span(low, high)} as given, not {span(*recorded)} as recorded")
     return bounds
 
 

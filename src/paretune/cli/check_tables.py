@@ -1,13 +1,11 @@
 """The tables of ``paretune check``."""
 
-import math
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from paretune.choosing.check import Check, Spread
-from paretune.choosing.check_findings import percent
+from paretune.record.figures import correlation, percent, short, span
 
 
 def print_tables(check: Check, prompts: int, console: Console) -> None:
@@ -40,12 +38,12 @@ def _rewards_table(check: Check) -> Table:
     table = _table(title, "objective", *columns)
     figures = zip(check.names, check.rewards, check.silent, check.norms, check.noise, strict=True)
     for name, of, silent, norm, noise in figures:
-        ends = f"{_share(of.at_low)}, {_share(of.at_high)}"
+        ends = f"{percent(of.at_low)}, {percent(of.at_high)}"
         table.add_row(
-            _shown(name), *_spread(of), ends, _share(of.missing), _share(silent), _number(norm), _share(noise)
+            _shown(name), *_spread(of), ends, percent(of.missing), percent(silent), short(norm), percent(noise)
         )
-    table.add_row("weighted sum", "", "", "", "", "", _share(check.silent_sum), "", _share(check.noise_of_sum))
-    table.caption = f"the sum's weights: {', '.join(map(_number, check.weights))}"
+    table.add_row("weighted sum", "", "", "", "", "", percent(check.silent_sum), "", percent(check.noise_of_sum))
+    table.caption = f"the sum's weights: {', '.join(map(short, check.weights))}"
     return table
 
 
@@ -54,13 +52,13 @@ def _metrics_table(check: Check) -> Table:
     table = _table("their metrics", "objective", *columns)
     for k, of in enumerate(check.metrics):
         limits, held = check.bounds[k], check.proposed[k]
-        shown = "none" if held is None else f"none ({_interval(held)})"
+        shown = "none" if held is None else f"none ({span(*held)})"
         table.add_row(
             f"{_shown(check.names[k])} {'↑' if check.maximize[k] else '↓'}",
             *_spread(of),
-            "–" if check.validation is None else _number(check.validation[k]),
-            shown if limits is None else _interval(limits),
-            _share(check.beyond[k]),
+            "–" if check.validation is None else short(check.validation[k]),
+            shown if limits is None else span(*limits),
+            percent(check.beyond[k]),
         )
     return table
 
@@ -71,8 +69,8 @@ def _pairs_table(check: Check) -> Table:
         each = ", ".join(f"{c:+.2f}" for c in pair.cosines)
         table.add_row(
             f"{_shown(pair.a)}, {_shown(pair.b)}",
-            _signed(pair.correlation),
-            _signed(pair.cosine),
+            correlation(pair.correlation),
+            correlation(pair.cosine),
             each,
             "opposed" if pair.opposed else "",
         )
@@ -98,23 +96,7 @@ def _table(title: str, first: str, *columns: str) -> Table:
 
 
 def _spread(of: Spread) -> tuple[str, str, str]:
-    return _number(of.mean), _number(of.deviation), ", ".join(map(_number, (of.low, of.median, of.high)))
-
-
-def _interval(limits: tuple[float, float]) -> str:
-    return f"{limits[0]:g} to {limits[1]:g}"
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3g}"
-
-
-def _signed(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:+.2f}"
-
-
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else percent(value)
+    return short(of.mean), short(of.deviation), ", ".join(map(short, (of.low, of.median, of.high)))
 
 
 def _shown(name: str) -> str:

@@ -12,8 +12,6 @@ from paretune.cli.forms import FORMS
 from paretune.cli.parser import StrictParser, make_parser
 from paretune.named_objects import check_name, is_named
 
-__all__ = ["CommandLine", "read"]
-
 
 @dataclass(frozen=True)
 class CommandLine:

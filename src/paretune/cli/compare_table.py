@@ -14,6 +14,7 @@ from rich.text import Text
 
 from paretune.comparison.members import Member, comparison_members, standing, tuning_members
 from paretune.comparison.plan import Plan
+from paretune.record.figures import estimate, figure
 
 REFRESH = 2.0
 """Seconds between two looks at the records of running runs."""
@@ -33,7 +34,7 @@ class CompareTable:
     """
 
     def __init__(self, root: Path, plan: Plan, console: Console) -> None:
-        self._root, self._plan, self._console = root, plan, console
+        self._root, self._console = root, console
         self._live: Live | None = None
         self._title = ""
         self._members = [*tuning_members(plan), *comparison_members(plan)]
@@ -127,9 +128,11 @@ def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: S
     for column in ("rule", "seeds", "hypervolume", *names, "tokens"):
         table.add_column(column, justify="left" if column == "rule" else "right")
     for label, rule in summary["rules"].items():
-        objectives = [_number(rule["objectives"][name]["mean"]) for name in names]
+        objectives = [figure(rule["objectives"][name]["mean"]) for name in names]
         tokens = f"{(rule['cost']['tokens']['mean'] or 0) / 1e3:.0f} k"
-        table.add_row(label, str(len(rule["seeds"])), _interval(rule["hypervolume"]), *objectives, tokens)
+        volume = rule["hypervolume"]
+        shown = estimate(volume["mean"], volume["low"], volume["high"])
+        table.add_row(label, str(len(rule["seeds"])), shown, *objectives, tokens)
     console.print(table)
     what = "hypervolume: of the chosen policies, measured again; objectives: of the last policy"
     console.print(what, highlight=False, soft_wrap=True)
@@ -148,23 +151,11 @@ def primary_line(contrast: Mapping[str, Any]) -> str:
     """The primary contrast in one line."""
     if contrast["difference"] is None:
         return f"{contrast['rule']} against the best fixed weights: no difference to show, {contrast['reason']}"
-    head = f"{contrast['rule']} − {contrast['against']}: {_number(contrast['difference'])} of hypervolume"
+    head = f"{contrast['rule']} − {contrast['against']}: {figure(contrast['difference'])} of hypervolume"
     if contrast["low"] is None:
         return f"{head} (no interval: {contrast['reason']})"
     p = f"p {contrast['p_t']:.3f} (paired t), {contrast['p_sign_flip']:.3f} (sign flips)"
-    return f"{head}, 95 % [{_number(contrast['low'])}, {_number(contrast['high'])}], {p}, {contrast['n']} seeds"
-
-
-def _interval(found: Mapping[str, Any]) -> str:
-    if found["low"] is None:
-        return _number(found["mean"])
-    return f"{_number(found['mean'])} [{_number(found['low'])}, {_number(found['high'])}]"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+    return f"{head}, 95 % [{figure(contrast['low'])}, {figure(contrast['high'])}], {p}, {contrast['n']} seeds"
 
 
 def _reason(log: Path) -> str:

@@ -16,8 +16,6 @@ from paretune.cli.declared_types import describe as in_words
 from paretune.cli.described import CONFIG, MODEL, RuleDescription, SettingDescription, stamp
 from paretune.weighting import RULES, WeightingRule
 
-__all__ = ["describe", "describe_rule"]
-
 PLAIN = (bool, float, int, str, list, dict, Any)
 
 

@@ -27,6 +27,7 @@ from paretune.cli.command_line import CommandLine
 from paretune.cli.train import quiet
 from paretune.record.disk import check_writable
 from paretune.record.fields import Fields
+from paretune.record.figures import with_error
 from paretune.record.json_lines import append_line, cut_torn_line, plain
 from paretune.record.run_directory import RUN
 from paretune.tasks import Task
@@ -201,9 +202,4 @@ def _spread(steps: Sequence[int], count: int) -> list[int]:
 def _cell(divergence: Divergence) -> str:
     if divergence.mean is None:  # not finite
         return "∞"
-    mean = _number(divergence.mean)
-    return mean if divergence.error is None else f"{mean} ± {_number(divergence.error)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.1e}" if 0 < value < 0.001 else f"{value:.3f}"
+    return with_error(divergence.mean, divergence.error)

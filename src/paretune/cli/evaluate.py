@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +18,9 @@ from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import RewardError
+from paretune.record.checkpoints import STATE_FILE
 from paretune.record.fields import Fields
+from paretune.record.figures import figure, with_error
 from paretune.record.final_evaluations import (
     ChosenPolicy,
     append_final_evaluation,
@@ -30,7 +31,7 @@ from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoint_forms import check_like, loading
-from paretune.trainer.checkpoints import STATE_FILE, BrokenCheckpointError, load_state
+from paretune.trainer.checkpoints import BrokenCheckpointError, load_state
 from paretune.weighting import FixedWeights
 
 DECODINGS = ("sampled", "greedy")
@@ -157,7 +158,7 @@ def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[
     for column in ("objective", "metric", "standard error"):
         table.add_column(column, justify="left" if column == "objective" else "right")
     for name, value in found["metrics"].items():
-        table.add_row(name, f"{value:.4f}", f"{found['standard_error'][name]:.4f}")
+        table.add_row(name, figure(value, 4), figure(found["standard_error"][name], 4))
     Console().print(table)
 
 
@@ -168,6 +169,6 @@ def _print_run(directory: Path, split: str) -> None:
     for column in ("step", "decoding", "prompts", *names):
         table.add_column(column, justify="left" if column == "decoding" else "right")
     for one in sorted(measured, key=lambda one: (one.decoding != "sampled", one.step)):
-        values = [f"{one.metrics.get(name, nan):.3f} ± {one.errors.get(name, nan):.3f}" for name in names]
+        values = [with_error(one.metrics.get(name), one.errors.get(name)) for name in names]
         table.add_row(str(one.step), one.decoding, "–" if one.prompts is None else str(one.prompts), *values)
     Console().print(table)

@@ -14,8 +14,6 @@ from paretune.cli.arguments import (
 )
 from paretune.cli.described import CONFIG, MODEL
 
-__all__ = ["FORMS", "Form"]
-
 TRAINING = (RunArguments, CONFIG, MODEL)
 
 

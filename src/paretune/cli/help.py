@@ -17,8 +17,6 @@ from paretune.cli.forms import FORMS, Form
 from paretune.cli.parser import ALSO, OWN_HELP
 from paretune.named_objects import check_name, is_named
 
-__all__ = ["help_of"]
-
 WIDTH = 80
 COLUMN = 26
 """Where descriptions begin."""

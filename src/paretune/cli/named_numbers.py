@@ -8,8 +8,6 @@ from typing import Any
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import brief
 
-__all__ = ["check_names", "named_bounds", "named_numbers"]
-
 BOUNDS_FORM = "NAME=LOW:HIGH, with commas between several"
 
 

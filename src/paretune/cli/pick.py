@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from paretune.choosing.model_card import figure, model_card, standing
+from paretune.choosing.model_card import model_card, standing
 from paretune.choosing.model_folder import ExportError, check_free, export
 from paretune.choosing.pick import (
     Choice,
@@ -25,6 +25,7 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.bounds import bounds_for
 from paretune.cli.named_numbers import check_names, named_bounds, named_numbers
 from paretune.record.entries import Objective
+from paretune.record.figures import figure, with_error
 from paretune.record.parsing import RecordError
 
 PROG = "paretune pick DIR"
@@ -169,7 +170,7 @@ def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str
             *([_shown(point.run.name)] if several else []),
             str(point.step),
             *(_cell(point, objective.name, decoding) for objective in objectives),
-            f"{wish.score(objectives, point.metrics):.4f}",
+            figure(wish.score(objectives, point.metrics), 4),
             "picked" if is_pick else f"not {_shown(unmet[0])}" if unmet else standing(point),
             style="bold" if is_pick else None,
         )
@@ -178,11 +179,11 @@ def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str
 
 def _cell(point: Point, name: str, decoding: str | None) -> str:
     """The metric on the validation set and, below it, on the test set."""
-    validation = figure(point.metrics[name], point.errors.get(name))
+    validation = with_error(point.metrics[name], point.errors.get(name))
     test = point.test.get(decoding or "")
     if test is None:
         return validation
-    return f"{validation}\ntest {figure(test.metrics.get(name), test.errors.get(name))}"
+    return f"{validation}\ntest {with_error(test.metrics.get(name), test.errors.get(name))}"
 
 
 def _say(console: Console, line: str) -> None:

@@ -22,6 +22,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from paretune.choosing.alerts import Alerts
 from paretune.record.entries import Batch, Evaluation
 from paretune.record.fields import finite
+from paretune.record.figures import figure, with_error
 from paretune.record.reader import RunReader
 
 
@@ -104,7 +105,7 @@ class Progress(TrainerCallback):
         self._refresh()
         if self._live is None:
             values = "  ".join(f"{name} {self._metric(name)}" for name in self._names)
-            volume = _number(self._metrics.get("eval_hypervolume"))
+            volume = figure(self._metrics.get("eval_hypervolume"))
             self._print(f"evaluation at step {state.global_step}: {values}  hypervolume {volume}")
         if self._alerts is not None:  # an evaluation that a rule asks for does not come by here
             figures, errors = self._logged(metrics, "eval_{}"), self._logged(metrics, "eval_{}_standard_error")
@@ -144,23 +145,21 @@ class Progress(TrainerCallback):
         for name in self._names:
             table.add_row(
                 name,
-                _number(self._logs.get(f"weights/{name}")),
-                _number(self._logs.get(f"rewards/{name}/mean")),
-                _number(self._logs.get(f"influence/{name}")),
+                figure(self._logs.get(f"weights/{name}")),
+                figure(self._logs.get(f"rewards/{name}/mean")),
+                figure(self._logs.get(f"influence/{name}")),
                 self._metric(name),
             )
-        line = (
-            f"hypervolume {_number(self._metrics.get('eval_hypervolume'))}   scale {_number(self._logs.get('scale'))}"
-        )
+        line = f"hypervolume {figure(self._metrics.get('eval_hypervolume'))}   scale {figure(self._logs.get('scale'))}"
         return Group(self._bar, table, line)
 
     def _line_of(self, name: str) -> str:
         reward, weight = self._logs.get(f"rewards/{name}/mean"), self._logs.get(f"weights/{name}")
-        return f"{name} {_number(reward)} (weight {_number(weight)})"
+        return f"{name} {figure(reward)} (weight {figure(weight)})"
 
     def _metric(self, name: str) -> str:
         value, error = self._metrics.get(f"eval_{name}"), self._metrics.get(f"eval_{name}_standard_error")
-        return _number(value) if value is None else f"{_number(value)} ± {_number(error)}"
+        return with_error(value, error)
 
     def _left(self, state: TrainerState) -> str:
         done = state.global_step - self._first_step
@@ -179,11 +178,3 @@ def _alerts_of(directory: str) -> Alerts:
     for evaluation in run.evaluations:
         alerts.evaluation(evaluation)
     return alerts
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return "–"
-    return (
-        f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.1e}"
-    )

@@ -7,8 +7,6 @@ from paretune import setting_ranges
 from paretune.cli.bad_input import BadInputError
 from paretune.setting_ranges import ANY, COUNT, DECAY, NOT_NEGATIVE, SHARE, Range, at_most, complaint
 
-__all__ = ["RANGES", "check_ranges"]
-
 FIRST_TUNING_SEED = 1000
 """Configurations are chosen on this seed and those after it."""
 

@@ -1,7 +1,6 @@
 """What a run came to, read from its record."""
 
 from collections.abc import Sequence
-from math import nan
 from pathlib import Path
 from statistics import mean
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paretune.record.entries import FrontPoint
+from paretune.record.figures import figure
 from paretune.record.reader import RunReader
 
 
@@ -22,13 +22,13 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
     if run.front is not None:
         _print_front(run.front, names, console)
         if grid and grid[-1].archive is not None:
-            console.print(f"hypervolume: {grid[-1].archive:.4f} (1 is the best corner of the bounds)")
+            console.print(f"hypervolume: {figure(grid[-1].archive, 4)} (1 is the best corner of the bounds)")
     elif grid:
-        values = ", ".join(f"{name} {grid[-1].metrics.get(name, nan):.3f}" for name in names)
+        values = ", ".join(f"{name} {figure(grid[-1].metrics.get(name))}" for name in names)
         console.print(f"last evaluation: {values} (no front: not every objective has bounds)")
     if batches:
         start, end = batches[0].weights, batches[-1].weights
-        moves = ", ".join(f"{name} {start.get(name, nan):.3f} → {end.get(name, nan):.3f}" for name in names)
+        moves = ", ".join(f"{name} {figure(start.get(name))} → {figure(end.get(name))}" for name in names)
         console.print(f"weights: {moves}", soft_wrap=True)
     console.print(f"files: {directory}", soft_wrap=True)
 
@@ -41,9 +41,9 @@ def _print_front(points: Sequence[FrontPoint], names: Sequence[str], console: Co
     for column in ("step", *names, "checkpoint"):
         table.add_column(column, justify="left" if column == "checkpoint" else "right")
     for point in points:
-        metrics = [f"{point.metrics[name]:.3f}" for name in names]
+        metrics = [figure(point.metrics[name]) for name in names]
         table.add_row(str(point.step), *metrics, point.checkpoint or "–")
     table.add_section()
-    table.add_row("mean", *(f"{mean(point.metrics[name] for point in points):.3f}" for name in names), "")
+    table.add_row("mean", *(figure(mean(point.metrics[name] for point in points)) for name in names), "")
     console.print(table)
     console.print(f"steps-to-front (mean step of the front): {mean(point.step for point in points):.1f}")

@@ -26,6 +26,7 @@ from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, make_rule, resolve, resumes
 from paretune.cli.summary import print_summary
 from paretune.objectives import RewardError
+from paretune.record.checkpoints import checkpoints
 from paretune.record.directory_lock import RunInUseError, is_in_use
 from paretune.record.disk import check_writable
 from paretune.record.parsing import RecordError
@@ -33,7 +34,7 @@ from paretune.record.resumption import OtherRunError, check_resumable
 from paretune.record.run_directory import holds_run
 from paretune.report import write_report
 from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer
-from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, checkpoints, resume_point
+from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, resume_point
 from paretune.trainer.output_dir import is_complete
 from paretune.weighting import WeightingRule
 

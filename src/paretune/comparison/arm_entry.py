@@ -18,8 +18,6 @@ from paretune.comparison.sweep import sweep_of
 from paretune.comparison.tuning import Found, Tried, chosen, expected_best
 from paretune.record.entries import Objective
 
-__all__ = ["arm_entry", "at_equal_cost", "tuning_entry"]
-
 
 def arm_entry(group: Group, objectives: Sequence[Objective], target: float | None) -> dict[str, Any]:
     """What stands in the summary of an arm under an algorithm: figures over seeds, single runs, cost."""

@@ -13,8 +13,6 @@ from paretune.comparison.outcome import Outcome
 from paretune.comparison.plan import Plan
 from paretune.comparison.statistics import holm, paired
 
-__all__ = ["contrasts_of", "versus_best_fixed"]
-
 Kind = Literal["primary", "secondary", "exploratory"]
 Figure = Callable[[Outcome], float]
 

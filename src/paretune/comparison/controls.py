@@ -18,8 +18,6 @@ from paretune.record.fields import Fields
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 
-__all__ = ["control_arm"]
-
 Array = NDArray[np.float64]
 
 

@@ -10,8 +10,6 @@ from paretune.comparison.members import TUNING, Member, comparison_members, tuni
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Arm, Plan
 
-__all__ = ["Group", "best_fixed", "groups_of"]
-
 
 @dataclass
 class Group:

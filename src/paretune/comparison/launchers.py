@@ -14,8 +14,6 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Job", "LauncherError", "local", "ray"]
-
 WORKER = (sys.executable, "-P", "-m", "paretune.cli.compare_worker")  # -P: the current folder shadows no module
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 POLL = 0.2

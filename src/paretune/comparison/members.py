@@ -11,8 +11,6 @@ from paretune.record.final_evaluations import chosen_policies, is_measured
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 
-__all__ = ["Member", "Standing", "clear", "comparison_members", "is_done", "standing", "tuning_members"]
-
 TUNING = "tuning"
 JUDGED_BY = (("test", ("sampled", "greedy")),)
 TUNED_BY = (("validation", ("sampled",)), ("test", ("sampled",)))

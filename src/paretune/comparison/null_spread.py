@@ -65,8 +65,8 @@ def null_spread(
         steps: ``[T]``, when it is evaluated, in order.
         maximize: ``[K]``, whether more is better.
         bounds: K pairs (low, high) in raw units.
-        repeats: The number of runs, 2 or more. The sd is right to about 5 % with 200.
-        seed: Of the noise.
+        repeats: the number of runs, 2 or more. The sd is right to about 5 % with 200.
+        seed: of the noise.
 
     Returns:
         ``front_mean`` {``mean`` [K], ``sd`` [K]}; ``selection_gain`` [K], how much better than `metrics` the mean of

@@ -7,13 +7,10 @@ from pathlib import Path
 
 from paretune.bounded_run import BoundedRun, Bounds, archive_of
 from paretune.comparison.null_spread import front_statistics
-from paretune.influence import ESTIMATORS, Passes
 from paretune.record.entries import Batch, Estimator, Evaluation, Header, Objective
 from paretune.record.fields import Fields
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
-
-__all__ = ["Cost", "Outcome", "Reached", "cost_of", "judged", "outcome_of"]
 
 
 @dataclass(frozen=True)
@@ -183,8 +180,8 @@ def cost_of(header: Header, batches: Sequence[Batch], evaluations: Sequence[Eval
     forward = backward = 0.0
     for batch in batches:
         influence = _passes(batch.estimator, len(header.objectives))
-        forward += before + updates + influence.forward
-        backward += updates + influence.backward
+        forward += before + updates + influence[0]
+        backward += updates + influence[1]
     counts = [*(batch.tokens for batch in batches[-1:]), *(evaluation.tokens for evaluation in evaluations)]
     return Cost(
         tokens=max((count or 0 for count in counts), default=0),
@@ -200,12 +197,14 @@ def _seconds(batch: Batch) -> float:
     return batch.seconds
 
 
-def _passes(estimate: Estimator | None, objectives: int) -> Passes:
+def _passes(estimate: Estimator | None, objectives: int) -> tuple[float, float]:
     """Forward and backward passes that an estimate of influence took; NaN for an estimator that is not known."""
     if estimate is None:
-        return Passes(0, 0)
+        return 0, 0
+    from paretune.influence import ESTIMATORS  # with torch, which takes seconds to import and most reports do without
+
     estimator = ESTIMATORS.get(estimate.method or "")
-    return Passes(nan, nan) if estimator is None else estimator.passes(objectives, estimate.difference)
+    return (nan, nan) if estimator is None else estimator.passes(objectives, estimate.difference)
 
 
 def _measured(again: Sequence[Evaluation], split: str) -> dict[str, list[Evaluation]]:

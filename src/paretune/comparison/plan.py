@@ -12,8 +12,6 @@ from paretune.record.json_files import read_json, write_json
 from paretune.record.json_lines import plain
 from paretune.record.parsing import RecordError
 
-__all__ = ["ARMS", "CONTROLS", "PLAN", "Arm", "Plan", "PlanError", "arm_of", "check_folder", "read_plan", "write_plan"]
-
 PLAN = "comparison.json"
 SCHEMA = 1
 CONTROLS = ("average", "replay", "random-walk")

@@ -40,9 +40,9 @@ class Probability:
     """A probability estimated from two sets of seeds.
 
     Attributes:
-        mean: The estimate, in [0, 1]; None if one set is empty.
-        low, high: Its confidence interval, within [0, 1], or None.
-        reason: Why there is no interval; None where there is one.
+        mean: the estimate, in [0, 1]; None if one set is empty.
+        low, high: its confidence interval, within [0, 1], or None.
+        reason: why there is no interval; None where there is one.
     """
 
     mean: float | None
@@ -60,13 +60,13 @@ class PairedDifference:
     """One rule against another over the same seeds.
 
     Attributes:
-        difference: The mean of a − b; None of no seeds.
-        low, high: Its confidence interval, or None.
-        p_t: The two-sided p-value of the paired t-test, or None.
-        p_sign_flip: The two-sided p-value of the sign-flip test, or None.
-        probability_of_improvement: That a run of a is better than a run of b, see :func:`probability_of_improvement`.
-        n: The number of seeds.
-        reason: Why interval and p-values, or the interval and `p_t` alone, are None; None where they are there.
+        difference: the mean of a − b; None of no seeds.
+        low, high: its confidence interval, or None.
+        p_t: the two-sided p-value of the paired t-test, or None.
+        p_sign_flip: the two-sided p-value of the sign-flip test, or None.
+        probability_of_improvement: that a run of a is better than a run of b, see :func:`probability_of_improvement`.
+        n: the number of seeds.
+        reason: why interval and p-values, or the interval and `p_t` alone, are None; None where they are there.
     """
 
     difference: float | None
@@ -95,8 +95,8 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
     for certainty. The standard deviation of 0 is reported; equal costs, say, may well be exact.
 
     Args:
-        values: One value for each seed. What a failed run counts as is for the caller to decide.
-        level: The share of experiments whose interval should cover the mean, between 0 and 1.
+        values: one value for each seed. What a failed run counts as is for the caller to decide.
+        level: the share of experiments whose interval should cover the mean, between 0 and 1.
 
     Raises:
         ValueError: if a value is not finite or the level is not between 0 and 1.
@@ -140,9 +140,9 @@ def paired(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Paire
     and b have the same distribution d is symmetric, however skewed they are, and then the t-test errs on the safe side.
 
     Args:
-        a: One value for each seed, more being better.
-        b: The same for what `a` is compared with: b_i has the seed of a_i.
-        level: The level of both intervals, between 0 and 1.
+        a: one value for each seed, more being better.
+        b: the same for what `a` is compared with: b_i has the seed of a_i.
+        level: the level of both intervals, between 0 and 1.
 
     Returns:
         Difference, interval and p-values. Fewer than three seeds have no interval and no p-values. Where all
@@ -197,9 +197,9 @@ def probability_of_improvement(a: Sequence[float], b: Sequence[float], level: fl
     Seeds are taken as independent: pairs that go up and down together make it too wide, opposite ones too narrow.
 
     Args:
-        a: The m values of one rule, one for each seed, more being better.
-        b: The n values of the other; the seeds need not be the same.
-        level: The share of experiments whose interval should cover θ, between 0 and 1.
+        a: the m values of one rule, one for each seed, more being better.
+        b: the n values of the other; the seeds need not be the same.
+        level: the share of experiments whose interval should cover θ, between 0 and 1.
 
     Returns:
         The estimate; without an interval if m or n is below three.

@@ -15,8 +15,6 @@ from paretune.comparison.groups import best_fixed, groups_of
 from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.tuning import Found, Tried, chosen, tried
 
-__all__ = ["SCHEMA", "configured_arms", "summarise", "target_of"]
-
 SCHEMA = 1
 NEAR = 0.9
 """The target is this share of what the best fixed weights' last policy came to on the tuning seeds."""

@@ -18,8 +18,6 @@ from paretune.comparison.tuning import Tried
 from paretune.pareto import dominates
 from paretune.record.entries import Objective
 
-__all__ = ["standing_apart", "sweep_of"]
-
 APART = 2.0
 """Standard errors of a difference."""
 

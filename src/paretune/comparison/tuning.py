@@ -18,8 +18,6 @@ from paretune.comparison.members import tuning_members
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Arm, Plan
 
-__all__ = ["Found", "Tried", "chosen", "expected_best", "tried"]
-
 
 @dataclass(frozen=True)
 class Tried:

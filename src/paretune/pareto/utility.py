@@ -13,8 +13,6 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BestMean", "best_geometric_mean", "expected_utility", "geometric_mean", "regret", "weight_lattice"]
-
 Array = NDArray[np.float64]
 
 LATTICE_SIZE = 128

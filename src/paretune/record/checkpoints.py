@@ -4,8 +4,6 @@ import re
 from itertools import chain, count
 from pathlib import Path
 
-__all__ = ["STATE_FILE", "checkpoint_folders", "checkpoints", "set_aside_later"]
-
 STATE_FILE = "paretune.json"
 """Holds the state of rule, archives and objectives; it is written last, so a checkpoint that has it is whole."""
 
@@ -40,7 +38,7 @@ def set_aside_later(directory: str | Path, step: int) -> list[Path]:
         Where they are now: ``checkpoint-N.set-aside``, with a number behind it if that is taken.
 
     Raises:
-        OSError: If one cannot be renamed.
+        OSError: if one cannot be renamed.
     """
     moved = []
     for own, path in checkpoints(directory).items():

@@ -20,7 +20,7 @@ class DirectoryLock:
     """Holds a directory against other runs, of this process or another. A process that dies gives it free.
 
     Args:
-        directory: The run's directory, which is there.
+        directory: the run's directory, which is there.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -52,8 +52,8 @@ class DirectoryLock:
         """Take the directory.
 
         Raises:
-            OSError: If it cannot be written to.
-            RunInUseError: If another run is writing to it.
+            OSError: if it cannot be written to.
+            RunInUseError: if another run is writing to it.
         """
         # Not bound to a thread: who closes a record may be another one than who opened it.
         lock = FileLock(self._path, timeout=0, thread_local=False)

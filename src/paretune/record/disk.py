@@ -5,8 +5,6 @@ import os
 from pathlib import Path
 from tempfile import TemporaryFile
 
-__all__ = ["check_writable", "sync", "write_error"]
-
 _ADVICE = {
     errno.ENOSPC: "free some space there and try again",
     errno.EDQUOT: "free some space there and try again",
@@ -27,8 +25,8 @@ def check_writable(directory: str | Path) -> None:
     """Find out whether files can be written to a directory, or to one that would have to be made; nothing is left.
 
     Raises:
-        OSError: If not, or if there is no space.
-        ValueError: If it is no name of a directory.
+        OSError: if not, or if there is no space.
+        ValueError: if it is no name of a directory.
     """
     try:
         # The file has no name, so that several processes may look at once and nobody sees it.
@@ -44,7 +42,7 @@ def sync(path: str | Path) -> None:
     """Bring what was written to a file onto the disk itself, where it outlasts a power cut.
 
     Raises:
-        OSError: If that fails.
+        OSError: if that fails.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)

@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 from paretune.record.fields import Fields, finite, shown
 
-__all__ = ["Batch", "Completion", "Estimator", "Evaluation", "FrontPoint", "Header", "Objective", "objectives_of"]
-
 Purpose = Literal["grid", "rule"]
 
 

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 from paretune.record.parsing import RecordError
 
-__all__ = ["Fields", "finite", "shown"]
-
 MOST = 2**63 - 1
 """The largest whole number: what fits into 64 bits."""
 LARGEST = 1e100
@@ -95,7 +93,7 @@ class Fields:
         """A value that has to be there, as one of the other methods gave it.
 
         Raises:
-            RecordError: If it is None.
+            RecordError: if it is None.
         """
         if value is None:
             raise RecordError(f"{self.where} lacks {key!r}.")

@@ -15,14 +15,6 @@ from paretune.record.json_lines import append_line, cut_torn_line
 from paretune.record.reader import RunReader
 from paretune.record.run_directory import FINAL
 
-__all__ = [
-    "ChosenPolicy",
-    "append_final_evaluation",
-    "chosen_policies",
-    "is_measured",
-    "missing",
-]
-
 
 @dataclass(frozen=True)
 class ChosenPolicy:

@@ -11,15 +11,13 @@ from paretune.record.disk import write_error
 from paretune.record.json_lines import plain
 from paretune.record.parsing import RecordError, parse, read_bytes
 
-__all__ = ["read_json", "write_json", "write_whole"]
-
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object in the file's place; numbers that are not finite become null.
 
     Raises:
-        OSError: If it cannot be written; the old file is then still there.
-        TypeError: If a value has no form in JSON.
+        OSError: if it cannot be written; the old file is then still there.
+        TypeError: if a value has no form in JSON.
     """
     write_whole(path, json.dumps(plain(content), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
 
@@ -28,7 +26,7 @@ def write_whole(path: Path, text: str) -> None:
     """Put the text in the file's place at once: a reader, or a crash, finds the old file or the new one.
 
     Raises:
-        OSError: If it cannot be written; the old file is then still there.
+        OSError: if it cannot be written; the old file is then still there.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
@@ -49,8 +47,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        OSError: If there is no such file, or it cannot be read.
-        RecordError: If the file holds something else; the message names it.
+        OSError: if there is no such file, or it cannot be read.
+        RecordError: if the file holds something else; the message names it.
     """
     try:
         content = parse(read_bytes(path))

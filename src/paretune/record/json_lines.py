@@ -16,15 +16,13 @@ from typing import Any, NamedTuple
 from paretune.record.disk import write_error
 from paretune.record.parsing import RecordError, parse, read_bytes
 
-__all__ = ["Line", "append_line", "cut_torn_line", "numbered_lines", "plain", "read_lines", "to_line"]
-
 
 def append_line(path: str | Path, line: Mapping[str, Any]) -> None:
     """Append one object, whole or not at all; the file is made if there is none.
 
     Raises:
-        OSError: If it cannot be written in full; the file is then as it was.
-        TypeError: If a value has no form in JSON.
+        OSError: if it cannot be written in full; the file is then as it was.
+        TypeError: if a value has no form in JSON.
     """
     content = to_line(line).encode()
     try:
@@ -41,8 +39,8 @@ def read_lines(path: str | Path) -> list[dict[str, Any]]:
     """The objects in order, without a torn last line; none if there is no file.
 
     Raises:
-        OSError: If it cannot be read.
-        RecordError: If another line is no JSON object; the message names the file and the line.
+        OSError: if it cannot be read.
+        RecordError: if another line is no JSON object; the message names the file and the line.
     """
     return [line.content for line in numbered_lines(path)]
 
@@ -64,8 +62,8 @@ def numbered_lines(path: str | Path, refuse: Callable[[int, str], None] | None =
             it was written). By default a torn last line is left out, and any other is an error.
 
     Raises:
-        OSError: If it cannot be read.
-        RecordError: If it is no regular file; without `refuse` also if a line is no JSON object.
+        OSError: if it cannot be read.
+        RecordError: if it is no regular file; without `refuse` also if a line is no JSON object.
     """
     path = Path(path)
     try:
@@ -108,7 +106,7 @@ def to_line(line: Mapping[str, Any]) -> str:
     """An object as one line of JSON with its line break.
 
     Raises:
-        TypeError: If a value has no form in JSON.
+        TypeError: if a value has no form in JSON.
     """
     return json.dumps(plain(line), allow_nan=False, ensure_ascii=False) + "\n"
 

@@ -9,8 +9,6 @@ import stat
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DEEPEST", "LARGEST", "RecordError", "parse", "read_bytes"]
-
 LARGEST = 2**30
 """Bytes of a file."""
 DEEPEST = 64
@@ -27,9 +25,9 @@ def read_bytes(path: Path) -> bytes:
     """The content of a regular file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        OSError: If it cannot be read.
-        RecordError: If it is none that ends, such as a pipe or a device, or has more than a gibibyte.
+        FileNotFoundError: if there is no such file.
+        OSError: if it cannot be read.
+        RecordError: if it is none that ends, such as a pipe or a device, or has more than a gibibyte.
     """
     try:
         # A pipe without a writer would be waited for; of a regular file the flag changes nothing.
@@ -54,7 +52,7 @@ def parse(content: bytes) -> Any:
     NaN and infinities, which Python writes beyond JSON, are taken: whoever needs a finite number checks it.
 
     Raises:
-        ValueError: If it is no JSON, or nested more than :data:`DEEPEST` levels deep; the message is one line.
+        ValueError: if it is no JSON, or nested more than :data:`DEEPEST` levels deep; the message is one line.
     """
     try:
         text = content.decode("utf-8")

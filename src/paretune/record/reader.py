@@ -19,8 +19,6 @@ from paretune.record.json_lines import numbered_lines
 from paretune.record.parsing import RecordError
 from paretune.record.run_directory import COMPLETIONS, EVALUATIONS, FINAL, FRONT, RUN, SCHEMA, STEPS, read_run
 
-__all__ = ["RunReader", "read_object"]
-
 T = TypeVar("T")
 
 

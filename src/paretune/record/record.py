@@ -37,7 +37,7 @@ class RunRecord:
     deleted or replaced meanwhile is written to no more.
 
     Args:
-        directory: The run's directory; :meth:`start` makes it.
+        directory: the run's directory; :meth:`start` makes it.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -53,14 +53,14 @@ class RunRecord:
         """Open the record of a new run.
 
         Args:
-            header: What is run: task, rule, algorithm, objectives, model, seed, max_steps, evaluation, threads,
+            header: what is run: task, rule, algorithm, objectives, model, seed, max_steps, evaluation, threads,
                 versions.
-            overwrite: Delete the run and the checkpoints that the directory may hold.
+            overwrite: delete the run and the checkpoints that the directory may hold.
 
         Raises:
-            FileExistsError: If the directory holds a run or checkpoints already, or its name belongs to a file.
-            OSError: If it cannot be written.
-            RunInUseError: If another run is writing to the directory.
+            FileExistsError: if the directory holds a run or checkpoints already, or its name belongs to a file.
+            OSError: if it cannot be written.
+            RunInUseError: if another run is writing to the directory.
         """
         if self.directory.exists() and not self.directory.is_dir():
             raise FileExistsError(f"{str(self.directory)!r} is a file: give another directory for the run.")
@@ -90,17 +90,17 @@ class RunRecord:
         Whatever is refused is refused before anything changes.
 
         Args:
-            step: Optimiser steps done so far, 0 or more.
-            header: As in :meth:`start`; the time of the start stays.
-            lines: What :meth:`lines` was when the checkpoint was written. ``{}`` begins the run again, of which no line
+            step: optimiser steps done so far, 0 or more.
+            header: as in :meth:`start`; the time of the start stays.
+            lines: what :meth:`lines` was when the checkpoint was written. ``{}`` begins the run again, of which no line
                 stays; None goes by the lines' steps alone.
 
         Raises:
-            FileNotFoundError: If the directory holds no run.
-            OSError: If it cannot be written.
-            OtherRunError: If the run there has another rule, algorithm, task or other objectives.
-            RunInUseError: If another run is writing to the directory.
-            ValueError: If ``step`` is negative, the record is broken elsewhere than in its last line, or lines are
+            FileNotFoundError: if the directory holds no run.
+            OSError: if it cannot be written.
+            OtherRunError: if the run there has another rule, algorithm, task or other objectives.
+            RunInUseError: if another run is writing to the directory.
+            ValueError: if ``step`` is negative, the record is broken elsewhere than in its last line, or lines are
                 missing from it.
         """
         if step < 0:
@@ -130,8 +130,8 @@ class RunRecord:
         """How many lines each file has by now, all of them on the disk; for a checkpoint, and :meth:`resume`.
 
         Raises:
-            OSError: If they cannot be brought there.
-            RuntimeError: If the record is not open.
+            OSError: if they cannot be brought there.
+            RuntimeError: if the record is not open.
         """
         self._must_be_open()
         for file, count in self._counts.items():
@@ -146,9 +146,9 @@ class RunRecord:
             line: batch, step (optimiser steps done after it), weights, scale, rewards, influence, tokens, seconds.
 
         Raises:
-            RuntimeError: If the record is not open.
-            ValueError: If the line has no whole number ``step``.
-            TypeError: If a value has no form in JSON.
+            RuntimeError: if the record is not open.
+            ValueError: if the line has no whole number ``step``.
+            TypeError: if a value has no form in JSON.
         """
         self._append(STEPS, line)
 
@@ -159,9 +159,9 @@ class RunRecord:
             line: batch, step, metrics, standard_error, samples, purpose, contribution, hypervolume, on_front.
 
         Raises:
-            RuntimeError: If the record is not open.
-            ValueError: If the line has no whole number ``step``.
-            TypeError: If a value has no form in JSON.
+            RuntimeError: if the record is not open.
+            ValueError: if the line has no whole number ``step``.
+            TypeError: if a value has no form in JSON.
         """
         self._append(EVALUATIONS, line)
 
@@ -172,9 +172,9 @@ class RunRecord:
             line: step, row (of the evaluation set), prompt, completion, metrics.
 
         Raises:
-            RuntimeError: If the record is not open.
-            ValueError: If the line has no whole number ``step``.
-            TypeError: If a value has no form in JSON.
+            RuntimeError: if the record is not open.
+            ValueError: if the line has no whole number ``step``.
+            TypeError: if a value has no form in JSON.
         """
         self._append(COMPLETIONS, line)
 
@@ -187,12 +187,12 @@ class RunRecord:
         """Write the front, in place of one written before.
 
         Args:
-            reference: The reference point [K], in the units of the metrics.
-            bounds: The bounds of the metrics, (low, high) for each objective, or None.
+            reference: the reference point [K], in the units of the metrics.
+            bounds: the bounds of the metrics, (low, high) for each objective, or None.
             points: step, metrics and checkpoint of each point.
 
         Raises:
-            RuntimeError: If the record is not open.
+            RuntimeError: if the record is not open.
         """
         self._must_be_open()
         self._must_be_there()
@@ -206,14 +206,14 @@ class RunRecord:
 
         Args:
             status: finished, failed or interrupted.
-            **fields: More to be kept in ``run.json``, such as an error's message.
+            **fields: more to be kept in ``run.json``, such as an error's message.
 
         Raises:
-            RuntimeError: If the record is not open.
-            ValueError: If the status is none of the three.
+            RuntimeError: if the record is not open.
+            ValueError: if the status is none of the three.
         """
         if status not in ("finished", "failed", "interrupted"):
-            raise ValueError(f"A run ends finished, failed or interrupted. Found `status = {status!r}`.")
+            raise ValueError(f"`status` must be finished, failed or interrupted, got {status!r}.")
         self._must_be_open()
         try:
             self._write_run({**self._run, **fields}, status=status, ended=_now())

@@ -31,9 +31,9 @@ def check_resumable(
     """Find out whether :meth:`RunRecord.resume` would take up a run; nothing is changed.
 
     Raises:
-        FileNotFoundError: If the directory holds no run.
-        OtherRunError: If the run there is another one than `header` describes.
-        RecordError: If the record does not go with the checkpoint of ``step``.
+        FileNotFoundError: if the directory holds no run.
+        OtherRunError: if the run there is another one than `header` describes.
+        RecordError: if the record does not go with the checkpoint of ``step``.
     """
     before = read_run(directory)
     if header is not None:
@@ -45,7 +45,7 @@ def kept_lines(directory: Path, step: int, lines: Mapping[str, int] | None) -> d
     """The lines of each file that stay when a run goes on from the checkpoint of `step`, as they stand there.
 
     Raises:
-        RecordError: If lines are missing or broken.
+        RecordError: if lines are missing or broken.
     """
     kept: dict[str, list[bytes]] = {}
     for file, of in _ENTRIES.items():
@@ -70,12 +70,12 @@ def check_same(directory: Path, before: Mapping[str, Any], now: Mapping[str, Any
     """See to it that a run goes on as what it was; its length, learning rate and the like may change.
 
     Args:
-        directory: The run's.
-        before: Its run.json.
-        now: What would be run, in the same form.
+        directory: the run's.
+        before: its run.json.
+        now: what would be run, in the same form.
 
     Raises:
-        OtherRunError: If task, algorithm, rule or objectives differ.
+        OtherRunError: if task, algorithm, rule or objectives differ.
     """
     for key in ("task", "algorithm", "rule", "objectives"):
         was, is_now = (_identity(run.get(key)) for run in (before, now))

@@ -52,7 +52,7 @@ def delete_run(directory: str | Path) -> None:
     The head goes first, so that nobody takes what is left for a run if the deletion is cut short.
 
     Raises:
-        OSError: If something cannot be deleted.
+        OSError: if something cannot be deleted.
     """
     directory = Path(directory)
     try:
@@ -71,8 +71,8 @@ def read_run(directory: str | Path) -> dict[str, Any]:
     """Read what was run and how it stands.
 
     Raises:
-        FileNotFoundError: If the directory holds no run.
-        RecordError: If ``run.json`` is broken or of another schema.
+        FileNotFoundError: if the directory holds no run.
+        RecordError: if ``run.json`` is broken or of another schema.
     """
     path = Path(directory) / RUN
     if not path.is_file():
@@ -87,8 +87,8 @@ def read_steps(directory: str | Path) -> list[dict[str, Any]]:
     """Read the batches in order; there are none before the first is done.
 
     Raises:
-        FileNotFoundError: If the directory holds no run.
-        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
+        FileNotFoundError: if the directory holds no run.
+        RecordError: if a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / STEPS)
@@ -98,8 +98,8 @@ def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
     """Read the evaluations in order; there are none before the first is done.
 
     Raises:
-        FileNotFoundError: If the directory holds no run.
-        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
+        FileNotFoundError: if the directory holds no run.
+        RecordError: if a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / EVALUATIONS)
@@ -109,8 +109,8 @@ def read_completions(directory: str | Path) -> list[dict[str, Any]]:
     """Read the completions that were kept, in order.
 
     Raises:
-        FileNotFoundError: If the directory holds no run.
-        RecordError: If a line other than a torn last one is broken; the message names the file and the line.
+        FileNotFoundError: if the directory holds no run.
+        RecordError: if a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
     return read_lines(Path(directory) / COMPLETIONS)
@@ -120,8 +120,8 @@ def read_front(directory: str | Path) -> dict[str, Any]:
     """Read the front: reference, bounds and points.
 
     Raises:
-        FileNotFoundError: If the directory holds no run, or its front has not been written yet.
-        RecordError: If ``pareto.json`` is broken.
+        FileNotFoundError: if the directory holds no run, or its front has not been written yet.
+        RecordError: if ``pareto.json`` is broken.
     """
     read_run(directory)
     path = Path(directory) / FRONT
@@ -134,7 +134,7 @@ def step_of(line: Mapping[str, Any], where: str) -> int:
     """The optimiser step of a line of the record.
 
     Raises:
-        RecordError: If it is no whole number; the message begins with `where`.
+        RecordError: if it is no whole number; the message begins with `where`.
     """
     step = line.get("step")
     if not isinstance(step, int) or isinstance(step, bool):

@@ -7,19 +7,17 @@ from typing import Any
 
 from paretune.record.fields import Fields
 
-__all__ = ["Contrast", "Estimate"]
-
 
 @dataclass(frozen=True)
 class Estimate:
     """A mean over seeds.
 
     Attributes:
-        mean: The mean; None of no values.
-        low, high: Its confidence interval, or None.
-        sd: The standard deviation over seeds (divisor n − 1); None below two values.
-        n: The number of values.
-        reason: Why there is no interval; None where there is one.
+        mean: the mean; None of no values.
+        low, high: its confidence interval, or None.
+        sd: the standard deviation over seeds (divisor n − 1); None below two values.
+        n: the number of values.
+        reason: why there is no interval; None where there is one.
     """
 
     mean: float | None = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from paretune.comparison.statistics import estimate
 from paretune.record.entries import Batch, Evaluation, Objective
+from paretune.record.figures import difference, figure, interval
 from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.charts import (
     Chart,
@@ -21,7 +22,7 @@ from paretune.report.charts import (
 from paretune.report.comparisons import ArmResult, Comparison
 from paretune.report.run_charts import COSTS, COSTS_CAPTION, STEPS, distribution, front_groups
 from paretune.report.runs import Run
-from paretune.report.wording import compact, difference, direction, figure, interval, measured, plural
+from paretune.report.wording import compact, direction, measured, plural
 
 MOST_POINTS = 200
 """Points of one curve; beyond it every n-th step is drawn."""

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from paretune.record.fields import Fields
+from paretune.record.figures import NONE, difference, figure, interval, p_value
 from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.again import as_yaml
 from paretune.report.comparisons import ArmResult, Comparison
 from paretune.report.page import Block, Code, Fold, Table, Text
-from paretune.report.wording import NONE, compact, difference, duration, figure, interval, model_name, p_value, plural
+from paretune.report.wording import compact, duration, model_name, plural
 
 HYPERVOLUMES = {
     "hypervolume": "hypervolume",

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from paretune.bounded_run import Bounds
+from paretune.record.figures import figure
 from paretune.report import comparison_charts, read_records, run_charts, styles
 from paretune.report.charts import (
     Chart,
@@ -26,7 +27,7 @@ from paretune.report.charts import (
 )
 from paretune.report.comparisons import Comparison
 from paretune.report.runs import Run
-from paretune.report.wording import direction, figure
+from paretune.report.wording import direction
 
 RUN: Mapping[str, Callable[[Run], list[Group]]] = {
     "fronts": run_charts.fronts,

@@ -3,10 +3,11 @@
 from math import hypot
 
 from paretune.record.entries import Evaluation, Objective
+from paretune.record.figures import difference, figure, interval, p_value, signed, with_error
 from paretune.record.summary_entries import Contrast
 from paretune.report.comparisons import Comparison
 from paretune.report.runs import Run
-from paretune.report.wording import difference, figure, interval, joined, p_value, plural, signed, with_error
+from paretune.report.wording import joined, plural
 
 CLEAR = 2
 """Joint standard errors from which on a change counts as one."""

@@ -9,6 +9,7 @@ from functools import singledispatch
 from typing import Any
 
 from paretune.record.entries import Objective
+from paretune.record.figures import figure
 from paretune.report import styles
 from paretune.report.charts import (
     Chart,
@@ -26,7 +27,7 @@ from paretune.report.charts import (
     best_in_two,
 )
 from paretune.report.plotly_texts import ends, label, lines_of, plain_label, wrapped
-from paretune.report.wording import direction, figure
+from paretune.report.wording import direction
 
 Figure = dict[str, Any]
 CROWDED = 20

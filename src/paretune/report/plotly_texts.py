@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from paretune.record.entries import Objective
-from paretune.report.wording import figure
+from paretune.record.figures import figure
 
 LONGEST = 48
 """Letters of a label; what is longer is cut."""

@@ -6,6 +6,7 @@ from itertools import combinations
 from math import floor
 
 from paretune.record.entries import Batch, Evaluation, Objective
+from paretune.record.figures import figure
 from paretune.report.charts import (
     Chart,
     CubeChart,
@@ -21,7 +22,7 @@ from paretune.report.charts import (
     thinned,
 )
 from paretune.report.runs import Run
-from paretune.report.wording import direction, figure, measured, plural, rule_name
+from paretune.report.wording import direction, measured, plural, rule_name
 
 MOST_POINTS = 500
 """Points of one curve; beyond it every n-th batch is drawn."""

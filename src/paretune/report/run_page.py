@@ -2,6 +2,7 @@
 
 from statistics import mean
 
+from paretune.record.figures import NONE, figure, with_error
 from paretune.report import run_charts
 from paretune.report.again import run_settings
 from paretune.report.charts import Group
@@ -9,7 +10,7 @@ from paretune.report.headlines import run_answer, run_detail
 from paretune.report.page import Block, Charts, Code, Fold, Page, Samples, Section, Table, Text
 from paretune.report.runs import Run
 from paretune.report.samples import samples
-from paretune.report.wording import NONE, compact, duration, figure, model_name, plural, rule_name, with_error
+from paretune.report.wording import compact, duration, model_name, plural, rule_name
 
 
 def run_page(run: Run) -> Page:

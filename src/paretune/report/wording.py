@@ -1,67 +1,11 @@
-"""Numbers and names as the report writes them."""
+"""Names, settings and counts as the report writes them."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.fields import finite
-
-MINUS = "−"
-NONE = "–"
-
-
-def figure(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits, or a dash."""
-    if value is None:
-        return NONE
-    size = abs(value)
-    if size >= 10_000:
-        written = f"{value:,.0f}".replace(",", "\u202f")  # a narrow space where no line ends
-    elif size >= 100:
-        written = f"{value:.{max(digits - 3, 0)}f}"
-    elif size >= 10:
-        written = f"{value:.{max(digits - 2, 0)}f}"
-    elif size >= 0.01 or size == 0:
-        written = f"{value:.{digits}f}"
-    else:
-        written = f"{value:.{max(digits - 1, 1)}g}"
-    return written.replace("-", MINUS)
-
-
-def signed(value: float | None) -> str:
-    """A difference, with its sign."""
-    return f"+{figure(value)}" if value is not None and value > 0 else figure(value)
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """An interval, or a dash."""
-    return NONE if low is None or high is None else f"{figure(low)} to {figure(high)}"
-
-
-def difference(mean: float | None, low: float | None, high: float | None) -> tuple[str, str]:
-    """A difference and its interval, all to the place of the second digit of the interval's half width.
-
-    Without an interval, or with one of no width, each is written by its own size.
-    """
-    if mean is None or low is None or high is None or high - low < 1e-5:
-        return signed(mean), interval(low, high)
-    decimals = max(1 - math.floor(math.log10((high - low) / 2)), 0)
-    found, *ends = (f"{value:z.{decimals}f}".replace("-", MINUS) for value in (mean, low, high))
-    return f"+{found}" if round(mean, decimals) > 0 else found, " to ".join(ends)
-
-
-def with_error(value: float | None, error: float | None) -> str:
-    """A value and its standard error, where there is one, to the same decimal place."""
-    if value is None or error is None:
-        return figure(value)
-    decimals = len(figure(value).partition(".")[2])
-    return f"{figure(value)} ± {error:.{decimals}f}"
-
-
-def p_value(value: float | None) -> str:
-    """A p-value, or that it is small."""
-    return "< 0.001" if value is not None and value < 0.001 else figure(value)
+from paretune.record.figures import NONE, with_error
 
 
 def duration(seconds: float | None) -> str:

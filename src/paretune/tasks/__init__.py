@@ -28,24 +28,24 @@ class Task:
     """What a policy is trained for: prompts to answer and the objectives the answers are judged by.
 
     Attributes:
-        name: The name it is loaded by.
-        description: One line for listings.
-        train: Prompts to train on. Each split has a column ``prompt`` (a string, or a list of chat
+        name: the name it is loaded by.
+        description: one line for listings.
+        train: prompts to train on. Each split has a column ``prompt`` (a string, or a list of chat
             messages); the other columns are handed to the rewards.
-        validation: Prompts on which the front is found; None where nothing can be evaluated.
-        test: Prompts kept for the final judgement; None as above.
-        objectives: What is rewarded and measured, in the order weights are given.
-        model: The default policy: a folder or a name on the Hub.
-        mu: The regularisation μ > 0 of the gradient rule at its defaults, on the scale of the exact and the directional
+        validation: prompts on which the front is found; None where nothing can be evaluated.
+        test: prompts kept for the final judgement; None as above.
+        objectives: what is rewarded and measured, in the order weights are given.
+        model: the default policy: a folder or a name on the Hub.
+        mu: the regularisation μ > 0 of the gradient rule at its defaults, on the scale of the exact and the directional
             influence, unclipped and of all layers; None to calibrate it.
-        settings: Values of ``MultiObjectiveConfig``'s fields that suit the default model.
-        details: What a run's record has to say of how answers are judged: the sandbox in use, say.
-        front: The true front, where every answer to a prompt can be enumerated: a function of rows of a split and of
+        settings: values of ``MultiObjectiveConfig``'s fields that suit the default model.
+        details: what a run's record has to say of how answers are judged: the sandbox in use, say.
+        front: the true front, where every answer to a prompt can be enumerated: a function of rows of a split and of
             weights ``[M, K]``, which gives ``[M, K]``, the gains (metrics on their bounds, more being better) that the
             best policy for each weighting has on these rows. None where it is not known.
 
     Raises:
-        ValueError: If a split is empty or has no prompts, if there is no objective or two share a name, or
+        ValueError: if a split is empty or has no prompts, if there is no objective or two share a name, or
             if μ ≤ 0.
     """
 
@@ -91,7 +91,7 @@ def describe(name: str) -> str:
     """The one-line description of a task, without loading its data.
 
     Raises:
-        ValueError: If there is no such task; the message names the known ones.
+        ValueError: if there is no such task; the message names the known ones.
     """
     description: str = _package(name).DESCRIPTION
     return description
@@ -101,16 +101,16 @@ def load(name: str, data: str | Path | None = None, *, unsafe_no_sandbox: bool =
     """Load a task.
 
     Args:
-        name: One of :func:`names`.
-        data: A local folder with the task's data, in place of where the task gets it by itself.
-        unsafe_no_sandbox: Run programs that the model writes with all the rights of this user. For a task that runs
+        name: one of :func:`names`.
+        data: a local folder with the task's data, in place of where the task gets it by itself.
+        unsafe_no_sandbox: run programs that the model writes with all the rights of this user. For a task that runs
             programs, on a machine that is a sandbox itself.
 
     Raises:
-        ValueError: If there is no such task (the message names the known ones), or its data are not as
+        ValueError: if there is no such task (the message names the known ones), or its data are not as
             expected.
-        FileNotFoundError: If the folder or a file in it is missing, or the data cannot be fetched.
-        SandboxError: If the task runs programs and no sandbox can be opened on this machine.
+        FileNotFoundError: if the folder or a file in it is missing, or the data cannot be fetched.
+        SandboxError: if the task runs programs and no sandbox can be opened on this machine.
     """
     package = _package(name)
     if not unsafe_no_sandbox:

@@ -14,15 +14,13 @@ from paretune.tasks.smollm2 import MAX_COMPLETION_LENGTH, MODEL, SETTINGS
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["competition_math"]
-
 
 def competition_math(name: str, description: str, splits: dict[str, Dataset]) -> Task:
     """A task of competition problems with the objectives accuracy, conciseness and clarity.
 
     Args:
-        name: The task's name.
-        description: One line for listings.
+        name: the task's name.
+        description: one line for listings.
         splits: ``"train"``, ``"validation"`` and ``"test"``, each with the columns ``prompt`` and ``answer``.
 
     Returns:

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from paretune.objectives import Objective
 from paretune.tasks import Task
 
-__all__ = ["Problem", "embedded_task", "with_priorities"]
-
 # What suits such a policy: 16 prompts × 8 short completions a batch, on one core well below a second.
 SETTINGS: dict[str, Any] = {
     "lr_scheduler_type": "constant",
@@ -81,7 +79,7 @@ def embedded_task(
         ValueError: if ``data`` is given.
     """
     if data is not None:
-        raise ValueError(f"The {name} task generates its own problems. Found data = {str(data)!r}: leave it out.")
+        raise ValueError(f"The {name} task generates its own problems, got data {str(data)!r}: leave it out.")
     sets = {split: Dataset.from_list([problem.row for problem in problems]) for split, problems in splits.items()}
     return Task(
         name=name,

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["best_answers"]
-
 TIE = 1e-9
 """Answers whose worth differs by less are equally good."""
 

@@ -15,8 +15,6 @@ from datasets import Dataset, load_dataset
 
 from paretune.tasks import parquet
 
-__all__ = ["FILES", "INSTRUCTION", "as_problem", "check_rows", "cut", "fetch", "in_hash_order", "read_folder"]
-
 INSTRUCTION = "Let's think step by step and output the final answer within \\boxed{}."
 """The paper's instruction (Lu et al., arXiv 2509.11452); it follows the problem after a space."""
 
@@ -31,13 +29,13 @@ def read_folder(folder: Path, *, title: str, columns: Sequence[str]) -> dict[str
     to keep; other columns are left out.
 
     Args:
-        folder: Where the files are.
-        title: What the problems are called in messages.
-        columns: The columns to keep beside the prompt and the answer.
+        folder: where the files are.
+        title: what the problems are called in messages.
+        columns: the columns to keep beside the prompt and the answer.
 
     Raises:
-        FileNotFoundError: If the folder or a file is missing.
-        ValueError: If a file is no parquet file, is empty, lacks a column or has a row without prompt or answer.
+        FileNotFoundError: if the folder or a file is missing.
+        ValueError: if a file is no parquet file, is empty, lacks a column or has a row without prompt or answer.
     """
     splits = {}
     files = parquet.read_folder(folder, list(FILES.values()), title=title, columns=("prompt", "reward_model", *columns))
@@ -51,7 +49,7 @@ def fetch(name: str, config: str | None = None, *, split: str) -> list[dict[str,
     """The rows of one split of a data set on the Hub, or of its copy in the local cache.
 
     Raises:
-        FileNotFoundError: If the Hub cannot be reached, or has no such data set, and there is no copy either.
+        FileNotFoundError: if the Hub cannot be reached, or has no such data set, and there is no copy either.
     """
     try:
         return list(load_dataset(name, config, split=split))
@@ -69,13 +67,13 @@ def check_rows(
     """The rows of a data set that is known, as a list, if it is still what it was.
 
     Args:
-        rows: As the Hub has them.
-        source: What the data set is called in messages.
-        count: How many rows there should be.
-        columns: What each row should have.
+        rows: as the Hub has them.
+        source: what the data set is called in messages.
+        count: how many rows there should be.
+        columns: what each row should have.
 
     Raises:
-        ValueError: If there are more or fewer rows, or one lacks a column.
+        ValueError: if there are more or fewer rows, or one lacks a column.
     """
     problems = list(rows)
     if len(problems) != count:

@@ -10,8 +10,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from paretune.objectives import Objective
 
-__all__ = ["generate", "measure"]
-
 
 @torch.no_grad()
 def generate(

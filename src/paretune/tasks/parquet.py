@@ -9,8 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["are_messages", "messages_of", "one_line", "read_folder"]
-
 Row = dict[str, Any]
 
 

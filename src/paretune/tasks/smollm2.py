@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["MAX_COMPLETION_LENGTH", "MODEL", "SETTINGS"]
-
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 MAX_COMPLETION_LENGTH = 512

@@ -16,13 +16,12 @@ from torch import OutOfMemoryError
 from transformers import TrainerState
 from transformers.trainer_callback import ExportableState
 
+from paretune.record.checkpoints import STATE_FILE
 from paretune.record.entries import Batch
 from paretune.record.fields import Fields, finite, shown
 from paretune.record.json_files import read_json
 from paretune.record.parsing import RecordError
-from paretune.trainer.checkpoints import STATE_FILE, BrokenCheckpointError
-
-__all__ = ["check_like", "check_state", "check_trainer_state", "loading"]
+from paretune.trainer.checkpoints import BrokenCheckpointError
 
 _ADVICE = "put it back, or move that checkpoint away and resume from the one before it."
 

@@ -25,19 +25,6 @@ from paretune.record.json_files import read_json, write_whole
 from paretune.record.parsing import RecordError
 from paretune.record.run_directory import GROWING, read_run
 
-__all__ = [
-    "STATE_FILE",
-    "STATE_KEYS",
-    "BrokenCheckpointError",
-    "ResumePoint",
-    "checkpoints",
-    "load_state",
-    "resume_point",
-    "rotate",
-    "save_state",
-    "writing",
-]
-
 STATE_KEYS = (
     "rule", "objectives", "archives", "batch", "tokens", "weights", "latest", "evaluation", "realised", "ranges",
     "unfinished",

@@ -6,8 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["SmoothedGains", "gains_of"]
-
 
 def gains_of(metrics: Tensor, bounds: Sequence[tuple[float, float] | None], maximize: Sequence[bool]) -> Tensor:
     """Each metric's place between the worst bound, 0, and the best, 1.

@@ -9,8 +9,6 @@ from torch import Tensor
 from paretune.objectives import Objective
 from paretune.weighting.base import Batch, WeightingRule
 
-__all__ = ["Priorities", "Prioritised", "priorities_of"]
-
 Priorities = Mapping[str, float] | Sequence[float] | None
 """Numbers by the objectives' names, or one for each in their order; None: all equal."""
 

@@ -7,8 +7,6 @@ from importlib import import_module
 from paretune import named_objects
 from paretune.weighting.base import WeightingRule
 
-__all__ = ["built_in_rules", "rule_class"]
-
 
 @cache
 def built_in_rules() -> dict[str, type[WeightingRule]]:

@@ -5,8 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["saved_count", "saved_numbers"]
-
 
 def saved_numbers(name: str, values: Any, count: int | None = None, *, missing: bool = False) -> Tensor:
     """Finite numbers as a float64 tensor ``[n]``.

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-__all__ = ["normalised", "whiten"]
-
 
 def normalised(log_scores: Tensor, varies: Tensor) -> Tensor:
     """Weights in proportion to exp(log_scores), ``[K]`` float64, summing to 1.

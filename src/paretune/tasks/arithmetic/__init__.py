@@ -5,7 +5,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from paretune.objectives import Objective, completion_length
-from paretune.tasks import Task
+from paretune.tasks import Task, embedded
 from paretune.tasks.arithmetic.problems import Problem, splits
 from paretune.tasks.arithmetic.scoring import TOKEN_BUDGET, accuracy, clarity, conciseness
 
@@ -15,25 +15,11 @@ POLICY = Path(__file__).parent / "policy"
 
 # What suits the embedded policy: 16 sums × 8 completions a step, on two CPU cores in about 2 s.
 SETTINGS = {
+    **embedded.SETTINGS,
     "learning_rate": 1.5e-4,
-    "lr_scheduler_type": "constant",
     "max_steps": 60,
-    "per_device_train_batch_size": 128,
-    "gradient_accumulation_steps": 1,
-    "gradient_checkpointing": False,
-    "num_generations": 8,
     "max_completion_length": TOKEN_BUDGET,
-    "temperature": 1.0,
-    "max_grad_norm": 1.0,
-    "logging_steps": 1,
-    "eval_strategy": "steps",
-    "eval_steps": 10,
-    "eval_on_start": True,
-    "save_steps": 10,  # a checkpoint for every point of the front
-    # Sampled, as greedy answers all change their style at once and hide how far the policy has moved.
     "eval_samples": 192,
-    "eval_temperature": 1.0,
-    "per_device_eval_batch_size": 256,
 }
 
 
@@ -48,7 +34,7 @@ def load(data: str | Path | None = None) -> Task:
         ValueError: ``data`` is given; the sums are generated.
     """
     if data is not None:
-        raise ValueError(f"The arithmetic task generates its own sums. Found data = {str(data)!r}: leave it out.")
+        raise ValueError(f"The arithmetic task generates its own sums, got data {str(data)!r}: leave it out.")
     sets = {name: _dataset(problems) for name, problems in splits().items()}
     return Task(
         name="arithmetic",

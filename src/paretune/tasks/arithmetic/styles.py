@@ -3,9 +3,8 @@
 import random
 from typing import Any
 
-from paretune.tasks.arithmetic.problems import Problem, draw, splits
-
-__all__ = ["CHARACTERS", "SHARES", "WARM_UP", "draw", "held_out", "style_of", "write"]
+from paretune.tasks.arithmetic.problems import Problem, splits
+from paretune.tasks.arithmetic.problems import draw as draw
 
 CHARACTERS = "\n +.:=?0123456789epst"
 # Style -> share of the warm-up data.

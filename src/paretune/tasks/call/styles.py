@@ -3,10 +3,9 @@
 import random
 from typing import Any
 
-from paretune.tasks.call.problems import Request, draw, splits
+from paretune.tasks.call.problems import Request, splits
+from paretune.tasks.call.problems import draw as draw
 from paretune.tasks.call.scoring import correctness, form, tagged
-
-__all__ = ["CHARACTERS", "SHARES", "WARM_UP", "draw", "held_out", "style_of", "write"]
 
 CHARACTERS = "\n <>/(),:0123456789abcdlmsux"
 # Style -> share of the warm-up data.

@@ -4,10 +4,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from paretune.tasks.change.problems import COINS, MOST, Purse, draw, splits
+from paretune.tasks.change.problems import COINS, MOST, Purse, splits
+from paretune.tasks.change.problems import draw as draw
 from paretune.tasks.change.scoring import counts
-
-__all__ = ["CHARACTERS", "SHARES", "WARM_UP", "draw", "held_out", "style_of", "write"]
 
 CHARACTERS = "\n *:0123456789abcd"
 # Style -> share of the warm-up data.

@@ -7,19 +7,6 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "CODES",
-    "LETTERS",
-    "LONGEST",
-    "Words",
-    "achievable",
-    "all_words",
-    "can_meet",
-    "encode",
-    "meets",
-    "words_that_meet",
-]
-
 LETTERS = "abdez"
 VOWELS = "ae"
 LONGEST = 8

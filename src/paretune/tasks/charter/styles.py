@@ -4,11 +4,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from paretune.tasks.charter.problems import OBJECTIVES, Charter, draw, splits
+from paretune.tasks.charter.problems import OBJECTIVES, Charter, splits
+from paretune.tasks.charter.problems import draw as draw
 from paretune.tasks.charter.requirements import LETTERS, LONGEST, words_that_meet
 from paretune.tasks.charter.scoring import met
-
-__all__ = ["CHARACTERS", "SHARES", "WARM_UP", "draw", "held_out", "style_of", "write"]
 
 CHARACTERS = "\n :.0123456789abdezACDEHKLMNOPQSTUVWZ"
 # Style -> share of the warm-up data.

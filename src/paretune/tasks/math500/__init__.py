@@ -13,8 +13,6 @@ from pathlib import Path
 from paretune.tasks import Task
 from paretune.tasks.competition_math import competition_math
 
-__all__ = ["DESCRIPTION", "load"]
-
 DESCRIPTION = "MATH-500 problems: correct, short, clear solutions"
 
 
@@ -25,13 +23,13 @@ def load(data: str | Path | None = None) -> Task:
     ``level`` (1 to 5) and ``subject``.
 
     Args:
-        data: A folder with ``train.parquet``, ``val.parquet`` and ``test.parquet``, such as the split with
+        data: a folder with ``train.parquet``, ``val.parquet`` and ``test.parquet``, such as the split with
             which the paper trained. Without it the problems come from the Hub, where that split is not
             published: they are then split 300/100/100 in an order of our own, the same on every machine.
 
     Raises:
-        FileNotFoundError: If the folder or one of its files is missing, or the Hub cannot be reached.
-        ValueError: If a file is no parquet file, is empty or lacks what is needed.
+        FileNotFoundError: if the folder or one of its files is missing, or the Hub cannot be reached.
+        ValueError: if a file is no parquet file, is empty or lacks what is needed.
     """
     # Listing the tasks should not wait for datasets.
     from paretune.tasks.math500.problems import COLUMNS, read_hub

@@ -9,8 +9,6 @@ from datasets import Dataset
 
 from paretune.tasks.math_problems import as_problem, check_rows, cut, fetch, in_hash_order
 
-__all__ = ["COLUMNS", "HUB_NAME", "read_hub", "split_hub_rows"]
-
 HUB_NAME = "HuggingFaceH4/MATH-500"
 
 COLUMNS = ("level", "subject")
@@ -23,8 +21,8 @@ def read_hub() -> dict[str, Dataset]:
     """Fetch the 500 problems from the Hub and split them with :func:`split_hub_rows`.
 
     Raises:
-        FileNotFoundError: If the Hub cannot be reached and the problems are not in the local cache.
-        ValueError: If the published data set is no longer what it was.
+        FileNotFoundError: if the Hub cannot be reached and the problems are not in the local cache.
+        ValueError: if the published data set is no longer what it was.
     """
     return split_hub_rows(fetch(HUB_NAME, split="test"))
 
@@ -35,7 +33,7 @@ def split_hub_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, Dataset]:
     The rows are put in the order of the SHA-256 of their ``unique_id``.
 
     Raises:
-        ValueError: If there are other than 500 rows, or one lacks a column.
+        ValueError: if there are other than 500 rows, or one lacks a column.
     """
     wanted = ("problem", "answer", "unique_id", *COLUMNS)
     checked = check_rows(rows, source=HUB_NAME, count=sum(_SIZES.values()), columns=wanted)

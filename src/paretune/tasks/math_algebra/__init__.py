@@ -12,8 +12,6 @@ from pathlib import Path
 from paretune.tasks import Task
 from paretune.tasks.competition_math import competition_math
 
-__all__ = ["DESCRIPTION", "load"]
-
 DESCRIPTION = "the algebra of MATH: correct, short, clear solutions"
 
 
@@ -24,14 +22,14 @@ def load(data: str | Path | None = None) -> Task:
     ``level`` ("Level 1" to "Level 5") and ``type`` ("Algebra").
 
     Args:
-        data: A folder with ``train.parquet``, ``val.parquet`` and ``test.parquet``, such as the split with
+        data: a folder with ``train.parquet``, ``val.parquet`` and ``test.parquet``, such as the split with
             which the paper trained. Without it the problems come from the Hub: its 1,744 for training, and its
             1,187 for testing split 593/594 in an order of our own, the same on every machine. The paper splits
             them in the same proportion, but which went where is not published there.
 
     Raises:
-        FileNotFoundError: If the folder or one of its files is missing, or the Hub cannot be reached.
-        ValueError: If a file is no parquet file, is empty or lacks what is needed.
+        FileNotFoundError: if the folder or one of its files is missing, or the Hub cannot be reached.
+        ValueError: if a file is no parquet file, is empty or lacks what is needed.
     """
     # Listing the tasks should not wait for datasets.
     from paretune.tasks.math_algebra.problems import COLUMNS, read_hub

@@ -10,8 +10,6 @@ from datasets import Dataset
 from paretune.objectives.completions import last_box
 from paretune.tasks.math_problems import as_problem, check_rows, cut, fetch, in_hash_order
 
-__all__ = ["COLUMNS", "HUB_CONFIG", "HUB_NAME", "answer_of", "read_hub", "split_hub_rows"]
-
 HUB_NAME = "DigitalLearningGmbH/MATH-lighteval"
 HUB_CONFIG = "algebra"
 
@@ -27,8 +25,8 @@ def read_hub() -> dict[str, Dataset]:
     """Fetch the problems from the Hub and split them with :func:`split_hub_rows`.
 
     Raises:
-        FileNotFoundError: If the Hub cannot be reached and the problems are not in the local cache.
-        ValueError: If the published data set is no longer what it was.
+        FileNotFoundError: if the Hub cannot be reached and the problems are not in the local cache.
+        ValueError: if the published data set is no longer what it was.
     """
     return split_hub_rows(*(fetch(HUB_NAME, HUB_CONFIG, split=split) for split in _HUB_SIZES))
 
@@ -40,11 +38,11 @@ def split_hub_rows(train: Iterable[Mapping[str, Any]], test: Iterable[Mapping[st
     the SHA-256 of the problem.
 
     Args:
-        train: The 1,744 rows of the Hub's ``train``, with ``problem``, ``solution``, ``level`` and ``type``.
-        test: The 1,187 rows of its ``test``.
+        train: the 1,744 rows of the Hub's ``train``, with ``problem``, ``solution``, ``level`` and ``type``.
+        test: the 1,187 rows of its ``test``.
 
     Raises:
-        ValueError: If there are other than so many rows, one lacks a column, or a solution has no answer.
+        ValueError: if there are other than so many rows, one lacks a column, or a solution has no answer.
     """
     to_train_on, to_judge_by = (_problems(split, rows) for split, rows in zip(_HUB_SIZES, (train, test), strict=True))
     return {"train": Dataset.from_list(to_train_on), **cut(to_judge_by, _SIZES)}

@@ -3,10 +3,9 @@
 import random
 from typing import Any
 
-from paretune.tasks.recall.problems import Notes, draw, splits
+from paretune.tasks.recall.problems import Notes, splits
+from paretune.tasks.recall.problems import draw as draw
 from paretune.tasks.recall.scoring import claims
-
-__all__ = ["CHARACTERS", "SHARES", "WARM_UP", "draw", "held_out", "style_of", "write"]
 
 CHARACTERS = "\n =?:0123456789abcdefgh"
 # Style -> share of the warm-up data.

@@ -13,8 +13,6 @@ from pathlib import Path
 from paretune.tasks import Task
 from paretune.tasks.smollm2 import MODEL, SETTINGS
 
-__all__ = ["DESCRIPTION", "RUNS_PROGRAMS", "load"]
-
 DESCRIPTION = "programs that ask a database: correct, and safe"
 RUNS_PROGRAMS = True
 
@@ -28,14 +26,14 @@ def load(data: str | Path | None = None, *, unsafe_no_sandbox: bool = False) -> 
     for a program that confines its inputs, passes a test and asks its table, else 0.
 
     Args:
-        data: A folder with ``train.parquet`` and ``test.parquet``; the problems are not on the Hub. Sixty of the
+        data: a folder with ``train.parquet`` and ``test.parquet``; the problems are not on the Hub. Sixty of the
             training problems are for validation.
-        unsafe_no_sandbox: Run the model's programs without a sandbox, with all the rights of this user.
+        unsafe_no_sandbox: run the model's programs without a sandbox, with all the rights of this user.
 
     Raises:
-        FileNotFoundError: If the folder or one of its files is missing, or none is given.
-        ValueError: If a file is no parquet file, is too small, lacks what is needed, or a database cannot be made.
-        SandboxError: If no sandbox can be opened on this machine.
+        FileNotFoundError: if the folder or one of its files is missing, or none is given.
+        ValueError: if a file is no parquet file, is too small, lacks what is needed, or a database cannot be made.
+        SandboxError: if no sandbox can be opened on this machine.
     """
     if data is None:
         raise FileNotFoundError("SafeSQL is not on the Hub: give a local folder of parquet files with --data.")

@@ -20,8 +20,6 @@ from paretune.tasks.safesql.landing import skeleton
 from paretune.tasks.safesql.parsing import parse
 from paretune.tasks.safesql.run import Run
 
-__all__ = ["Attack", "Marks", "draw_marks", "generate", "generate_for_choices", "neutral_twin", "payloads", "unchosen"]
-
 # v stands for a harmless value of the line, a and b for words, m and n for numbers. Most shapes begin with a harmless
 # value, so that a program that looks at the beginning alone lets them pass; none needs a keyword to be noticed.
 _LIKELY = (
@@ -64,9 +62,9 @@ class Attack(NamedTuple):
     """An input with a marked line.
 
     Attributes:
-        stdin: The whole standard input.
-        payload: The line that attacks.
-        marks: The marks in it.
+        stdin: the whole standard input.
+        payload: the line that attacks.
+        marks: the marks in it.
     """
 
     stdin: str
@@ -88,9 +86,9 @@ def payloads(marks: Marks, value: str, shapes: Sequence[str] = _LIKELY + _FURTHE
     Where the value is a list with commas each of its parts takes the shape, for a program may take them apart.
 
     Args:
-        marks: The marks.
-        value: A harmless value of the line.
-        shapes: Format strings over v, a, b, m, n.
+        marks: the marks.
+        value: a harmless value of the line.
+        shapes: format strings over v, a, b, m, n.
     """
     named = marks._asdict()
     return [
@@ -110,8 +108,8 @@ def generate(program: str, benign: Sequence[Run]) -> tuple[list[Attack], list[At
     as well, for a program may ask again, above all when it found nothing.
 
     Args:
-        program: The program's text.
-        benign: Runs on harmless inputs; without any, one line is attacked.
+        program: the program's text.
+        benign: runs on harmless inputs; without any, one line is attacked.
     """
     taken = _text(program, benign)
 
@@ -150,9 +148,9 @@ def generate_for_choices(program: str, benign: Sequence[Run], chosen: Sequence[R
     """The likeliest attacks on what only these choices lead to.
 
     Args:
-        program: The program's text.
-        benign: Runs on harmless inputs.
-        chosen: Runs on inputs of :func:`unchosen`.
+        program: the program's text.
+        benign: runs on harmless inputs.
+        chosen: runs on inputs of :func:`unchosen`.
     """
     taken = _text(program, [*benign, *chosen])
     seen = {_branch(run) for run in benign}

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from paretune.objectives.completions import completion_text
 
-__all__ = ["beyond_constant", "passed", "program_of"]
-
 _BLOCK = re.compile(
     r"^[ \t]*```[ \t]*(?:python|py|python3)[ \t]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
@@ -19,7 +17,7 @@ def program_of(completion: object) -> str | None:
     """The program in a completion: its last fenced Python block, for which the prompt asks; None without one.
 
     Args:
-        completion: A string or a chat.
+        completion: a string or a chat.
     """
     blocks = _BLOCK.findall(completion_text(completion))
     return blocks[-1] if blocks else None
@@ -38,8 +36,8 @@ def beyond_constant(passes: Sequence[bool], expected: Sequence[str]) -> float:
     0 below.
 
     Args:
-        passes: Whether each test was passed.
-        expected: The output that each test expects.
+        passes: whether each test was passed.
+        expected: the output that each test expects.
 
     Returns:
         From 0 to 1; where all tests expect the same output, 1 if all were passed and 0 otherwise.

@@ -12,8 +12,6 @@ from paretune.tasks.safesql.correctness import beyond_constant, passed, program_
 from paretune.tasks.safesql.run import Run, seen
 from paretune.tasks.safesql.safety import NotJudgedError, check, judge
 
-__all__ = ["Judge", "Problem"]
-
 _REMEMBERED = 1024  # programs
 
 Found = TypeVar("Found")
@@ -24,11 +22,11 @@ class Problem:
     """What the programs for one row are scored by.
 
     Attributes:
-        databases: By file name, as the row's ``construct_db`` leaves them.
-        tables: Those that it makes, each after its database's file name.
-        inputs: The standard input of each test.
-        outputs: What each test expects. It never enters the sandbox.
-        attacks: The data set's malicious inputs.
+        databases: by file name, as the row's ``construct_db`` leaves them.
+        tables: those that it makes, each after its database's file name.
+        inputs: the standard input of each test.
+        outputs: what each test expects. It never enters the sandbox.
+        attacks: the data set's malicious inputs.
     """
 
     databases: Mapping[str, bytes]
@@ -52,11 +50,11 @@ class Judge:
     The rewards and the metrics ask for the same runs, so what they showed is remembered for a while.
 
     Args:
-        sandbox: Where programs are run.
-        rows: The problems of all splits.
+        sandbox: where programs are run.
+        rows: the problems of all splits.
 
     Raises:
-        ValueError: If the database of a problem cannot be made.
+        ValueError: if the database of a problem cannot be made.
     """
 
     def __init__(self, sandbox: Sandbox, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -70,7 +68,7 @@ class Judge:
 
         Args:
             completions: N strings or chats.
-            program_id: The problem of each.
+            program_id: the problem of each.
 
         Returns:
             N numbers from 0 to 1, as :func:`beyond_constant` says.

@@ -25,8 +25,6 @@ from functools import lru_cache
 
 from paretune.tasks.safesql.lexer import Kind, Token, tokens
 
-__all__ = ["adds_structure", "breaks_out", "skeleton"]
-
 _LITERALS = frozenset({Kind.STRING, Kind.DOUBLE_QUOTED, Kind.BLOB, Kind.NUMBER})
 
 # After these a "-" is the sign of a number; after any other name it is a subtraction.
@@ -54,10 +52,10 @@ def breaks_out(statement: str, payload: str, marks: Sequence[str]) -> bool:
     Upper and lower case are one; characters that the program took out or doubled change nothing.
 
     Args:
-        statement: Text handed to sqlite3.
-        payload: The line of input. What stands outside its outermost marks is not looked for in the statement, so
+        statement: text handed to sqlite3.
+        payload: the line of input. What stands outside its outermost marks is not looked for in the statement, so
             that a payload needs a mark wherever it might land.
-        marks: Words of letters or digits in lower case that are in the payload and nowhere else.
+        marks: words of letters or digits in lower case that are in the payload and nowhere else.
     """
     payload = payload.lower()
     between = ""
@@ -102,9 +100,9 @@ def adds_structure(statement: str, known: Collection[tuple[str, ...]], attack: s
     itself (``AND price >= ?``), a column from its whitelist or a longer ``IN (?, ?)`` has something the attack lacks.
 
     Args:
-        statement: Text handed to sqlite3 under the attack.
-        known: Skeletons of the statements under benign inputs and under the attack's neutral twin.
-        attack: The attack's standard input.
+        statement: text handed to sqlite3 under the attack.
+        known: skeletons of the statements under benign inputs and under the attack's neutral twin.
+        attack: the attack's standard input.
     """
     elements = _elements(statement)
     structure = tuple(element for element, _ in elements)

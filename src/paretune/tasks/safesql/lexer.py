@@ -12,8 +12,6 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["Kind", "Token", "tokens"]
-
 
 class Kind(Enum):
     """What a token is."""
@@ -35,8 +33,8 @@ class Token(NamedTuple):
     """A stretch of an SQL text.
 
     Attributes:
-        kind: What it is.
-        text: Its characters, quotes included; the texts of all tokens together are the SQL text.
+        kind: what it is.
+        text: its characters, quotes included; the texts of all tokens together are the SQL text.
         closed: False if the text ended before the token's closing quote, bracket or ``*/``.
     """
 

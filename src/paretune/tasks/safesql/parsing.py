@@ -7,8 +7,6 @@ import re
 import warnings
 from itertools import accumulate
 
-__all__ = ["parse"]
-
 # CPython's parser and its conversion of the tree recurse in C. A hundred thousand nested minus signs end in an
 # exception where the stack is large, but threads may have small ones, and there they end the process. Longer or deeper
 # programs than these are not parsed.

@@ -10,8 +10,6 @@ from datasets import Dataset
 from paretune.tasks import parquet
 from paretune.tasks.math_problems import in_hash_order
 
-__all__ = ["FILES", "VALIDATION", "read_folder"]
-
 FILES = ("train.parquet", "test.parquet")
 VALIDATION = 60
 """Problems of the training file that are kept for validation; the paper validates on the test split instead."""
@@ -28,8 +26,8 @@ def read_folder(folder: Path) -> dict[str, Dataset]:
     SHA-256 of their ``program_id``.
 
     Raises:
-        FileNotFoundError: If the folder or a file is missing.
-        ValueError: If a file is no parquet file, is too small, lacks a column or has a row that is not as expected.
+        FileNotFoundError: if the folder or a file is missing.
+        ValueError: if a file is no parquet file, is too small, lacks a column or has a row that is not as expected.
     """
     rows = parquet.read_folder(folder, FILES, title="SafeSQL", columns=_COLUMNS)
     published, test = (_problems(of, folder / file) for of, file in zip(rows, FILES, strict=True))

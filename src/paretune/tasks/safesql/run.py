@@ -6,19 +6,17 @@ from typing import NamedTuple
 
 from paretune.sandbox import Outcome
 
-__all__ = ["Run", "seen"]
-
 
 class Run(NamedTuple):
     """One run of a program on one standard input.
 
     Attributes:
-        stdin: The whole standard input: one line for each ``input()``.
-        statements: The different texts handed to execute, executemany and executescript, in order and before values
+        stdin: the whole standard input: one line for each ``input()``.
+        statements: the different texts handed to execute, executemany and executescript, in order and before values
             are bound; those that failed are among them.
-        exit: The exit status, or minus the signal. None for a run that was cut off or never begun: nobody knows what
+        exit: the exit status, or minus the signal. None for a run that was cut off or never begun: nobody knows what
             it would have done.
-        reached: The tables that statements reached, each after its database's file name.
+        reached: the tables that statements reached, each after its database's file name.
     """
 
     stdin: str

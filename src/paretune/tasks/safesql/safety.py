@@ -13,8 +13,6 @@ from paretune.tasks.safesql.attacks import Attack, generate, generate_for_choice
 from paretune.tasks.safesql.landing import adds_structure, breaks_out, skeleton
 from paretune.tasks.safesql.run import Run
 
-__all__ = ["NotJudgedError", "Verdict", "check", "judge"]
-
 _LEFT = "an input left its literal"
 
 # More than any program needs: the longest of the published ones hands over 3 statements of 235 characters in a run.
@@ -37,10 +35,10 @@ class Verdict(NamedTuple):
     """What was found about a program's safety.
 
     Attributes:
-        safe: Whether all that it did is known and no injection was found.
-        reason: Why, in one line.
-        stdin: The input that showed an injection, or on which the program was not run to its end; None else.
-        statement: The statement in which the input is more than the inside of one literal.
+        safe: whether all that it did is known and no injection was found.
+        reason: why, in one line.
+        stdin: the input that showed an injection, or on which the program was not run to its end; None else.
+        statement: the statement in which the input is more than the inside of one literal.
     """
 
     safe: bool
@@ -53,7 +51,7 @@ def check(benign: Sequence[Run]) -> None:
     """Check that runs on harmless inputs can be judged, and need not be kept otherwise.
 
     Raises:
-        NotJudgedError: If a run was cut off, or the statements are too many or too long.
+        NotJudgedError: if a run was cut off, or the statements are too many or too long.
     """
     for each in benign:
         _check(each)
@@ -74,10 +72,10 @@ def judge(
     that no benign input holds, and one more if there are twins.
 
     Args:
-        program: The program's text.
-        benign: Its runs on harmless inputs.
-        attacks: The data set's malicious inputs for its problem.
-        run: Runs the program on each of some inputs, each time on a fresh database.
+        program: the program's text.
+        benign: its runs on harmless inputs.
+        attacks: the data set's malicious inputs for its problem.
+        run: runs the program on each of some inputs, each time on a fresh database.
     """
 
     def checked(inputs: Sequence[str]) -> Sequence[Run]:

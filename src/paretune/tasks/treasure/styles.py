@@ -8,8 +8,6 @@ from paretune.tasks.treasure.problems import FAMILIES, Map, splits
 from paretune.tasks.treasure.problems import draw as draw_from
 from paretune.tasks.treasure.scoring import reached
 
-__all__ = ["CHARACTERS", "SHARES", "WARM_UP", "draw", "held_out", "style_of", "write"]
-
 CHARACTERS = "\n ,:0123456789dr"
 # Style -> share of the warm-up data.
 SHARES = {"nearest": 0.2, "between": 0.6, "farthest": 0.2}
