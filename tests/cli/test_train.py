@@ -65,7 +65,7 @@ def test_train_resume_and_evaluate(here: Path, capsys: pytest.CaptureFixture[str
 def test_ones_own_rewards_and_data(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (here / "mine.py").write_text(
+    (here / "two_rewards.py").write_text(
         "def digits(completions, **_):\n    return [sum(c.isdigit() for c in t) / 9 for t in completions]\n"
         "def short(completion_ids, **_):\n    return [1 - len(i) / 8 for i in completion_ids]\n"
     )
@@ -73,7 +73,7 @@ def test_ones_own_rewards_and_data(
     for split in ("train", "test"):
         prompts().to_parquet(here / "data" / f"{split}.parquet")
     (here / "run.yaml").write_text(
-        "reward_funcs: [mine.digits, mine.short]\ndataset_name: data\nmax_steps: 2\nnum_generations: 4\n"
+        "reward_funcs: [two_rewards.digits, two_rewards.short]\ndataset_name: data\nmax_steps: 2\nnum_generations: 4\n"
         "max_completion_length: 8\nlearning_rate: 1e-3\neval_strategy: steps\neval_steps: 1\nlogging_steps: 1\n"
         'rule_settings: {mu: 0.01}\nsave_strategy: "no"\n'
     )
