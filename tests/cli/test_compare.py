@@ -13,17 +13,21 @@ from typing import Any
 import psutil
 import pytest
 
+from paretune.cli import main
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import read
 from paretune.cli.compare import check, plan_of, resolve, run, shared
 from paretune.cli.parser import make_parser
 from paretune.record.run_directory import read_evaluations, read_steps
 
-SMALL = ["--max_steps", "1", "--eval_samples", "16", "--test_samples", "16", "--per_device_train_batch_size", "16"]
+SMALL = [
+    "--max_steps", "1", "--eval_samples", "8", "--test_samples", "8", "--per_device_train_batch_size", "16",
+    "--max_completion_length", "16", "--threads", "1",
+]  # fmt: skip
 
 
 def command(directory: Path, *flags: str) -> list[str]:
-    return [sys.executable, "-m", "paretune.cli", "compare", "--threads", "1", *flags, "--output_dir", str(directory)]
+    return [sys.executable, "-m", "paretune.cli", "compare", *flags, "--output_dir", str(directory)]
 
 
 def workers_of(directory: Path) -> list[psutil.Process]:
@@ -54,7 +58,9 @@ def figures(directory: Path) -> Any:
     return steps, read_evaluations(directory), final
 
 
-def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(tmp_path: Path) -> None:
+def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     directory = tmp_path / "comparison"
     flags = ["--rules", "balanced,gradient", "--seeds", "1", "--jobs", "1", *SMALL]
     first, last = directory / "balanced-grpo-seed0", directory / "gradient-grpo-seed0"
@@ -74,8 +80,9 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(tmp_path: Pa
     }
     assert first / "steps.jsonl" in finished
 
-    done = subprocess.run(command(directory, *flags), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    again = ["compare", *flags, "--output_dir", str(directory)]
+    assert main(again) == 0
+    printed = capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in finished} == finished  # not made again
     assert (last / "final_evaluations.jsonl").exists()
     summary = json.loads((directory / "summary.json").read_text())
@@ -89,7 +96,7 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(tmp_path: Pa
     assert (summary["primary"]["rule"], summary["primary"]["against"]) == ("gradient", "balanced")
     assert summary["incomplete"] == []
     assert (directory / "report.html").stat().st_size > 0
-    assert "no interval: 1 seed" in done.stdout
+    assert "no interval: 1 seed" in printed
     header = json.loads((last / "run.json").read_text())
     assert header["threads"] == 1
 
@@ -97,13 +104,13 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(tmp_path: Pa
         shutil.rmtree(checkpoint)
     (directory / "summary.json").unlink()
     (directory / "summary.json").mkdir()  # cannot be written
-    failed = subprocess.run(command(directory, *flags), capture_output=True, text=True, check=False)
-    assert "2 runs, 2 of them done already" in failed.stdout
-    assert failed.returncode == 1
-    said = failed.stderr.strip().splitlines()[-1]
+    assert main(again) == 1
+    failed = capsys.readouterr()
+    assert "2 runs, 2 of them done already" in failed.out
+    said = failed.err.strip().splitlines()[-1]
     assert said.startswith(f"paretune: '{directory}/summary.json' cannot be written (Is a directory)")
     assert said.endswith("Finished runs are kept: run the same command again.")
-    assert "Traceback" not in failed.stderr
+    assert "Traceback" not in failed.err
 
 
 @pytest.mark.slow

@@ -11,7 +11,10 @@ import pytest
 from paretune.cli import divergence, main
 from paretune.record.json_lines import read_lines
 
-TRAIN = ["--max_steps", "2", "--save_steps", "1", "--eval_strategy", "no", "--per_device_train_batch_size", "16"]
+TRAIN = [
+    "--max_steps", "2", "--save_steps", "1", "--eval_strategy", "no", "--per_device_train_batch_size", "16",
+    "--max_completion_length", "16",
+]  # fmt: skip
 SMALL = ["--samples", "6", "--max_completion_length", "20"]
 
 
@@ -81,18 +84,21 @@ def test_interrupted_and_run_again(
 
 def test_the_length_of_training_is_the_default(runs: list[str], tmp_path: Path, refused: Callable[..., str]) -> None:
     assert json.loads((Path(runs[0]) / "run.json").read_text())["generation"] == {
-        "max_completion_length": 60, "temperature": 1.0, "chat_template_kwargs": None,
+        "max_completion_length": 16, "temperature": 1.0, "chat_template_kwargs": None,
     }  # fmt: skip
-    shorter = shutil.copytree(runs[1], tmp_path / "shorter")
-    header = json.loads((shorter / "run.json").read_text())
+    one, other = (shutil.copytree(run, tmp_path / name) for run, name in zip(runs, "ab", strict=True))
+
+    header = json.loads((other / "run.json").read_text())
     header["generation"]["max_completion_length"] = 12
-    (shorter / "run.json").write_text(json.dumps(header))
-    said = refused(runs[0], shorter)
-    assert "has max_completion_length 60" in said
+    (other / "run.json").write_text(json.dumps(header))
+    said = refused(one, other)
+    assert "has max_completion_length 16" in said
     assert "say which by --max_completion_length" in said
-    del header["generation"]  # a run of an earlier version: the task's
-    (shorter / "run.json").write_text(json.dumps(header))
-    assert main(["divergence", runs[0], str(shorter), "--samples", "2", "--output", str(tmp_path / "out.jsonl")]) == 0
+    for run in (one, other):  # runs of an earlier version: the task's
+        header = json.loads((run / "run.json").read_text())
+        del header["generation"]
+        (run / "run.json").write_text(json.dumps(header))
+    assert main(["divergence", str(one), str(other), "--samples", "2", "--output", str(tmp_path / "out.jsonl")]) == 0
     assert read_lines(tmp_path / "out.jsonl")[0]["settings"]["max_completion_length"] == 60
 
 

@@ -1,4 +1,4 @@
-"""The commands as a user runs them: real processes, the embedded policy."""
+"""The commands as a user runs them, one of them as a real process; the embedded policy."""
 
 import os
 import subprocess
@@ -12,7 +12,10 @@ from paretune.record.run_directory import read_evaluations, read_front, read_run
 from policies import prompts, saved_policy
 
 GREEDY = ["--eval_samples", "16", "--eval_temperature", "0"]
-SHORT = ["--max_steps", "2", "--eval_steps", "1", "--per_device_train_batch_size", "16", *GREEDY]
+SHORT = [
+    "--max_steps", "2", "--eval_steps", "1", "--save_steps", "1", "--per_device_train_batch_size", "16",
+    "--max_completion_length", "32", "--output_dir", "run", *GREEDY,
+]  # fmt: skip
 
 
 def paretune(*argv: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -26,54 +29,64 @@ def paretune(*argv: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_train_resume_and_evaluate(tmp_path: Path) -> None:
-    done = paretune("train", *SHORT, "--save_steps", "1", "--output_dir", "run", cwd=tmp_path)
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where the user is, in a wide terminal."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    return tmp_path
+
+
+def test_train_resume_and_evaluate(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = paretune("train", *SHORT, cwd=here)
     assert done.returncode == 0, done.stderr
     assert "step 2/2" in done.stdout
     assert "Pareto front on the validation set" in done.stdout
     assert "steps-to-front" in done.stdout
     assert "files: run" in done.stdout
-    run = read_run(tmp_path / "run")
+    run = read_run(here / "run")
     assert (run["task"], run["rule"]["name"], run["algorithm"], run["status"]) == (
         "arithmetic", "gradient", "grpo", "finished",
     )  # fmt: skip
-    assert read_front(tmp_path / "run")["points"]
-    more = [a if a != "2" else "3" for a in SHORT]
-    again = paretune("train", *more, "--save_steps", "1", "--output_dir", "run", "--resume", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    assert [line["step"] for line in read_steps(tmp_path / "run")] == [1, 2, 3]
-    assert [e["step"] for e in read_evaluations(tmp_path / "run") if e["purpose"] == "grid"] == [0, 1, 2, 3]
-    judged = paretune("evaluate", "run/checkpoint-3", *GREEDY, "--split", "validation", cwd=tmp_path)
-    assert judged.returncode == 0, judged.stderr
-    last = read_evaluations(tmp_path / "run")[-1]["metrics"]
+    assert read_front(here / "run")["points"]
+    assert main(["train", *SHORT, "--max_steps", "3", "--resume"]) == 0
+    assert [line["step"] for line in read_steps(here / "run")] == [1, 2, 3]
+    assert [e["step"] for e in read_evaluations(here / "run") if e["purpose"] == "grid"] == [0, 1, 2, 3]
+    capsys.readouterr()
+    length = ["--max_completion_length", "32"]
+    assert main(["evaluate", "run/checkpoint-3", *GREEDY, *length, "--split", "validation"]) == 0
+    judged = capsys.readouterr().out
+    last = read_evaluations(here / "run")[-1]["metrics"]
     for name, value in last.items():
-        [row] = [line for line in judged.stdout.splitlines() if name in line]
+        [row] = [line for line in judged.splitlines() if name in line]
         assert f"{value:.4f}" in row  # the same greedy evaluation of the same policy
 
 
-def test_ones_own_rewards_and_data(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
+def test_ones_own_rewards_and_data(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "two_rewards.py").write_text(
         "def digits(completions, **_):\n    return [sum(c.isdigit() for c in t) / 9 for t in completions]\n"
         "def short(completion_ids, **_):\n    return [1 - len(i) / 8 for i in completion_ids]\n"
     )
+    monkeypatch.syspath_prepend(here)
     for split in ("train", "test"):
-        prompts().to_parquet(tmp_path / "data" / f"{split}.parquet")
-    (tmp_path / "run.yaml").write_text(
-        "reward_funcs: [mine.digits, mine.short]\ndataset_name: data\nmax_steps: 2\nnum_generations: 4\n"
+        prompts().to_parquet(here / "data" / f"{split}.parquet")
+    (here / "run.yaml").write_text(
+        "reward_funcs: [two_rewards.digits, two_rewards.short]\ndataset_name: data\nmax_steps: 2\nnum_generations: 4\n"
         "max_completion_length: 8\nlearning_rate: 1e-3\neval_strategy: steps\neval_steps: 1\nlogging_steps: 1\n"
         'rule_settings: {mu: 0.01}\nsave_strategy: "no"\n'
     )
-    model = saved_policy(tmp_path / "policy")
-    done = paretune("train", "--config", "run.yaml", "--model_name_or_path", model, "--output_dir", "run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert [o["name"] for o in read_run(tmp_path / "run")["objectives"]] == ["digits", "short"]
-    assert "no front: not every objective has bounds" in done.stdout
+    model = saved_policy(here / "policy")
+    assert main(["train", "--config", "run.yaml", "--model_name_or_path", model, "--output_dir", "run"]) == 0
+    assert [o["name"] for o in read_run(here / "run")["objectives"]] == ["digits", "short"]
+    assert "no front: not every objective has bounds" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_two_processes_by_accelerates_flags(tmp_path: Path) -> None:
     short = [a if a != "16" else "8" for a in SHORT]
-    done = paretune("train", "--num_processes", "2", "--cpu", *short, "--output_dir", "run", cwd=tmp_path)
+    done = paretune("train", "--num_processes", "2", "--cpu", *short, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(read_steps(tmp_path / "run")) == 2
     assert read_run(tmp_path / "run")["processes"] == 2
