@@ -1,28 +1,24 @@
 """Tasks: prompts, splits and objectives, ready to train on. One folder a task.
 
 A task is a package in this folder with a one-line ``DESCRIPTION`` and a function ``load(data) -> Task``.
-Adding such a folder is all it takes to add a task. Tasks are imported only when they are asked for.
+Adding such a folder is all it takes to add a task. A task of one's own is a :class:`Task` in any module or file. Tasks
+are imported only when they are asked for.
 """
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-    from numpy.typing import ArrayLike, NDArray
-
-    from paretune.objectives import Objective
+from paretune.named_objects import is_named
+from paretune.tasks.task import Task
 
 __all__ = ["Task", "describe", "load", "names"]
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True, eq=False)
 class Task:
     """What a policy is trained for: prompts to answer and the objectives the answers are judged by.
@@ -82,6 +78,8 @@ class Task:
             raise ValueError(f"`mu` of task {self.name!r} must be positive, got {self.mu}.")
 
 
+=======
+>>>>>>> 3564682 (Own tasks, rewards, data and rules in every command, and again from the record alone)
 def names() -> list[str]:
     """The known tasks in alphabetical order, without importing any of them."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
@@ -101,6 +99,7 @@ def load(name: str, data: str | Path | None = None, *, unsafe_no_sandbox: bool =
     """Load a task.
 
     Args:
+<<<<<<< HEAD
         name: one of :func:`names`.
         data: a local folder with the task's data, in place of where the task gets it by itself.
         unsafe_no_sandbox: run programs that the model writes with all the rights of this user. For a task that runs
@@ -111,18 +110,35 @@ def load(name: str, data: str | Path | None = None, *, unsafe_no_sandbox: bool =
             expected.
         FileNotFoundError: if the folder or a file in it is missing, or the data cannot be fetched.
         SandboxError: if the task runs programs and no sandbox can be opened on this machine.
+=======
+        name: One of :func:`names`; or, for a task of one's own, ``module:object`` or ``path/to/file.py:object``: a
+            :class:`Task`, or a function that returns one and may take ``data``. Its module is imported.
+        data: A local folder with the task's data, in place of where the task gets it by itself.
+        unsafe_no_sandbox: Run programs that the model writes with all the rights of this user. For a task that runs
+            programs, on a machine that is a sandbox itself.
+
+    Raises:
+        ValueError: If there is no such task (the message names the known ones), its data are not as expected, or a
+            task of one's own cannot be loaded.
+        FileNotFoundError: If the folder or a file in it is missing, or the data cannot be fetched.
+        SandboxError: If the task runs programs and no sandbox can be opened on this machine.
+>>>>>>> 3564682 (Own tasks, rewards, data and rules in every command, and again from the record alone)
     """
-    package = _package(name)
-    if not unsafe_no_sandbox:
-        task: Task = package.load(data)
-    elif getattr(package, "RUNS_PROGRAMS", False):
-        task = package.load(data, unsafe_no_sandbox=True)
-    else:
+    runs_programs = not is_named(name) and getattr(_package(name), "RUNS_PROGRAMS", False)
+    if unsafe_no_sandbox and not runs_programs:
         raise ValueError(f"Task {name!r} runs no programs: leave out unsafe_no_sandbox.")
+    if is_named(name):
+        from paretune.tasks.own import load_named
+
+        return load_named(name, data)
+    task: Task = _package(name).load(data, **({"unsafe_no_sandbox": True} if unsafe_no_sandbox else {}))
     return task
 
 
 def _package(name: str) -> ModuleType:
     if name not in names():
-        raise ValueError(f"Unknown task {name!r}: choose one of {', '.join(names())}.")
+        raise ValueError(
+            f"Unknown task {name!r}: choose one of {', '.join(names())}, or give your own as module:object or "
+            "path/to/file.py:object."
+        )
     return import_module(f"{__name__}.{name}")
