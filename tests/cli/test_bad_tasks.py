@@ -49,7 +49,7 @@ def misspelled(): return made(settings={"max_stepz": 3})
 def foreign(): return made(settings={"rule": "nash"})
 def mistyped(): return made(settings={"max_steps": "many"})
 def beyond(): return made(settings={"learning_rate": -1.0})
-def train_alone(): return made(validation=None, test=None, model="policy")
+def train_alone(): return made(validation=None, test=None, model="/nowhere/policy")
 def nameless(): return Task(" ", ROWS, None, None, [Objective("digits", digits)])
 """
 
@@ -92,7 +92,7 @@ CASES: list[tuple[str, str]] = [
     ("own_tasks:foreign", "the settings of mine: rule is no setting of training"),
     ("own_tasks:mistyped", "the settings of mine: max_steps expects a whole number, got 'many'"),
     ("own_tasks:beyond", "--learning_rate must be 0 or more, got -1.0"),
-    ("own_tasks:train_alone", "policy is neither a local folder"),
+    ("own_tasks:train_alone", "the model /nowhere/policy is neither a local folder"),
 ]  # fmt: skip
 
 
