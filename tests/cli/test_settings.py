@@ -82,12 +82,12 @@ def test_rules(argv: list[str], expected: str, tmp_path: Path) -> None:
 
 
 def test_a_rule_without_its_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = settings(tmp_path, "--rule", "gramian", "--rule_settings", '{"method": "cagrad"}')
+    told = ["--rule", "gramian", "--rule_settings", '{"method": "cagrad"}']
     monkeypatch.setitem(sys.modules, "torchjd.aggregation", None)
     with pytest.raises(
         BadInputError, match=r"'cagrad' needs TorchJD and its solvers: pip install 'paretune\[torchjd\]'"
     ):
-        make_rule(made.run, made.task)
+        settings(tmp_path, *told)
 
 
 def test_the_tasks_mu_is_the_default(tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from paretune.sandbox import SandboxError
 from paretune.tasks import Task, source
 from paretune.tasks.source import NAMED_BY, TaskSource
 
-__all__ = ["load_task", "names_a_task", "recorded_task", "rows_of", "warn_of_changes"]
-
 
 def load_task(given: Mapping[str, Any]) -> tuple[Task, TaskSource]:
     """The task that a command was told, and how it was named.

@@ -18,68 +18,6 @@ from paretune.tasks.task import Task
 __all__ = ["Task", "describe", "load", "names"]
 
 
-<<<<<<< HEAD
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What a policy is trained for: prompts to answer and the objectives the answers are judged by.
-
-    Attributes:
-        name: the name it is loaded by.
-        description: one line for listings.
-        train: prompts to train on. Each split has a column ``prompt`` (a string, or a list of chat
-            messages); the other columns are handed to the rewards.
-        validation: prompts on which the front is found; None where nothing can be evaluated.
-        test: prompts kept for the final judgement; None as above.
-        objectives: what is rewarded and measured, in the order weights are given.
-        model: the default policy: a folder or a name on the Hub.
-        mu: the regularisation μ > 0 of the gradient rule at its defaults, on the scale of the exact and the directional
-            influence, unclipped and of all layers; None to calibrate it.
-        settings: values of ``MultiObjectiveConfig``'s fields that suit the default model.
-        details: what a run's record has to say of how answers are judged: the sandbox in use, say.
-        front: the true front, where every answer to a prompt can be enumerated: a function of rows of a split and of
-            weights ``[M, K]``, which gives ``[M, K]``, the gains (metrics on their bounds, more being better) that the
-            best policy for each weighting has on these rows. None where it is not known.
-
-    Raises:
-        ValueError: if a split is empty or has no prompts, if there is no objective or two share a name, or
-            if μ ≤ 0.
-    """
-
-    name: str
-    description: str
-    train: Dataset
-    validation: Dataset | None
-    test: Dataset | None
-    objectives: list[Objective]
-    model: str
-    mu: float | None
-    settings: Mapping[str, Any]
-    details: Mapping[str, Any] = field(default_factory=dict)
-    front: Callable[[Dataset, ArrayLike], NDArray[Any]] | None = None
-
-    def __post_init__(self) -> None:
-        for split in ("train", "validation", "test"):
-            dataset = getattr(self, split)
-            if dataset is None and split != "train":
-                continue
-            if len(dataset) == 0:
-                raise ValueError(f"The {split} split of task {self.name!r} is empty: it needs at least one prompt.")
-            if "prompt" not in dataset.column_names:
-                raise ValueError(
-                    f"The {split} split of task {self.name!r} has the columns {dataset.column_names}: "
-                    "add a column 'prompt'."
-                )
-        objective_names = [objective.name for objective in self.objectives]
-        if not objective_names or len(set(objective_names)) < len(objective_names):
-            raise ValueError(
-                f"Task {self.name!r} has the objectives {objective_names}: give at least one, each its own name."
-            )
-        if self.mu is not None and not self.mu > 0:
-            raise ValueError(f"`mu` of task {self.name!r} must be positive, got {self.mu}.")
-
-
-=======
->>>>>>> 3564682 (Own tasks, rewards, data and rules in every command, and again from the record alone)
 def names() -> list[str]:
     """The known tasks in alphabetical order, without importing any of them."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
@@ -99,30 +37,17 @@ def load(name: str, data: str | Path | None = None, *, unsafe_no_sandbox: bool =
     """Load a task.
 
     Args:
-<<<<<<< HEAD
-        name: one of :func:`names`.
-        data: a local folder with the task's data, in place of where the task gets it by itself.
+        name: one of :func:`names`; or, for a task of one's own, ``module:object`` or ``path/to/file.py:object``: a
+            :class:`Task`, or a function that returns one and may take ``data``. Its module is imported.
+        data: A local folder with the task's data, in place of where the task gets it by itself.
         unsafe_no_sandbox: run programs that the model writes with all the rights of this user. For a task that runs
             programs, on a machine that is a sandbox itself.
 
     Raises:
-        ValueError: if there is no such task (the message names the known ones), or its data are not as
-            expected.
+        ValueError: if there is no such task (the message names the known ones), its data are not as expected, or a
+            task of one's own cannot be loaded.
         FileNotFoundError: if the folder or a file in it is missing, or the data cannot be fetched.
         SandboxError: if the task runs programs and no sandbox can be opened on this machine.
-=======
-        name: One of :func:`names`; or, for a task of one's own, ``module:object`` or ``path/to/file.py:object``: a
-            :class:`Task`, or a function that returns one and may take ``data``. Its module is imported.
-        data: A local folder with the task's data, in place of where the task gets it by itself.
-        unsafe_no_sandbox: Run programs that the model writes with all the rights of this user. For a task that runs
-            programs, on a machine that is a sandbox itself.
-
-    Raises:
-        ValueError: If there is no such task (the message names the known ones), its data are not as expected, or a
-            task of one's own cannot be loaded.
-        FileNotFoundError: If the folder or a file in it is missing, or the data cannot be fetched.
-        SandboxError: If the task runs programs and no sandbox can be opened on this machine.
->>>>>>> 3564682 (Own tasks, rewards, data and rules in every command, and again from the record alone)
     """
     runs_programs = not is_named(name) and getattr(_package(name), "RUNS_PROGRAMS", False)
     if unsafe_no_sandbox and not runs_programs:

@@ -8,8 +8,6 @@ from typing import Any
 
 from datasets import Dataset, load_dataset
 
-__all__ = ["READERS", "looks_local", "name_of", "read_splits"]
-
 READERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv"}
 """Which of datasets' readers takes a file."""
 VALIDATION = "validation"

@@ -15,8 +15,6 @@ from paretune.objectives import Objective, as_objectives
 from paretune.tasks.data_sets import looks_local, name_of, read_splits
 from paretune.tasks.task import Task
 
-__all__ = ["NamedReward", "load_named", "load_rewards", "named_reward"]
-
 GIVEN = ("prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric")
 """Keywords with which every reward is called; columns of the data set come beside them."""
 RENAMED = ("prompt", "completion", "completion_ids")

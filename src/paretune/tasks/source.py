@@ -13,8 +13,6 @@ from paretune.tasks.data_sets import READERS
 from paretune.tasks.own import load_rewards, named_reward
 from paretune.tasks.task import Task
 
-__all__ = ["NAMED_BY", "TaskSource", "load_task"]
-
 DEFAULT = "arithmetic"
 OF_DATA_SET = ("dataset_name", "dataset_config", "dataset_train_split", "dataset_test_split", "validation_share")
 NAMED_BY = ("task", "data", "reward_funcs", *OF_DATA_SET)

@@ -12,32 +12,30 @@ if TYPE_CHECKING:
 
     from paretune.objectives import Objective
 
-__all__ = ["Task"]
-
 
 @dataclass(frozen=True, eq=False)
 class Task:
     """What a policy is trained for: prompts to answer and the objectives the answers are judged by.
 
     Attributes:
-        name: Its name in records and messages.
-        train: Prompts to train on. Each split has a column ``prompt`` (a string, or a list of chat
+        name: its name in records and messages.
+        train: prompts to train on. Each split has a column ``prompt`` (a string, or a list of chat
             messages); the other columns are handed to the rewards.
-        validation: Prompts on which the front is found; None where nothing can be evaluated.
-        test: Prompts kept for the final judgement; None as above.
-        objectives: What is rewarded and measured, in the order weights are given.
-        model: The default policy: a folder or a name on the Hub; None where there is none.
-        mu: The regularisation μ > 0 of the gradient rule at its defaults, on the scale of the exact and the directional
+        validation: prompts on which the front is found; None where nothing can be evaluated.
+        test: prompts kept for the final judgement; None as above.
+        objectives: what is rewarded and measured, in the order weights are given.
+        model: the default policy: a folder or a name on the Hub; None where there is none.
+        mu: the regularisation μ > 0 of the gradient rule at its defaults, on the scale of the exact and the directional
             influence, unclipped and of all layers; None to calibrate it.
-        settings: Values of ``MultiObjectiveConfig``'s fields that suit the default model.
-        description: One line for listings.
-        front: The true front, where every answer to a prompt can be enumerated: a function of rows of a split and of
+        settings: values of ``MultiObjectiveConfig``'s fields that suit the default model.
+        description: one line for listings.
+        front: the true front, where every answer to a prompt can be enumerated: a function of rows of a split and of
             weights ``[M, K]``, which gives ``[M, K]``, the gains (metrics on their bounds, more being better) that the
             best policy for each weighting has on these rows. None where it is not known.
-        details: What a run's record has to say of how answers are judged: the sandbox in use, say.
+        details: what a run's record has to say of how answers are judged: the sandbox in use, say.
 
     Raises:
-        ValueError: If the name is empty, a split is no data set, is empty or has no prompts, an objective is none, two
+        ValueError: if the name is empty, a split is no data set, is empty or has no prompts, an objective is none, two
             share a name, a gate names none, there are no objectives, the model is no text, or μ ≤ 0.
     """
 
