@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "trainer": "named_objects setting_ranges objectives advantages pareto influence weighting record",
     # what is trained on
     "sandbox": "",
-    "tasks": "objectives pareto sandbox",
+    "tasks": "named_objects objectives pareto sandbox",
     # what reads run directories, never the trainer
     "bounded_run": "record pareto",
     "comparison": "record pareto influence named_objects bounded_run",
@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "cli": "named_objects setting_ranges objectives advantages pareto influence weighting record trainer sandbox tasks "
     "bounded_run comparison choosing report",
     # the public names, fetched from their homes
-    "__init__": "objectives pareto weighting trainer",
+    "__init__": "objectives pareto weighting tasks trainer",
 }
 
 TRL = {"trl", "accelerate"}

@@ -17,11 +17,11 @@ import paretune
 from paretune.choosing.model_folder import ExportError, export
 from paretune.cli import main
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.own_task import own_task
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, parse
 from paretune.record.json_lines import read_lines
 from paretune.record.run_directory import read_steps
+from paretune.tasks.own import load_rewards
 from policies import saved_policy
 
 SOURCE = Path(paretune.__file__).parent
@@ -208,7 +208,7 @@ def test_a_reward_path_imports_what_it_names_and_no_neighbour(place: Path, monke
     for module in ("named", "named.rewards"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     before = list(sys.path)
-    make = own_task(["named.rewards.digits"], "data", "model")
+    make = load_rewards(["named.rewards.digits"], "data")
     assert [objective.name for objective in make.objectives] == ["digits"]
     assert sorted(path.name for path in place.glob("*.ran")) == ["named-__init__.py.ran", "named-rewards.py.ran"]
     assert sys.path == before
@@ -217,7 +217,7 @@ def test_a_reward_path_imports_what_it_names_and_no_neighbour(place: Path, monke
 @pytest.mark.parametrize("name", ["other.py", "__init__.py", "dataset_builder.py"])
 def test_python_files_beside_data_are_not_run(name: str, place: Path) -> None:
     (place / "data" / name).write_text(f"open({str(place / 'ran')!r}, 'w').close()\n")
-    assert len(own_task(["mine.digits"], "data", "model").train) == 16
+    assert len(load_rewards(["mine.digits"], "data").train) == 16
     assert not (place / "ran").exists()
 
 

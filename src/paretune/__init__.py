@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from paretune.objectives import Objective
     from paretune.pareto import ParetoArchive
+    from paretune.tasks import Task
     from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer, ScheduledWeightsCallback
     from paretune.weighting import PAMA, FixedWeights, GradientInfluence, HypervolumeGuided, ScheduledWeights
 
@@ -16,6 +17,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Objective": "paretune.objectives",
     "ParetoArchive": "paretune.pareto",
+    "Task": "paretune.tasks",
     "MultiObjectiveTrainer": "paretune.trainer",
     "MultiObjectiveConfig": "paretune.trainer",
     "ScheduledWeightsCallback": "paretune.trainer",
@@ -33,6 +35,7 @@ __all__ = [
     "ParetoArchive",
     "ScheduledWeights",
     "ScheduledWeightsCallback",
+    "Task",
 ]
 
 

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -24,32 +25,44 @@ class NamedObject:
     Attributes:
         given: the name as it was given.
         value: the object.
-        file: the file that defines its module, where there is one.
-        sha256: of that file when it was loaded, in hexadecimal.
+        file: the user's file that defines its module, absolute; None for a module that is installed or built in.
     """
 
     given: str
     value: Any
     file: str | None
-    sha256: str | None
 
     @property
-    def source(self) -> dict[str, str | None]:
-        """What a record has to say of it: name, file and SHA-256."""
-        return {"name": self.given, "file": self.file, "sha256": self.sha256}
+    def anywhere(self) -> str:
+        """A name that loads it from every folder: by its file, or by its module where that is installed."""
+        return self.given if self.file is None else f"{self.file}:{_parts(self.given)[1]}"
 
 
-def source_of(value: type) -> dict[str, str | None]:
-    """What a record has to say of a class of the user's own: its name for :func:`load`, file and SHA-256.
+def source_of(value: Any) -> dict[str, str | None]:
+    """What a record has to say of a class or a function of the user's own: its name for :func:`load`, file and SHA-256.
 
-    The name goes by the file where there is one, which can be loaded from any folder. It is None for a class that is
-    made inside a function: nothing can load that.
+    The name goes by the file where there is one, which can be loaded from any folder. It is None for what is made
+    inside a function, for a lambda and for an object without a name: nothing can load these.
     """
-    file = getattr(sys.modules.get(value.__module__), "__file__", None)
-    home = file if file is not None and Path(file).is_file() and file.endswith(".py") else None
-    sha256 = None if home is None else hashlib.sha256(Path(home).read_bytes()).hexdigest()
-    name = f"{home or value.__module__}:{value.__qualname__}" if value.__qualname__.isidentifier() else None
-    return {"name": name, "file": home, "sha256": sha256}
+    module, qualname = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", "")
+    home = _own_file(sys.modules.get(module))
+    name = f"{home or module}:{qualname}" if module and qualname.isidentifier() else None
+    return {"name": name, "file": home, "sha256": None if home is None else sha256_of(home)}
+
+
+def sha256_of(file: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with Path(file).open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for a message that expected something else."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
 
 
 def is_named(text: str) -> bool:
@@ -77,18 +90,19 @@ def load(given: str) -> NamedObject:
     """Import the module or the file that a name gives, and fetch the object.
 
     A module is searched in the current folder first, as TRL does. The folder of a file is searched last for what the
-    file itself imports.
+    file itself imports. A file inside of a package (beside an ``__init__.py``) is imported as that package's module.
 
     Args:
-        given: ``module:object`` (``my_package.rules:Mine``) or ``path/to/file.py:object``.
+        given: ``module:object`` (``my_package.rules:Mine``) or ``path/to/file.py:object``; or, as TRL names rewards,
+            ``module.object``.
 
     Raises:
         ValueError: if the name has another form, the module cannot be imported, or it has no such object. The message
             is one line.
     """
-    if not is_named(given):
+    home, attribute = _parts(given)
+    if not is_named(f"{home}:{attribute}"):
         raise ValueError(f"{given!r} names no object: write it as module:object or path/to/file.py:object.")
-    home, _, attribute = given.rpartition(":")
     try:
         module = _module_of(Path(home).expanduser()) if home.endswith(".py") else _import(home)
         value = getattr(module, attribute)
@@ -96,10 +110,23 @@ def load(given: str) -> NamedObject:
         own = isinstance(error, ImportError | AttributeError | FileNotFoundError)
         reason = str(error) if own else f"{type(error).__name__}: {error}"
         raise ValueError(f"{given!r} cannot be loaded: {' '.join(reason.split())}") from error
+    return NamedObject(given, value, _own_file(module))
+
+
+def _parts(given: str) -> tuple[str, str]:
+    """The module or the file, and the object in it."""
+    home, _, attribute = given.rpartition(":" if ":" in given else ".")
+    return home, attribute
+
+
+def _own_file(module: ModuleType | None) -> str | None:
+    """The Python file of a module, unless it is installed or part of Python."""
     file = getattr(module, "__file__", None)
-    if file is None or not Path(file).is_file():
-        return NamedObject(given, value, None, None)
-    return NamedObject(given, value, str(file), hashlib.sha256(Path(file).read_bytes()).hexdigest())
+    if file is None or not file.endswith(".py") or not Path(file).is_file():
+        return None
+    path = Path(file).resolve()
+    installed = (Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib", "stdlib"))
+    return None if any(path.is_relative_to(place) for place in installed) else str(path)
 
 
 def _import(name: str) -> ModuleType:
@@ -118,6 +145,8 @@ def _module_of(path: Path) -> ModuleType:
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) == str(path):
             return module
+    if (path.parent / "__init__.py").is_file():
+        return _in_its_package(path)
     # The stem is what a traceback and pickle show; a module of that name that is there already keeps it.
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -132,6 +161,19 @@ def _module_of(path: Path) -> ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
+    return module
+
+
+def _in_its_package(path: Path) -> ModuleType:
+    """The module of a file that lies in a package, so that it can import its neighbours by their relative names."""
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").is_file():
+        root, parts = root.parent, [root.name, *parts]
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
+    module = importlib.import_module(".".join(parts))
+    if getattr(module, "__file__", None) != str(path):
+        raise ImportError(f"another module {module.__name__!r} comes before {str(path)!r}: rename one of the packages")
     return module
 
 

@@ -172,13 +172,18 @@ LOADS = f"open({'ran'!r}, 'w')\nimport datasets\n"
 EVALUATED = ["--eval_strategy", "steps", "--eval_steps", "1"]
 FOLDERS: list[tuple[str, Files, list[str], str]] = [
     ("empty", {}, [], "cannot load the data set data"),
-    ("with text alone", {"README.md": "Later."}, [], "it must be a folder of parquet, JSON or CSV files"),
+    ("with text alone", {"README.md": "Later."}, [], "it must be a parquet, JSON or CSV file, a folder of these"),
     ("JSON lines, torn", {"train.jsonl": GOOD + '{"prom', "test.jsonl": GOOD}, [], "JSON parse error"),
     ("CSV, torn", {"train.csv": 'prompt,a\n"1+1=,2\n', "test.csv": "prompt,a\n1,2\n"}, [], "EOF inside string"),
     ("parquet, torn", {"train.parquet": b"PAR1" + b"x" * 50}, [], "magic bytes not found"),
     ("columns that differ", {"train.jsonl": GOOD, "test.jsonl": '{"prompt": "a", "b": 1}\n'}, [], "don't match"),
-    ("no split to evaluate on", {"train.jsonl": GOOD}, EVALUATED, "has no split 'test', and something is evaluated"),
-    ("no split for the first look", {"train.jsonl": GOOD}, ["--eval_on_start"], "has no split 'test', and something"),
+    (
+        "no split to evaluate on",
+        {"train.jsonl": GOOD},
+        EVALUATED,
+        "data has no validation split, and something is evaluated",
+    ),
+    ("no split for the first look", {"train.jsonl": GOOD}, ["--eval_on_start"], "data has no validation split"),
     ("no such split there", {"train.jsonl": GOOD}, ["--dataset_test_split", "exam"], "no split 'exam'; it has train"),
     ("no split to train on", {"test.jsonl": GOOD}, [], "has no split 'train'; it has test: give --dataset_train"),
     ("no such split", {"train.jsonl": GOOD, "test.jsonl": GOOD}, ["--dataset_test_split", "exam"], "no split 'exam'"),
@@ -198,7 +203,10 @@ def test_folders(files: Files, flags: list[str], expected: str, refused: Refused
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("./nowhere", "./nowhere is no folder here"), ("mine.py", "mine.py is a file: give a folder of parquet")],
+    [
+        ("./nowhere", "--dataset_name ./nowhere: there is no such file or folder."),
+        ("mine.py", "--dataset_name mine.py: a data file ends in .parquet, .jsonl, .json, .csv; or give a folder"),
+    ],
 )
 def test_no_folder(name: str, expected: str, refused: Refused, place: Path, tiny_model: str) -> None:
     del place
@@ -212,11 +220,10 @@ def test_a_train_split_is_enough_where_nothing_is_evaluated(
     assert main(command(tiny_model, "--save_steps", "1")) == 0
     assert [line["step"] for line in read_steps("run")] == [1]
     assert read_evaluations("run") == []
-    no_split = "has no split 'test', and something is evaluated"
     own = command(tiny_model)[1:7]  # the task, as every command names it
-    assert no_split in refused_late("check", *own)
-    assert no_split in refused_late("evaluate", "run/checkpoint-1", *own)
-    assert no_split in refused_late("evaluate", "run", *own)
+    assert "data has no validation split, and something is evaluated" in refused_late("check", *own)
+    assert "data has no test split, and something is evaluated" in refused_late("evaluate", "run/checkpoint-1", *own)
+    assert "data has no test split, and something is evaluated" in refused_late("evaluate", "run")  # by its record
 
 
 @pytest.mark.parametrize("setting", ["resume: run/checkpoint-1", "resume_from_checkpoint: true"])
@@ -260,16 +267,16 @@ def test_a_tasks_own_data(change: Change, expected: str, refused: Refused, place
 # --- rewards ----------------------------------------------------------------------------------------------
 
 PATHS: list[tuple[str, str]] = [
-    ("digits", "write it as my.module.reward"),
-    ("mine.", "write it as my.module.reward"),
-    (".digits", "write it as my.module.reward"),
-    ("mine..digits", "write it as my.module.reward"),
+    ("digits", "write it as my.module.reward, module:object or"),
+    ("mine.", "write it as my.module.reward, module:object or"),
+    (".digits", "write it as my.module.reward, module:object or"),
+    ("mine..digits", "write it as my.module.reward, module:object or"),
     ("mine.py", "module 'mine' has no attribute 'py'"),
     ("mine.letters", "module 'mine' has no attribute 'letters'"),
     ("nobodys.digits", "No module named 'nobodys'"),
-    ("mine.number", "mine.number is int: name a function"),
-    ("os.path", "os.path is module: name a function"),
-    ("mine.Reward", "mine.Reward is a class: name a function"),
+    ("mine.number", "mine.number is of type int: name a function"),
+    ("os.path", "os.path is of type module: name a function"),
+    ("mine.Reward", "mine.Reward is the class Reward: name a function"),
     ("mine.narrow", "cannot be called as rewards are: got an unexpected keyword argument 'prompts'"),
 ]
 
@@ -293,7 +300,7 @@ MODULES: list[tuple[str, str, str]] = [
 def test_reward_modules(name: str, code: str, expected: str, refused: Refused, place: Path, tiny_model: str) -> None:
     (place / f"{name}_rewards.py").write_text(code)
     said = refused(*command(tiny_model, reward=f"{name}_rewards.digits"))
-    assert f"--reward_funcs {name}_rewards.digits: {expected}" in said
+    assert f"--reward_funcs '{name}_rewards.digits' cannot be loaded: {expected}" in said
 
 
 def test_hypervolume_without_bounds(refused: Refused, place: Path, tiny_model: str) -> None:
@@ -305,7 +312,7 @@ def test_hypervolume_without_bounds(refused: Refused, place: Path, tiny_model: s
 def test_the_same_reward_twice(refused: Refused, place: Path, tiny_model: str) -> None:
     write(place / "data", train=SUMS, test=SUMS)
     said = refused(*command(tiny_model, "--reward_funcs", "mine.digits", "mine.digits"))
-    assert "give at least one, each its own name" in said
+    assert "--reward_funcs names mine.digits twice" in said
 
 
 def test_too_few_rewards(refused_late: Refused, place: Path, tiny_model: str) -> None:

@@ -16,6 +16,7 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import read
 from paretune.objectives import Objective
 from paretune.tasks import Task
+from paretune.tasks.source import TaskSource
 from paretune.trainer import MultiObjectiveTrainer
 from policies import brief, digits, prompts, saved_policy
 
@@ -123,10 +124,10 @@ def test_the_policy_stays_and_metrics_belong_to_their_batches(
         Objective("digits", digits, metric=doubled, bounds=(0, 2)),
         Objective("brief", brief, gate=("digits", 0.5)),
     ]
-    task = Task("own", "", prompts(), prompts(), prompts(), objectives, str(home / "policy"), None, {})
+    task = Task("own", prompts(), prompts(), prompts(), objectives, model=str(home / "policy"))
     monkeypatch.setattr(check, "make_trainer", watched)
     monkeypatch.setattr(check, "examine", kept)
-    monkeypatch.setattr("paretune.cli.settings.load_task", lambda *_: task)
+    monkeypatch.setattr("paretune.cli.settings.load_task", lambda *_: (task, TaskSource({}, {}, {})))
     monkeypatch.chdir(tmp_path)
     # Two updates a batch, and more of them than one batch gives.
     flags = [*SMALL, "--per_device_train_batch_size", "8", "--steps_per_generation", "2", "--batches", "2"]

@@ -16,7 +16,7 @@ import pytest
 from paretune.cli import main
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import read
-from paretune.cli.compare import check, plan_of, resolve, run, shared
+from paretune.cli.compare import check, plan_of, resolve, run
 from paretune.cli.parser import make_parser
 from paretune.record.run_directory import read_evaluations, read_steps
 
@@ -200,7 +200,7 @@ def test_the_recipes_are_plans_that_could_be_run(recipe: Path, tmp_path: Path) -
     parser = make_parser("paretune compare")
     given = parser.read(["--config", str(recipe), "--output_dir", str(tmp_path)])
     own, settings = resolve(parser, given)
-    plan = plan_of(own, shared(settings, given), None)
+    plan = plan_of(own, settings, given, None)
     check(plan, settings.task)
     assert plan.task == "arithmetic"
     assert plan.threads == 1

@@ -13,7 +13,7 @@ from paretune.cli import compare
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.main import main
 from paretune.cli.parser import StrictParser, make_parser
-from paretune.cli.settings import Settings, make_rule, parse, resolve
+from paretune.cli.settings import Settings, parse, resolve
 
 
 class Audit:
@@ -78,21 +78,21 @@ def settings(tmp_path: Path, *argv: str) -> Settings:
 )
 def test_rules(argv: list[str], expected: str, tmp_path: Path) -> None:
     made = settings(tmp_path, *argv)
-    assert repr(make_rule(made.run, made.task)) == expected
+    assert repr(made.rule) == expected
 
 
 def test_a_rule_without_its_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = settings(tmp_path, "--rule", "gramian", "--rule_settings", '{"method": "cagrad"}')
+    told = ["--rule", "gramian", "--rule_settings", '{"method": "cagrad"}']
     monkeypatch.setitem(sys.modules, "torchjd.aggregation", None)
     with pytest.raises(
         BadInputError, match=r"'cagrad' needs TorchJD and its solvers: pip install 'paretune\[torchjd\]'"
     ):
-        make_rule(made.run, made.task)
+        settings(tmp_path, *told)
 
 
 def test_the_tasks_mu_is_the_default(tmp_path: Path) -> None:
     made = settings(tmp_path)
-    assert make_rule(made.run, made.task).settings["mu"] == made.task.mu is not None
+    assert made.rule.settings["mu"] == made.task.mu is not None
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_the_tasks_mu_is_the_default(tmp_path: Path) -> None:
 )
 def test_where_influence_is_on_another_scale_mu_is_calibrated(other: dict[str, Any], tmp_path: Path) -> None:
     made = settings(tmp_path, "--rule_settings", json.dumps(other))
-    assert make_rule(made.run, made.task).settings["mu"] is None
+    assert made.rule.settings["mu"] is None
     at_default = {"layers": "all", "clip_norm": None, "include_kl": False}
     plain = settings(tmp_path, "--rule_settings", json.dumps(at_default))
-    assert make_rule(plain.run, plain.task).settings["mu"] == plain.task.mu
+    assert plain.rule.settings["mu"] == plain.task.mu
     made = settings(tmp_path, "--rule_settings", json.dumps({**other, "mu": 3.0}))
-    assert make_rule(made.run, made.task).settings["mu"] == 3.0
+    assert made.rule.settings["mu"] == 3.0
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_last_of_a_repeated_flag_counts(tmp_path: Path) -> None:
 def test_weights_are_a_list(yaml: str, flags: list[str], expected: list[float], tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(f"rule: fixed\n{yaml}")
     made = settings(tmp_path, "--config", str(tmp_path / "run.yaml"), *flags)
-    assert make_rule(made.run, made.task).settings["weights"] == expected
+    assert made.rule.settings["weights"] == expected
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_what_a_comparison_compares_is_a_list(tmp_path: Path) -> None:
     )
     given = make_parser("paretune compare").read(["--config", str(tmp_path / "run.yaml")])
     own, made = compare.resolve(make_parser("paretune compare"), given)
-    plan = compare.plan_of(own, compare.shared(made, given), None)
+    plan = compare.plan_of(own, made, given, None)
     compare.check(plan, made.task)
     assert [arm.name for arm in plan.arms] == ["balanced", "fixed-0.6-0.3-0.1", "mine"]
     assert [c["weights"] for c in plan.arms[2].configurations] == ["0.5,0.5,0", "1,0,0"]
@@ -241,4 +241,4 @@ def test_evaluations_may_be_trls_in_a_file(tmp_path: Path) -> None:
 def test_numbers_by_name_are_a_mapping_in_yaml(tmp_path: Path) -> None:
     (tmp_path / "goal.yaml").write_text("rule: lagrangian\nmaximize: accuracy\nat_most: {conciseness: 30}\n")
     made = settings(tmp_path, "--config", str(tmp_path / "goal.yaml"))
-    assert make_rule(made.run, made.task).settings["at_most"] == {"conciseness": 30.0}
+    assert made.rule.settings["at_most"] == {"conciseness": 30.0}

@@ -14,6 +14,8 @@ from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.again import as_yaml, run_settings
 from paretune.report.comparisons import Comparison, read_comparison
 from paretune.report.headlines import comparison_answer, comparison_detail, run_answer, run_detail
+from paretune.report.page import render
+from paretune.report.run_page import run_page
 from paretune.report.run_reading import read_run
 from paretune.report.runs import Run
 from paretune.report.samples import LONGEST, samples
@@ -137,9 +139,42 @@ def test_settings_to_run_it_again(run: Path) -> None:
 
 def test_settings_have_one_spelling() -> None:
     settings = {"reward_weights": [1.0], "advantage_estimator": "rloo", "output_dir": "x", "beta": 0.1}
-    header = {"rule": {"name": "gradient", "settings": {"mu": 5e-4}}, "settings": settings, "seed": 3}
+    rule = {"name": "gradient", "settings": {"mu": 5e-4}}
+    header = {"task": "recall", "rule": rule, "settings": settings, "seed": 3}
     written = yaml.safe_load(run_settings(Run(Path("run"), header_of(header), [])))
-    assert written == {"rule": "gradient", "rule_settings": {"mu": 5e-4}, "seed": 3, "beta": 0.1}
+    assert written == {
+        "task": "recall", "rule": "gradient", "rule_settings": {"mu": 5e-4}, "seed": 3, "beta": 0.1
+    }  # fmt: skip
+
+
+NAMED = {"settings": {"task": "/home/me/my_task.py:task", "rule": "nash"}, "files": []}
+IN_A_FUNCTION = {"name": "mine", "settings": {}, "source": {"name": None, "file": None, "sha256": None}}
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({"task": "arithmetic", "source": None}, "a script made it"),
+        ({"task": None}, "a script made it"),  # of an earlier version
+        ({"source": {"settings": {"task": "recall"}}, "rule": IN_A_FUNCTION}, "a class made inside a function"),
+    ],
+)
+def test_what_no_command_can_repeat_is_a_comment(header: dict[str, Any], reason: str, run: Path) -> None:
+    header = {"rule": {"name": "gradient"}, "settings": {"beta": 0.1}, "seed": 3, **header}
+    told = Run(run, header_of(header), [])
+    written = run_settings(told)
+    assert reason in written.splitlines()[0]
+    assert "# beta: 0.1" in written
+    assert yaml.safe_load(written) is None
+    page = render(run_page(told))
+    assert "What it was told:" in page
+    assert "To run it again" not in page
+
+
+def test_what_was_named_is_named_again() -> None:
+    header = {"task": "mine", "source": NAMED, "rule": {"name": "nash", "settings": {"alpha": 1.0}}, "model": "policy"}
+    written = yaml.safe_load(run_settings(Run(Path("run"), header_of({**header, "settings": {"top_k": None}}), [])))
+    assert written == {**NAMED["settings"], "rule_settings": {"alpha": 1.0}, "top_k": None}
 
 
 def test_the_policy_of_the_task_itself_has_no_path() -> None:
@@ -151,7 +186,9 @@ def test_the_policy_of_the_task_itself_has_no_path() -> None:
 
 
 def test_settings_that_were_not_recorded() -> None:
-    assert "does not hold the trainer's other settings" in run_settings(Run(Path("run"), header_of({"seed": 3}), []))
+    assert "does not hold the trainer's other settings" in run_settings(
+        Run(Path("run"), header_of({"task": "recall"}), [])
+    )
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_task_needs_prompts_in_every_split(split):
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_task_needs_objectives_with_distinct_names(count):
-    with pytest.raises(ValueError, match="at least one, each its own name"):
+    with pytest.raises(ValueError, match="objectives of task 'plain' do not fit together"):
         task(objectives=[Objective("clarity", clarity)] * count)
 
 

@@ -108,6 +108,8 @@ def test_training_in_an_environment_is_trls(data: str, positional: bool, tmp_pat
         trainer.train()
         trained.append(list(trainer.model.parameters()))
     assert all(torch.equal(p, q) for p, q in zip(*trained, strict=True))
+    recorded = [one["name"].rpartition(":")[2] for one in read_run(tmp_path / "MultiObjectiveTrainer")["environments"]]
+    assert recorded == [one.__name__ for one in (factory.values() if isinstance(factory, dict) else [factory])]
     directory = tmp_path / "MultiObjectiveTrainer"
     assert [o["name"] for o in read_run(directory)["objectives"]] == ["text_of", "Rewarding"]
     assert len(read_steps(directory)) == 2

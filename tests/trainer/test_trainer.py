@@ -436,6 +436,10 @@ def test_adapters_of_peft(model: str, tmp_path: Path) -> None:
     trainer.train()
     influence = list(read_steps(tmp_path)[-1]["influence"].values())
     assert any(v != 0 for v in influence)
+    run = read_run(tmp_path)
+    assert run["source"] is None  # no setting names the objects of a script
+    assert (run["adapter"]["peft_type"], run["adapter"]["r"]) == ("LORA", 8)
+    assert run["adapter"]["target_modules"] == ["q_proj", "v_proj"]
 
 
 def test_a_kl_term(model: str, tmp_path: Path) -> None:

@@ -23,14 +23,38 @@ FIRST = (
 
 
 @dataclass
-class RunArguments:
-    """What to train for, and how its objectives are weighted."""
+class TaskArguments:
+    """What is trained for: a task, or rewards and data."""
 
     task: str | None = field(
         default=None,
-        metadata={"help": "the task (`paretune list`); arithmetic unless `reward_funcs` is given"},
+        metadata={"help": "the task (`paretune list`; arithmetic by default), or your own: my.module:task, my.py:task"},
     )
     data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
+    reward_funcs: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "your own rewards, in place of a task: my.module.reward, rewards.py:object, or reward models "
+            "(a folder, a Hub name)"
+        },
+    )
+    dataset_name: str | None = field(
+        default=None, metadata={"help": "their data: a folder, a .parquet, .jsonl, .json or .csv file, or a Hub name"}
+    )
+    dataset_config: str | None = field(default=None, metadata={"help": "its configuration"})
+    dataset_train_split: str = field(default="train", metadata={"help": "its split to train on"})
+    dataset_test_split: str | None = field(
+        default=None, metadata={"help": "its split to test on; `test` by default, where there is one"}
+    )
+    validation_share: float | None = field(
+        default=None, metadata={"help": "the share of its rows to split off for validation: 0.2"}
+    )
+
+
+@dataclass
+class RunArguments(TaskArguments):
+    """What to train for, and how its objectives are weighted."""
+
     unsafe_no_sandbox: bool = field(
         default=False,
         metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
@@ -66,13 +90,6 @@ class RunArguments:
     at_most: NamedNumbers = field(
         default=None, metadata={"help": "the same for metrics that are to stay low: conciseness=300"}
     )
-    reward_funcs: list[str] | None = field(
-        default=None, metadata={"help": "your own rewards (my.module.reward), in place of a task"}
-    )
-    dataset_name: str | None = field(default=None, metadata={"help": "their data set: a Hub name or a local folder"})
-    dataset_config: str | None = field(default=None, metadata={"help": "its configuration"})
-    dataset_train_split: str = field(default="train", metadata={"help": "its split to train on"})
-    dataset_test_split: str = field(default="test", metadata={"help": "its split to evaluate on"})
 
 
 @dataclass
@@ -90,11 +107,9 @@ class EvaluateArguments:
 
 
 @dataclass
-class CompareArguments:
+class CompareArguments(TaskArguments):
     """What is compared, and how its runs are made."""
 
-    task: str = field(default="arithmetic", metadata={"help": "the task (`paretune list`)"})
-    data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
     unsafe_no_sandbox: bool = field(
         default=False,
         metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
@@ -136,11 +151,9 @@ class CompareArguments:
 
 
 @dataclass
-class DivergenceArguments:
-    """What is compared on what."""
+class DivergenceArguments(TaskArguments):
+    """What is compared on what; the prompts are those of the runs' own task by default."""
 
-    task: str | None = field(default=None, metadata={"help": "whose prompts; the runs' own task by default"})
-    data: str | None = field(default=None, metadata={"help": "a local folder with the task's data"})
     split: Literal["train", "validation", "test"] = field(default="validation", metadata={"help": "its split"})
     samples: int = field(default=64, metadata={"help": "prompts, the first so many of the split"})
     max_completion_length: int | None = field(

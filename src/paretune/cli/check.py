@@ -21,7 +21,7 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.check_tables import print_tables
 from paretune.cli.command_line import CommandLine
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, make_rule, resolve
+from paretune.cli.settings import Settings, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.influence import ESTIMATORS
 from paretune.objectives import Objective, RewardError
@@ -145,9 +145,8 @@ def run(line: CommandLine) -> int:
         given = {**line.given, **STILL, "output_dir": scratch}
         settings = resolve(line.parser, given, {"disable_tqdm": True})
         rows = len(settings.rows("validation"))
-        rule = make_rule(settings.run, settings.task)
         check_ready(settings)
-        check = _measure(settings, rule, line.given.get("batches", CheckArguments.batches), scratch, console)
+        check = _measure(settings, line.given.get("batches", CheckArguments.batches), scratch, console)
     print_tables(check, min(settings.config.eval_samples or rows, rows), console)
     console.print()
     for finding in findings(check):
@@ -186,19 +185,18 @@ def _phases(rule: WeightingRule, batches: int, prompts: int) -> list[Phase]:
     ]
 
 
-def _measure(settings: Settings, rule: WeightingRule, batches: int, scratch: str, console: Console) -> Check:
+def _measure(settings: Settings, batches: int, scratch: str, console: Console) -> Check:
     """Train for a few batches at a learning rate of 0, and examine them.
 
     Raises:
         BadInputError: if a reward fails, or rule, model and settings do not fit together.
     """
     config, objectives = settings.config, settings.task.objectives
-    phases = _phases(rule, batches, config.generation_batch_size // config.num_generations)
+    phases = _phases(settings.rule, batches, config.generation_batch_size // config.num_generations)
     per_step = config.gradient_accumulation_steps / config.steps_per_batch
     config.max_steps = math.ceil(len(phases) / per_step)
     config.lr_scheduler_type, config.lr_scheduler_kwargs = SchedulerType.CONSTANT, {}  # some have a least rate
     watched = [None if o.metric is None else WatchedMetric(o.metric) for o in objectives]
-    measured = replace(settings, task=replace(settings.task, objectives=list(map(_watching, objectives, watched))))
     bar = Progress(
         TextColumn("batch"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
         console=console, transient=True, disable=not console.is_terminal,
@@ -213,9 +211,10 @@ def _measure(settings: Settings, rule: WeightingRule, batches: int, scratch: str
             console.print(f"batch {done + 1}/{len(phases)}: {doing}", highlight=False, soft_wrap=True)
         told = max(told, done)
 
-    observer = Observer(rule, phases, watched, tell)
+    observer = Observer(settings.rule, phases, watched, tell)
+    task = replace(settings.task, objectives=list(map(_watching, objectives, watched)))
     with bar:
-        trainer = make_trainer(measured, observer)
+        trainer = make_trainer(replace(settings, task=task, rule=observer))
         try:
             trainer.train()
         except RewardError as error:

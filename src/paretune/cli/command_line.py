@@ -89,4 +89,7 @@ def _check_names(given: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise BadInputError(f"--rule: {error}") from error
     if task is not None and not is_named(task) and task not in tasks.names():
-        raise BadInputError(f"Unknown task {task!r}: choose one of {', '.join(tasks.names())}.")
+        raise BadInputError(
+            f"Unknown task {task!r}: choose one of {', '.join(tasks.names())}, or give your own as module:object or "
+            "path/to/file.py:object."
+        )

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +24,8 @@ from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
 from paretune.cli.ranges import FIRST_TUNING_SEED
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, load_task, make_rule
+from paretune.cli.settings import Settings, anywhere, check_model_name, make_rule, task_settings
+from paretune.cli.task_source import load_task, names_a_task, rows_of, warn_of_changes
 from paretune.cli.train import quiet
 from paretune.comparison import launchers
 from paretune.comparison.controls import control_arm
@@ -47,10 +48,14 @@ from paretune.comparison.plan import (
     write_plan,
 )
 from paretune.comparison.summary import configured_arms, summarise
+from paretune.named_objects import is_named, load
+from paretune.record.entries import Source
+from paretune.record.fields import Fields
 from paretune.record.json_files import write_json
+from paretune.record.parsing import RecordError
 from paretune.report import write_report
 from paretune.tasks import Task
-from paretune.weighting import RULES
+from paretune.weighting import RULES, FixedWeights
 
 Launcher = Callable[[Sequence[launchers.Job], int, Callable[[], None]], Generator[tuple[launchers.Job, bool]]]
 LAUNCHERS: dict[str, Launcher] = {"local": launchers.local, "ray": launchers.ray}
@@ -64,12 +69,19 @@ def run(line: CommandLine) -> int:
     if not directory:
         raise BadInputError("where to? --output_dir DIR; run again with it, a comparison keeps its finished runs.")
     root = Path(directory)
+    try:
+        before = read_plan(root) if (root / PLAN).exists() else None
+        if before is not None:
+            warn_of_changes(Source.of(Fields(before.source, str(root / PLAN))), root)
+            if not names_a_task(given):
+                given = {**line.parser.take(before.task_settings, str(root / PLAN)), **given}
+    except (PlanError, RecordError) as error:
+        raise BadInputError(error) from error
     own, settings = resolve(line.parser, given)
-    task = settings.task
     console = Console()
     try:
-        plan = plan_of(own, shared(settings, given), read_plan(root) if (root / PLAN).exists() else None)
-        check(plan, task)
+        plan = plan_of(own, settings, given, before)
+        check(plan, settings.task)
         _check_launcher(own.launcher, plan.threads)
         check_folder(root)
         check_ready(settings)
@@ -97,9 +109,11 @@ def resolve(parser: StrictParser, given: Mapping[str, Any]) -> tuple[CompareArgu
     Raises:
         BadInputError: if what was given does not fit together.
     """
-    task = with_bounds(load_task(given), given.get("bounds"))
-    own, config, model = parser.make({**task.settings, "model_name_or_path": task.model, **given})
-    return own, Settings(RunArguments(), config, model, task)
+    task, source = load_task(given)
+    task = with_bounds(task, given.get("bounds"))
+    own, config, model = parser.make({**task_settings(parser, task), "model_name_or_path": task.model, **given})
+    check_model_name(task, model.model_name_or_path)
+    return own, Settings(RunArguments(), config, model, task, source, FixedWeights())
 
 
 def shared(settings: Settings, given: Collection[str]) -> dict[str, Any]:
@@ -110,6 +124,8 @@ def shared(settings: Settings, given: Collection[str]) -> dict[str, Any]:
             if setting.name in given and setting.name != "output_dir":
                 value = getattr(part, setting.name)
                 found[setting.name] = value.value if isinstance(value, Enum) else value
+    if "model_name_or_path" in found:
+        found["model_name_or_path"] = anywhere(found["model_name_or_path"])
     return found
 
 
@@ -125,15 +141,26 @@ def _check_launcher(launcher: str, threads: int) -> None:
                             "or give fewer threads.")  # fmt: skip
 
 
-def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None) -> Plan:
-    """The plan; what is not said is as it was before, where the comparison goes on."""
+def plan_of(own: CompareArguments, made: Settings, given: Collection[str], before: Plan | None) -> Plan:
+    """The plan; what is not said is as it was before, where the comparison goes on.
+
+    Args:
+        own: what is compared.
+        made: what all runs share.
+        given: the names of the settings that were given.
+        before: the plan that the folder has.
+
+    Raises:
+        BadInputError: if an arm is of another form.
+        PlanError: if the comparison makes no sense.
+    """
     assert not isinstance(own.arms, str)  # it was JSON
     described = own.arms or {}
     if not all(isinstance(arm, dict) for arm in described.values()):
         raise PlanError("`arms` must map names to {rule, weights, preset, rule_settings, configurations}, in YAML.")
     described = {name: _joined(arm) for name, arm in described.items()}
     _check_arms(described)
-    arms = [arm_of(name.strip(), described, RULES) for name in own.rules.split(",") if name.strip()]
+    arms = [_anywhere(arm_of(name.strip(), described, RULES)) for name in own.rules.split(",") if name.strip()]
     if before is not None:
         arms += [arm for arm in before.arms if arm.name not in {a.name for a in arms}]
     algorithms = [name.strip() for name in own.algorithms.split(",")]
@@ -143,13 +170,11 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
     moving = [arm.name for arm in arms if not arm.is_fixed and arm.control is None]
     tuned = any(arm.configurations for arm in arms)
     tuning_seeds = [FIRST_TUNING_SEED + i for i in range(own.tuning_seeds)] if tuned else []
-    settings = {**given}
+    settings = shared(made, given)
     if "eval_steps" in settings:  # a checkpoint for every point
         settings.setdefault("save_steps", settings["eval_steps"])
     # Points of the front keep their checkpoints in any case; runs are started anew, not resumed.
     settings = {"save_only_model": True, "save_total_limit": 1, **settings}
-    if own.data is not None:
-        settings["data"] = str(Path(own.data).resolve())
     if own.unsafe_no_sandbox:
         settings["unsafe_no_sandbox"] = True
     # Runs that are there keep their bounds; others that are given now count in judging alone.
@@ -157,7 +182,8 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
     if bounds is not None:
         settings["bounds"] = bounds
     return Plan(
-        task=own.task,
+        task=made.task.name,
+        source=made.source.record(),
         arms=arms,
         algorithms=algorithms,
         seeds=list(range(own.seeds)),
@@ -169,6 +195,16 @@ def plan_of(own: CompareArguments, given: Mapping[str, Any], before: Plan | None
         target=own.target or (before.target if before else None),
         exploratory_seeds=own.exploratory_seeds or (before.exploratory_seeds if before else None),
     )
+
+
+def _anywhere(arm: Arm) -> Arm:
+    """The arm with a rule of the user's own by a name that loads it from every folder."""
+    if not is_named(arm.rule):
+        return arm
+    try:
+        return replace(arm, rule=load(arm.rule).anywhere)
+    except ValueError as error:
+        raise BadInputError(f"{arm.name}: {error}") from error
 
 
 def _joined(arm: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -215,6 +251,8 @@ def check(plan: Plan, task: Task) -> None:
     unbounded = [objective.name for objective in task.objectives if objective.bounds is None]
     if unbounded:
         raise BadInputError(f"{', '.join(unbounded)} has no bounds: a comparison needs them all (--bounds).")
+    for split in ("validation", "test"):
+        rows_of(task, split)
     trusted = bool(plan.settings.get("trust_remote_code"))
     model_config(plan.settings.get("model_name_or_path", task.model), {"trust_remote_code": trusted})
     for arm in plan.arms:

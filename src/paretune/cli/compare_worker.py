@@ -17,7 +17,7 @@ from paretune.cli import evaluate, train
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.main import DONE, exit_status
 from paretune.cli.parser import StrictParser, make_parser
-from paretune.cli.settings import Settings, make_rule, resolve
+from paretune.cli.settings import Settings, resolve
 from paretune.comparison.members import standing
 
 GRACE = 15.0
@@ -51,7 +51,7 @@ def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]
 def _train(settings: Settings) -> None:
     train.quiet()
     train.check_output_dir(settings.config.output_dir, resume=False)
-    train.train(train.make_trainer(settings, make_rule(settings.run, settings.task)))
+    train.train(train.make_trainer(settings))
 
 
 def _measure(directory: Path, parser: StrictParser, given: dict[str, Any], split: str, decodings: list[str]) -> None:

@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from paretune import tasks
 from paretune.choosing.divergence import (
     Divergence,
     DivergenceSettings,
@@ -24,6 +23,7 @@ from paretune.choosing.divergence import (
 from paretune.cli.arguments import DivergenceArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
+from paretune.cli.task_source import load_task, names_a_task, recorded_task, rows_of
 from paretune.cli.train import quiet
 from paretune.record.disk import check_writable
 from paretune.record.fields import Fields
@@ -31,6 +31,7 @@ from paretune.record.figures import with_error
 from paretune.record.json_lines import append_line, cut_torn_line, plain
 from paretune.record.run_directory import RUN
 from paretune.tasks import Task
+from paretune.tasks.source import TaskSource
 
 GENERATION = {"max_completion_length": 256, "temperature": 1.0, "chat_template_kwargs": None}
 """What training generates with where neither run.json nor the task says: TRL's defaults."""
@@ -40,17 +41,18 @@ STEPS_SHOWN = 8
 def run(line: CommandLine) -> int:
     """Measure, and show the table; the exit status."""
     (arguments,) = line.parser.make(line.given)
-    directories = line.words
+    directories, given = line.words, line.given
     quiet()
     output = Path(arguments.output)
     try:
         runs = [open_run(directory) for directory in directories]
         pairs = plan(runs)
-        task = tasks.load(arguments.task or _task_of(runs), arguments.data)
-        settings = _settings(arguments, runs, task)
+        named = {} if names_a_task(given) else line.parser.take(_task_of(runs), "the runs' records")
+        task, source = load_task({**named, **given})
+        settings = _settings(arguments, runs, task, source)
         found = known(output, settings)
         _check_output(output)
-        prompts = getattr(task, settings.split)["prompt"][: settings.samples]
+        prompts = rows_of(task, settings.split)["prompt"][: settings.samples]
         missing = [pair for pair in pairs if pair.key not in found]
         check_policies(missing, prompts, settings)
     except (ValueError, OSError) as error:
@@ -97,15 +99,16 @@ def _measure(
     return found
 
 
-def _task_of(runs: Sequence[TrainedRun]) -> str:
-    """The task that all runs were trained on."""
-    name = _agreed(runs, "task", {run.path: run.header.task for run in runs})
-    if name not in tasks.names():
-        raise BadInputError(f"the runs were trained on {name!r}, which is no task: give --task, whose prompts to use.")
-    return str(name)
+def _task_of(runs: Sequence[TrainedRun]) -> dict[str, Any]:
+    """The settings that name the task that all runs were trained on."""
+    _agreed(runs, "task", {run.path: run.header.task for run in runs})
+    named: dict[str, Any] = _agreed(runs, "task", {run.path: recorded_task(run.header, run.path) for run in runs})
+    return named
 
 
-def _settings(arguments: DivergenceArguments, runs: Sequence[TrainedRun], task: Task) -> DivergenceSettings:
+def _settings(
+    arguments: DivergenceArguments, runs: Sequence[TrainedRun], task: Task, source: TaskSource
+) -> DivergenceSettings:
     """The settings: flags, else what the runs recorded, else the task's, else TRL's."""
     generation: dict[str, Any] = {}
     for name, default in GENERATION.items():
@@ -116,9 +119,9 @@ def _settings(arguments: DivergenceArguments, runs: Sequence[TrainedRun], task: 
             generation[name] = _agreed(runs, name, recorded)
     return DivergenceSettings(
         task=task.name,
-        data=arguments.data,
+        data=source.settings.get("data") or source.settings.get("dataset_name"),
         split=arguments.split,
-        samples=min(arguments.samples, len(getattr(task, arguments.split))),
+        samples=min(arguments.samples, len(rows_of(task, arguments.split))),
         batch_size=arguments.per_device_eval_batch_size,
         seed=arguments.seed,
         **generation,

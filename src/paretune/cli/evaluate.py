@@ -16,9 +16,11 @@ from paretune.cli.command_line import CommandLine
 from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, resolve
+from paretune.cli.task_source import names_a_task, recorded_task
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import RewardError
 from paretune.record.checkpoints import STATE_FILE
+from paretune.record.entries import Header
 from paretune.record.fields import Fields
 from paretune.record.figures import figure, with_error
 from paretune.record.final_evaluations import (
@@ -29,6 +31,7 @@ from paretune.record.final_evaluations import (
 )
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
+from paretune.record.run_directory import RUN
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoint_forms import check_like, loading
 from paretune.trainer.checkpoints import BrokenCheckpointError, load_state
@@ -44,7 +47,7 @@ def run(line: CommandLine) -> int:
     [directory], given = map(Path, line.words), line.given
     quiet()
     split = given.get("split", EvaluateArguments.split)
-    if (directory / "run.json").is_file():
+    if (directory / RUN).is_file():
         evaluate_run(directory, line.parser, given, split=split, decodings=DECODINGS)
         _print_run(directory, split)
     else:
@@ -78,8 +81,9 @@ def evaluate_run(
         raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
     states = {policy.step: _state_of(policy.checkpoint) for policy in policies}
     seed = (FRESH + (header.seed or 0)) % 2**32
-    own = {} if "reward_funcs" in given else {"task": header.task}
-    with _settings(parser, {**own, **given}, policies[0].checkpoint) as settings:
+    with _settings(
+        parser, {**_recorded(header, directory, parser, given), **given}, policies[0].checkpoint
+    ) as settings:
         prompts = _prompts(settings, split)
         settings.config.seed = seed
         sampled_at = settings.config.eval_temperature or settings.config.temperature
@@ -93,6 +97,16 @@ def evaluate_run(
                 append_final_evaluation(directory, {**_which(policy), **found, "prompts": prompts, **measured})
 
 
+def _recorded(header: Header, run: Path, parser: StrictParser, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run's record says of its task and of how it generates, where the command does not name a task."""
+    if names_a_task(given):
+        return {}
+    told = {name: value for name, value in header.generation.items() if value is not None}
+    if header.evaluation.get("temperature") is not None:
+        told["eval_temperature"] = header.evaluation["temperature"]
+    return parser.take({**recorded_task(header, run), **told}, f"the record of {run}")
+
+
 def _which(policy: ChosenPolicy) -> dict[str, Any]:
     return {"step": policy.step, "front": policy.front, "final": policy.final}
 
@@ -102,7 +116,7 @@ def _settings(parser: StrictParser, given: Mapping[str, Any], checkpoint: Path) 
     """The settings of an evaluation, whose trainer writes nowhere that stays."""
     with TemporaryDirectory() as scratch:
         told = {**given, "model_name_or_path": str(checkpoint), "output_dir": scratch}
-        settings = resolve(parser, told, {"disable_tqdm": True})
+        settings = resolve(parser, told, {"disable_tqdm": True}, make=lambda *_: FixedWeights())
         check_ready(settings, trains=False)
         yield settings
 
@@ -121,7 +135,7 @@ def _state_of(checkpoint: Path) -> Mapping[str, Any]:
 def _trainer_of(settings: Settings, checkpoint: Path, state: Mapping[str, Any]) -> MultiObjectiveTrainer:
     """A trainer that holds the checkpoint's policy, and the objectives as they were then."""
     model = replace(settings.model, model_name_or_path=str(checkpoint))
-    trainer = make_trainer(replace(settings, model=model), FixedWeights())
+    trainer = make_trainer(replace(settings, model=model))
     try:
         with loading(checkpoint, "measure it with the task that it was trained on."):
             for objective in settings.task.objectives:
@@ -152,7 +166,14 @@ def _prompts(settings: Settings, split: str) -> int:
 
 
 def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[str, Any], split: str) -> None:
-    with _settings(parser, given, checkpoint) as settings:
+    recorded: dict[str, Any] = {}
+    if (checkpoint.resolve().parent / RUN).is_file():
+        try:
+            header = RunReader(checkpoint.resolve().parent).header
+        except (OSError, RecordError) as error:
+            raise BadInputError(error) from error
+        recorded = _recorded(header, checkpoint.resolve().parent, parser, given)
+    with _settings(parser, {**recorded, **given}, checkpoint) as settings:
         found = _measure(_trainer_of(settings, checkpoint, _state_of(checkpoint)), settings, split)
     table = Table(title=f"{checkpoint} on {found['samples']} {split} completions", title_justify="left")
     for column in ("objective", "metric", "standard error"):

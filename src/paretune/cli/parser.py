@@ -99,6 +99,10 @@ class StrictParser(TrlParser):
                 action.option_strings += [f"--{name}" for name in ALSO]
                 self._option_string_actions.update(dict.fromkeys(action.option_strings, action))
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a setting of that name."""
+        return name in self._hints
+
     @property
     def flags(self) -> Collection[str]:
         """The flags this parser knows."""

@@ -1,23 +1,24 @@
 """What ``paretune train`` and ``paretune evaluate`` are told, and the objects that are made of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 from trl import ModelConfig
 
-from paretune import tasks
 from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.bounds import with_bounds
 from paretune.cli.model import model_config, model_settings
-from paretune.cli.own_task import own_task
 from paretune.cli.parser import RESUME, StrictParser, make_parser
 from paretune.cli.rule_settings import check_rule_settings, given_settings
+from paretune.cli.task_source import load_task, rows_of
+from paretune.named_objects import is_named, load, sha256_of
 from paretune.objectives import Objective, completion_length
-from paretune.sandbox import SandboxError
 from paretune.tasks import Task
+from paretune.tasks.source import TaskSource
 from paretune.trainer import MultiObjectiveConfig
 from paretune.weighting import WeightingRule, rule_class
 
@@ -31,6 +32,8 @@ class Settings:
         config: the trainer's settings.
         model: the model, and how it is loaded.
         task: prompts and objectives.
+        source: how the task was named.
+        rule: the weighting rule, checked against the objectives.
         resume: the checkpoint to go on from; True: the newest one in the output directory; False: a new run.
     """
 
@@ -38,21 +41,43 @@ class Settings:
     config: MultiObjectiveConfig
     model: ModelConfig
     task: Task
+    source: TaskSource
+    rule: WeightingRule
     resume: str | bool = False
 
     def rows(self, split: str) -> Dataset:
         """The rows of a split of the task.
 
         Raises:
-            BadInputError: if the user's own data set has no such split.
+            BadInputError: if it has no such split.
         """
-        rows: Dataset | None = getattr(self.task, split)
-        if rows is None:
-            raise BadInputError(
-                f"the data set {self.task.name} has no split {self.run.dataset_test_split!r}, and something is "
-                "evaluated: give --dataset_train_split and --dataset_test_split, or leave out what evaluates."
-            )
-        return rows
+        return rows_of(self.task, split)
+
+    def record(self) -> dict[str, Any]:
+        """How task, rule and model were named, for the run's record: by settings that name them in every folder."""
+        found = self.source.record()
+        settings = found["settings"]
+        settings["rule"] = self.run.rule
+        if is_named(self.run.rule):
+            rule = load(self.run.rule)
+            settings["rule"] = rule.anywhere
+            found["files"] += [] if rule.file is None else [{"file": rule.file, "sha256": sha256_of(rule.file)}]
+        if self.run.bounds:
+            settings["bounds"] = self.run.bounds
+        for setting in fields(self.model):
+            value = getattr(self.model, setting.name)
+            if setting.name != "model_name_or_path" and value != setting.default:
+                settings[setting.name] = value
+        if self.config.model_init_kwargs:
+            settings["model_init_kwargs"] = self.config.model_init_kwargs
+        if (model := anywhere(self.model.model_name_or_path)) != self.task.model:  # else the task brings it along
+            settings["model_name_or_path"] = model
+        return found
+
+
+def anywhere(model: str | None) -> str | None:
+    """A model's name for every folder: of a local folder the absolute path."""
+    return str(Path(model).resolve()) if model and Path(model).is_dir() else model
 
 
 def parse(argv: Sequence[str], *, prog: str, defaults: Mapping[str, Any]) -> Settings:
@@ -65,20 +90,27 @@ def parse(argv: Sequence[str], *, prog: str, defaults: Mapping[str, Any]) -> Set
     return resolve(parser, parser.read(argv), defaults)
 
 
-def resolve(parser: StrictParser, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Settings:
+def resolve(
+    parser: StrictParser,
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    *,
+    make: "Callable[[RunArguments, Task], WeightingRule] | None" = None,
+) -> Settings:
     """The settings of a command.
 
     Args:
         parser: of the command, to make the settings' objects.
         given: what the command was told (:meth:`StrictParser.read`).
         defaults: what stands in for what neither that nor the task says.
+        make: makes the rule; :func:`make_rule` unless the command has no use for the one that it was told.
 
     Raises:
         BadInputError: if they do not fit together.
     """
-    task = load_task(given)
+    task, source = load_task(given)
     told = {
-        **task.settings,
+        **task_settings(parser, task),
         "model_name_or_path": task.model,
         **defaults,
         "advantage_estimator": given.get("algorithm", "grpo"),
@@ -86,9 +118,29 @@ def resolve(parser: StrictParser, given: Mapping[str, Any], defaults: Mapping[st
     }
     resume = resumes(told.pop(RESUME, None))
     own, config, model, *_ = parser.make(told)
+    check_model_name(task, model.model_name_or_path)
     model_config(model.model_name_or_path, model_settings(model, config))
     task = with_bounds(_with_room(task, config.max_completion_length), given.get("bounds"))
-    return Settings(own, config, model, task, resume)
+    return Settings(own, config, model, task, source, (make or make_rule)(own, task), resume)
+
+
+def task_settings(parser: StrictParser, task: Task) -> dict[str, Any]:
+    """The trainer's settings that a task brings along.
+
+    Raises:
+        BadInputError: for one that the trainer does not have, or a value of another type or out of its range.
+    """
+    where = f"the settings of {task.name}"
+    known = {setting.name for setting in fields(MultiObjectiveConfig)}
+    if foreign := next((name for name in task.settings if name not in known and parser.knows(name)), None):
+        raise BadInputError(f"{where}: {foreign} is no setting of training (MultiObjectiveConfig): leave it out.")
+    return parser.take(task.settings, where)
+
+
+def check_model_name(task: Task, model: str | None) -> None:
+    """Raise :class:`BadInputError` where neither the task nor the command names a model."""
+    if not model:
+        raise BadInputError(f"the task {task.name} names no model: give --model_name_or_path.")
 
 
 def resumes(given: str | bool | None) -> str | bool:
@@ -123,27 +175,6 @@ def _with_room(task: Task, longest: int) -> Task:
             )
         objectives.append(objective)
     return replace(task, objectives=objectives)
-
-
-def load_task(given: Mapping[str, Any]) -> Task:
-    """The task that a command was told, or one made of the rewards and the data set that it was told.
-
-    Raises:
-        BadInputError: if there is no such task, reward or data.
-    """
-    name, rewards = given.get("task"), given.get("reward_funcs")
-    if rewards is None:
-        try:
-            unsafe = bool(given.get("unsafe_no_sandbox"))
-            return tasks.load("arithmetic" if name is None else name, given.get("data"), unsafe_no_sandbox=unsafe)
-        except (ValueError, OSError, SandboxError) as error:
-            raise BadInputError(error) from error
-    if name is not None:
-        raise BadInputError(f"give either --task {name} or --reward_funcs, not both.")
-    splits = {
-        key: given[key] for key in ("dataset_config", "dataset_train_split", "dataset_test_split") if key in given
-    }
-    return own_task(rewards, given.get("dataset_name"), given.get("model_name_or_path"), **splits)
 
 
 def make_rule(own: RunArguments, task: Task) -> WeightingRule:

@@ -2,9 +2,11 @@
 
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,19 +22,22 @@ from paretune.cli.command_line import CommandLine
 from paretune.cli.failure import FailedError
 from paretune.cli.launch import is_worker, launch
 from paretune.cli.model import model_settings
-from paretune.cli.parser import RESUME
+from paretune.cli.parser import RESUME, StrictParser
 from paretune.cli.progress import Progress
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, make_rule, resolve, resumes
+from paretune.cli.settings import Settings, resolve, resumes
 from paretune.cli.summary import print_summary
+from paretune.cli.task_source import warn_of_changes
 from paretune.objectives import RewardError
 from paretune.record.checkpoints import checkpoints
 from paretune.record.directory_lock import RunInUseError, is_in_use
 from paretune.record.disk import check_writable
 from paretune.record.parsing import RecordError
+from paretune.record.reader import RunReader
 from paretune.record.resumption import OtherRunError, check_resumable
 from paretune.record.run_directory import holds_run
 from paretune.report import write_report
+from paretune.report.again import obstacle_of, recorded_settings
 from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer
 from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, resume_point
 from paretune.trainer.output_dir import is_complete
@@ -49,9 +54,8 @@ def run(line: CommandLine) -> int:
         given["output_dir"] = _folder(given)
     if not given["output_dir"].strip():
         raise BadInputError("--output_dir is empty: give a folder.")
-    settings = resolve(line.parser, given, DEFAULTS)
-    rule = make_rule(settings.run, settings.task)
-    if evaluates(settings.config, rule):
+    settings = resolve(line.parser, {**recorded(line.parser, given), **given}, DEFAULTS)
+    if evaluates(settings.config, settings.rule):
         settings.rows("validation")
     check_ready(settings)
     directory = settings.config.output_dir
@@ -63,7 +67,7 @@ def run(line: CommandLine) -> int:
         return 0
     if line.launch and not is_worker():
         return launch(line.launch, ["train", *line.argv, "--output_dir", given["output_dir"]])
-    trainer = make_trainer(settings, rule)
+    trainer = make_trainer(settings)
     if start is not None and start.checkpoint is None and trainer.is_world_process_zero():
         print(f"the run in {directory} has no whole checkpoint yet: it begins again.")
     train(trainer, resume=settings.resume)
@@ -100,13 +104,14 @@ def _how_to_go_on(directory: str) -> str:
     return f"paretune: interrupted after {found[max(found)].name}; the same command with --resume goes on from there."
 
 
-def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrainer:
+def make_trainer(settings: Settings) -> MultiObjectiveTrainer:
     """The trainer that the settings describe.
 
     Raises:
         BadInputError: if rule, model and settings do not fit together.
     """
     config, model, task = settings.config, settings.model, settings.task
+    source = settings.record()
     config.model_init_kwargs = model_settings(model, config)
     try:
         trainer = MultiObjectiveTrainer(
@@ -115,9 +120,10 @@ def make_trainer(settings: Settings, rule: WeightingRule) -> MultiObjectiveTrain
             config,
             task.train,
             task.validation,
-            weighting=rule,
+            weighting=settings.rule,
             task=task.name,
-            task_details={**task.details, **_recorded(settings.run)},
+            task_details=task.details,
+            source=source,
             peft_config=get_peft_config(model),
             quantization_config=get_quantization_config(model),
         )
@@ -169,6 +175,8 @@ def _start(directory: str | Path, resume: str | bool) -> ResumePoint:
         raise BadInputError(f"--resume: the run in {directory} is still running; wait for its end, or end it.")
     start = resume_point(directory, resume)
     check_resumable(directory, start.step, start.lines)
+    if not is_worker():
+        warn_of_changes(RunReader(directory).header.source, directory)
     return start
 
 
@@ -185,8 +193,26 @@ def _folder(given: Mapping[str, Any]) -> str:
     checkpoint = resumes(given.get(RESUME))
     if isinstance(checkpoint, str):
         return str(Path(checkpoint).parent)
-    task, rule = given.get("task") or "arithmetic", given.get("rule") or "gradient"
+    named = [given.get("task") or given.get("dataset_name") or "arithmetic", given.get("rule") or "gradient"]
+    task, rule = (re.sub(r"[^\w.+-]+", "-", Path(name).name).strip("-.") for name in named)
     return str(Path("runs") / f"{task}-{rule}-{datetime.now():%Y%m%d-%H%M%S}")
+
+
+def recorded(parser: StrictParser, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the run that goes on, by its record, where the command says nothing of task, rule or rewards."""
+    told = {setting.name for setting in fields(RunArguments)} & given.keys() - {"unsafe_no_sandbox"}
+    if not resumes(given.get(RESUME)) or told:
+        return {}
+    try:
+        header = RunReader(given["output_dir"]).header
+    except (OSError, RecordError):  # of which more is said where the run is resumed
+        return {}
+    if obstacle_of(header) is not None or "source" not in header.content:
+        return {}
+    found = parser.take(recorded_settings(header), f"the record of {given['output_dir']}")
+    for settings in (found, found.get("model_init_kwargs") or {}):
+        settings.pop("trust_remote_code", None)  # which is for the user to say
+    return found
 
 
 def evaluates(config: MultiObjectiveConfig, rule: WeightingRule) -> bool:

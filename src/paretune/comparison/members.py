@@ -47,7 +47,7 @@ class Member:
         """
         return {
             **plan.settings,
-            "task": plan.task,
+            **plan.task_settings,
             "rule": own.rule,
             **own.settings,
             "algorithm": self.algorithm,

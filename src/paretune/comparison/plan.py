@@ -142,6 +142,8 @@ class Plan:
 
     Attributes:
         task: the task's name.
+        source: how the task was named, as in run.json: `settings` by which ``paretune train`` finds it from every
+            folder, `given` and `files`; empty: by its name.
         arms: what is compared.
         algorithms: grpo, rloo, reinforce++; what comes from any but the first is exploratory.
         seeds: those of the comparison.
@@ -166,6 +168,7 @@ class Plan:
     primary: str | None = None
     target: float | None = None
     exploratory_seeds: int | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -207,6 +210,12 @@ class Plan:
                 )
             if control.control == "replay" and own and len(others) < 2:
                 raise PlanError(f"{control.name!r} replays another seed's weights: give {of!r} two seeds or more.")
+
+    @property
+    def task_settings(self) -> Mapping[str, Any]:
+        """The settings by which ``paretune train`` finds the task."""
+        named: Mapping[str, Any] = self.source.get("settings") or {"task": self.task}
+        return named
 
     def arm(self, name: str) -> Arm:
         """An arm by its name; ``KeyError`` if there is none."""
@@ -280,7 +289,7 @@ def read_plan(directory: str | Path) -> Plan:
 
 
 _PLAN: Mapping[str, Callable[[Fields, str], Any]] = {
-    "task": Fields.text, "arms": Fields.sequence, "algorithms": Fields.texts,
+    "task": Fields.text, "source": Fields.mapping, "arms": Fields.sequence, "algorithms": Fields.texts,
     "seeds": Fields.counts, "tuning_seeds": Fields.counts, "settings": Fields.mapping, "test_samples": Fields.count,
     "threads": Fields.count, "primary": Fields.text, "target": Fields.number, "exploratory_seeds": Fields.count,
 }  # fmt: skip
@@ -298,7 +307,17 @@ def _checked(read: Fields, kinds: Mapping[str, Callable[[Fields, str], Any]]) ->
 
 
 def _widened(old: Plan, new: Plan, path: Path) -> Plan:
-    stays = ("task", "settings", "test_samples", "threads", "tuning_seeds", "primary", "target", "exploratory_seeds")
+    stays = (
+        "task",
+        "task_settings",
+        "settings",
+        "test_samples",
+        "threads",
+        "tuning_seeds",
+        "primary",
+        "target",
+        "exploratory_seeds",
+    )
     for name in stays:
         before, now = plain(getattr(old, name)), plain(getattr(new, name))
         if before != now:
@@ -308,6 +327,7 @@ def _widened(old: Plan, new: Plan, path: Path) -> Plan:
             raise PlanError(f"{str(path)!r} has another {arm.name!r}: give it another name, or choose another folder.")
     return replace(
         old,
+        source=old.source or new.source,
         arms=[*old.arms, *(arm for arm in new.arms if arm.name not in {a.name for a in old.arms})],
         algorithms=[*old.algorithms, *(a for a in new.algorithms if a not in old.algorithms)],
         seeds=[*old.seeds, *(seed for seed in new.seeds if seed not in old.seeds)],

@@ -40,6 +40,25 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class Source:
+    """How a command named what it trained: enough to name it again, from any folder.
+
+    Attributes:
+        settings: task or rewards and data, rule and model, as the command's settings, local files by absolute paths.
+        files: the user's files that they name, with the SHA-256 of each at that time.
+    """
+
+    settings: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    @classmethod
+    def of(cls, fields: Fields) -> Source:
+        """Read the object ``source`` of run.json or of a comparison's plan."""
+        files = {one.text("file"): one.text("sha256") for one in fields.each("files")}
+        return cls(fields.mapping("settings"), {file: sha256 for file, sha256 in files.items() if file and sha256})
+
+
+@dataclass(frozen=True)
 class Header:
     """What was run, and how it stands: run.json.
 
@@ -48,6 +67,7 @@ class Header:
         status: running, finished, failed or interrupted; empty where it is not said.
         objectives: what is measured, in the run's order.
         task: its name, where it has one.
+        source: how task, rule and model were named; None where a script made them, which no settings can name.
         rule: the weighting rule's name, or an empty text.
         rule_settings: the rule's settings.
         model: that it began with.
@@ -65,6 +85,7 @@ class Header:
     status: str
     objectives: Sequence[Objective]
     task: str | None
+    source: Source | None
     rule: str
     rule_settings: Mapping[str, Any]
     model: str | None
@@ -87,6 +108,7 @@ class Header:
             status=fields.text("status") or "",
             objectives=objectives_of(fields),
             task=fields.text("task"),
+            source=_source(fields),
             rule=rule.text("name") or "",
             rule_settings=rule.mapping("settings"),
             model=fields.text("model"),
@@ -100,6 +122,21 @@ class Header:
             generation=fields.mapping("generation"),
             evaluation=fields.mapping("evaluation"),
         )
+
+
+def _source(fields: Fields) -> Source | None:
+    if "source" in fields.content:
+        return Source.of(fields.inside("source")) if fields.inside("source").mapping("settings") else None
+    if not fields.text("task"):
+        return None
+    # Earlier versions recorded the name of the task alone.
+    rule, details = fields.inside("rule"), fields.inside("task_details")
+    settings = {
+        "task": fields.text("task"),
+        "data": details.text("data"),
+        "rule": rule.inside("source").text("name") or rule.text("name"),
+    }
+    return Source({name: value for name, value in settings.items() if value}, {})
 
 
 def objectives_of(fields: Fields) -> list[Objective]:

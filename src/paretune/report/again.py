@@ -1,4 +1,4 @@
-"""The settings to run something again."""
+"""The settings to run something again, and why that cannot be where it cannot."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from paretune.record.entries import Header
 from paretune.record.fields import Fields
 from paretune.report.runs import Run
 from paretune.report.wording import model_name
@@ -16,31 +17,43 @@ OWN_SPELLING = ("advantage_estimator", "reward_weights", "resume_from_checkpoint
 
 
 def run_settings(run: Run) -> str:
-    """What a run was told, as a file for ``paretune train --config``."""
+    """What a run was told, as a file for ``paretune train --config``; comments alone where no command can repeat it."""
     header = run.header
-    details = Fields(header.content, "", notes=[])
-    settings: dict[str, Any] = {
-        "task": header.task,
-        "data": details.inside("task_details").text("data"),
-        "bounds": dict(details.inside("task_details").mapping("bounds")),
-        "rule": details.inside("rule").inside("source").text("name") or header.rule,
-        "rule_settings": dict(header.rule_settings),
-    }
-    settings |= {
-        "algorithm": header.algorithm,
-        "model_name_or_path": model_name(header.model, header.task),
-        "seed": header.seed,
-        "max_steps": header.max_steps,
-    }
-    settings |= {k: v for k, v in header.settings.items() if k not in OWN_SPELLING}
-    told = as_yaml({name: value for name, value in settings.items() if value not in (None, {}, "")})
+    told, obstacle = as_yaml(recorded_settings(header)), obstacle_of(header)
+    if obstacle is not None:
+        lines = [f"No command repeats this run: {obstacle}", "Its settings were:", "", *told.splitlines()]
+        return "".join(f"# {line}".rstrip() + "\n" for line in lines)
     lines = ["# paretune train --config again.yaml --output_dir runs/again"]
-    source = details.inside("rule").inside("source")
-    if source.content and source.text("name") is None:
-        lines.append("# (Its rule is a class made inside a function, which no file can name: move it to a module.)")
     if "settings" not in header.content:
         lines.append("# (Its record does not hold the trainer's other settings: add those that were given.)")
     return "\n".join([*lines, told])
+
+
+def obstacle_of(header: Header) -> str | None:
+    """Why no command can train the same again, in a sentence; None where one can."""
+    if header.source is None:
+        return "a script made it, and its record does not name the script's rewards, data and model."
+    source = Fields(header.content, "", notes=[]).inside("rule").inside("source")
+    if source.content and not source.text("name") and "rule" not in header.source.settings:
+        return "its rule is a class made inside a function, which no name can load: move it to a module."
+    return None
+
+
+def recorded_settings(header: Header) -> dict[str, Any]:
+    """The settings with which ``paretune train`` trains the same again, by name, as plain JSON values."""
+    named = {} if header.source is None else dict(header.source.settings)
+    if "source" not in header.content:  # earlier versions did not say whether the model was the task's own
+        named["model_name_or_path"] = model_name(header.model, header.task)
+    named.setdefault("rule", header.rule)
+    settings = {
+        **named,
+        "rule_settings": dict(header.rule_settings),
+        "algorithm": header.algorithm,
+        "seed": header.seed,
+        "max_steps": header.max_steps,
+    }
+    given = {name: value for name, value in settings.items() if value not in (None, {}, "")}
+    return given | {name: value for name, value in header.settings.items() if name not in OWN_SPELLING}
 
 
 def as_yaml(settings: Mapping[str, Any]) -> str:

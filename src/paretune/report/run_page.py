@@ -4,7 +4,7 @@ from statistics import mean
 
 from paretune.record.figures import NONE, figure, with_error
 from paretune.report import run_charts
-from paretune.report.again import run_settings
+from paretune.report.again import obstacle_of, run_settings
 from paretune.report.charts import Group
 from paretune.report.headlines import run_answer, run_detail
 from paretune.report.page import Block, Charts, Code, Fold, Page, Samples, Section, Table, Text
@@ -152,5 +152,8 @@ def _settings(run: Run) -> list[Block]:
     ]
     return [
         Table("What was run", ["", ""], rows, words=[1]),
-        Code("To run it again, save this as again.yaml:", run_settings(run)),
+        Code(
+            "What it was told:" if obstacle_of(header) else "To run it again, save this as again.yaml:",
+            run_settings(run),
+        ),
     ]

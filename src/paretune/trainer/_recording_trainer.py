@@ -4,16 +4,18 @@ Evaluations join the record, those on the grid and those that a rule asks for. T
 goes on from where it stopped.
 """
 
+import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 
+from paretune.named_objects import source_of
 from paretune.objectives import Objective, RewardError
 from paretune.record.json_lines import plain
 from paretune.trainer._scoring_trainer import ScoringTrainer
@@ -169,6 +171,8 @@ class RecordingTrainer(ScoringTrainer):
             ],
             "hypervolume": self.run_log.kind,
             "model": self.model.config._name_or_path,
+            "adapter": _adapter(self.model),
+            "environments": [source_of(factory) for factory in (self.environment_factories or {}).values()],
             "seed": args.seed,
             "max_steps": args.max_steps if args.max_steps > 0 else None,  # else known when training starts
             "generation": {
@@ -322,3 +326,15 @@ class RecordingTrainer(ScoringTrainer):
     def _set_rule_evaluation(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
         self.run_log.evaluated(evaluation, batch=self._batch, purpose="rule", tokens=self._tokens)
+
+
+def _adapter(model: Any) -> dict[str, Any] | None:
+    """The settings of the adapter that is trained in the model's place, as plain JSON values; None without one."""
+    adapters = getattr(model, "peft_config", None)
+    if not adapters:
+        return None
+    [settings, *_] = adapters.values()
+    told = {name: value for name, value in settings.to_dict().items() if value not in (None, {}, [])}
+    return cast(
+        dict[str, Any], json.loads(json.dumps(told, default=lambda v: sorted(v) if isinstance(v, set) else str(v)))
+    )

@@ -1,5 +1,6 @@
 """The trainer's settings: TRL's, and a few more."""
 
+import json
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
 from typing import Any, Literal, get_args
@@ -12,7 +13,7 @@ from paretune.setting_ranges import complaint
 
 NOT_SETTINGS = {
     "output_dir", "logging_dir", "seed", "max_steps", "advantage_estimator",  # have places of their own in the record
-    "overwrite_output_dir",
+    "overwrite_output_dir", "model_init_kwargs",
     "disable_tqdm", "report_to", "hub_token",
     "activation_checkpointing", "accelerator_config", "debug", "do_eval", "pad_to_multiple_of",  # made by TRL of others
     "dataloader_pin_memory", "generation_batch_size",
@@ -156,8 +157,15 @@ def _plain(value: Any) -> Any:
     """The value in JSON's terms, or None where it has none."""
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
-        return list(value)
-    if isinstance(value, dict) and all(isinstance(item, str | int | float) for item in value.values()):
-        return dict(value)
+    if isinstance(value, list | tuple | dict):
+        try:
+            return json.loads(json.dumps(value, default=_enumerated))
+        except (TypeError, ValueError):
+            return None
     return value if isinstance(value, str | int | float) else None
+
+
+def _enumerated(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError

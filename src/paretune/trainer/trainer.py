@@ -58,6 +58,8 @@ class MultiObjectiveTrainer(RecordingTrainer):
         reward_funcs: another name for `objectives`, as in TRL.
         task: a name for run.json.
         task_details: what run.json says of it besides, as plain JSON values.
+        source: what run.json says of how a command named task, rule and model, as plain JSON values
+            (docs/run-directory.md); None where no command can name them.
         **keywords: TRL's further arguments.
 
     Raises:
@@ -78,6 +80,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
         reward_funcs: Sequence[Reward] | Reward | None = None,
         task: str | None = None,
         task_details: Mapping[str, Any] | None = None,
+        source: Mapping[str, Any] | None = None,
         **keywords: Any,
     ) -> None:
         settings = settings_of(args, model)
@@ -89,8 +92,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
             check_rows(name, rows, needs_prompts=own_data)
         given = as_objectives(objectives if objectives is not None else reward_funcs)
         self.weighting = weighting
-        self.task = task
-        self.task_details = dict(task_details or {})
+        self._named = {"task": task, "task_details": dict(task_details or {}), "source": source}
         if own_data:  # else an environment may bring objectives, too
             self._check_objectives(given)
         super().__init__(model, given, settings, train_dataset, eval_dataset, **further)
@@ -371,12 +373,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
         rule: dict[str, Any] = {"name": self.weighting.name, "settings": self.weighting.settings}
         if type(self.weighting) not in RULES.values():
             rule["source"] = source_of(type(self.weighting))
-        return {
-            "task": self.task,
-            "task_details": self.task_details,
-            "rule": rule,
-            **super()._header(),
-        }
+        return {**self._named, "rule": rule, **super()._header()}
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,76 @@
+"""The task that a command was told, or that a run's record names."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from datasets import Dataset
+
+from paretune.cli.bad_input import BadInputError
+from paretune.named_objects import sha256_of
+from paretune.record.entries import Header, Source
+from paretune.sandbox import SandboxError
+from paretune.tasks import Task, source
+from paretune.tasks.source import NAMED_BY, TaskSource
+
+
+def load_task(given: Mapping[str, Any]) -> tuple[Task, TaskSource]:
+    """The task that a command was told, and how it was named.
+
+    Raises:
+        BadInputError: if there is no such task, reward or data.
+    """
+    try:
+        return source.load_task(given, unsafe_no_sandbox=bool(given.get("unsafe_no_sandbox")))
+    except (ValueError, OSError, SandboxError) as error:
+        raise BadInputError(error) from error
+
+
+def names_a_task(given: Mapping[str, Any]) -> bool:
+    """Whether a command was told a task; else what it works on says which."""
+    return given.get("task") is not None or given.get("reward_funcs") is not None
+
+
+def recorded_task(header: Header, run: object) -> dict[str, Any]:
+    """The settings that name a run's task, by its record.
+
+    Args:
+        header: its run.json.
+        run: its folder, for messages.
+
+    Raises:
+        BadInputError: if a script made the run, whose task no setting names.
+    """
+    if header.source is None:
+        raise BadInputError(
+            f"the record of {run} does not name its task, for a script made the run: give --task, or --reward_funcs "
+            "and --dataset_name."
+        )
+    warn_of_changes(header.source, run)
+    return {name: header.source.settings[name] for name in NAMED_BY if name in header.source.settings}
+
+
+def warn_of_changes(recorded: Source | None, where: object) -> None:
+    """Say which of the user's files are others than when they were recorded."""
+    for file, sha256 in (recorded.files if recorded else {}).items():
+        try:
+            changed = sha256_of(file) != sha256
+        except OSError:  # whoever needs it says so
+            continue
+        if changed:
+            print(f"paretune: {file} has changed since {where} was begun: its SHA-256 is another.", file=sys.stderr)
+
+
+def rows_of(task: Task, split: str) -> Dataset:
+    """The rows of a split of a task.
+
+    Raises:
+        BadInputError: if it has no such split.
+    """
+    rows: Dataset | None = getattr(task, split)
+    if rows is None:
+        raise BadInputError(
+            f"{task.name} has no {split} split, and something is evaluated: give the task one (a data set by "
+            "--dataset_test_split or --validation_share), or leave out what evaluates."
+        )
+    return rows
