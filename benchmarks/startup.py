@@ -17,9 +17,8 @@ from tempfile import TemporaryDirectory
 REPEATS = 3
 OWN = str(Path(__file__).resolve().parents[1] / "src")
 COMMANDS = (
-    "--help", "list", "train --help", "compare --help", "trian", "train --lerning_rate 1", "train --max_steps many",
-    "train --rule magic", "train --task poetry", "train --config none.yaml", "check --batches 0", "evaluate nowhere",
-    "report nowhere", "pick nowhere --prefer a=1", "divergence one",
+    "--help", "list", "train --help", "compare --help", "train --lerning_rate 1", "train --rule magic",
+    "evaluate nowhere", "report nowhere",
 )  # fmt: skip
 
 

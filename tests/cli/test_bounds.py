@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from comparison.runs import OBJECTIVES, TEST, make_run
 from fronts import checkpoint
 from fronts import run as make_front
-from paretune.cli import main, pick
+from paretune.cli import compare, main, pick
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import read
 from paretune.cli.named_numbers import named_bounds
+from paretune.cli.parser import make_parser
 from paretune.cli.settings import parse
 from paretune.comparison.plan import Arm, Plan, write_plan
 from paretune.comparison.summary import summarise
@@ -174,6 +176,17 @@ def test_train_declares_them(tmp_path: Path) -> None:
     assert [o.bounds for o in again.task.objectives] == [o.bounds for o in task.objectives]
     with pytest.raises(BadInputError, match="there is no objective 'brevity': choose among accuracy"):
         parse([*told[:2], "--bounds", "brevity=0:1"], prog="paretune train", defaults={})
+
+
+def test_compare_hands_them_to_its_runs_and_keeps_those_of_the_first_time(tmp_path: Path) -> None:
+    parser = make_parser("paretune compare")
+    given = parser.read(["--bounds", "conciseness=2:30", "--output_dir", str(tmp_path / "runs")])
+    own, made = compare.resolve(parser, given)
+    plan = compare.plan_of(own, compare.shared(made, given), None)
+    assert [o.bounds for o in made.task.objectives][1] == (2.0, 30.0)
+    assert make_parser().take(plan.settings, "the plan")["bounds"] == {"conciseness": [2.0, 30.0]}
+    later = compare.plan_of(replace(own, bounds={"conciseness": [0.0, 90.0]}), compare.shared(made, given), plan)
+    assert later == plan
 
 
 def test_they_are_given_before_anything_is_read(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class RuleDescription:
 
     Attributes:
         line: its description in one line.
-        needs: what it needs beyond the rewards, one of ``paretune.cli.list.NEEDS``.
+        needs: what it needs beyond the rewards, one of ``paretune.cli.list.NEEDS``; empty if that is not known.
         text: what its docstring says before its settings.
         settings: by name, in the order of its constructor.
     """

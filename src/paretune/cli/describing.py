@@ -53,12 +53,14 @@ def describe_rule(rule: type[WeightingRule]) -> RuleDescription:
 
 
 def _needs(rule: type[WeightingRule]) -> str:
-    """What a rule at its defaults asks the trainer to measure for its first batch."""
+    """What a rule at its defaults asks the trainer to measure for its first batch; empty if that is not known."""
     made = None
-    with suppress(TypeError, ImportError):
+    with suppress(TypeError, ImportError):  # it has settings without a default, or needs an extra
         made = rule(*([[1.0]] if rule.takes_weights else []))
-    # One that cannot be made without its settings, or its library, asks for the same whatever they are.
-    asked = (made or rule.__new__(rule)).measurements()
+    try:
+        asked = (made or rule.__new__(rule)).measurements()
+    except AttributeError:  # what it asks for hangs on its settings
+        return ""
     if asked.influence is not None:
         return "gramian" if influence.ESTIMATORS[asked.influence.method].yields_gramian else "influence"
     return {"validation": "evaluations", "rollouts": "gains", None: "rewards"}[asked.evaluation]

@@ -10,7 +10,7 @@ NEEDS = {
     "rewards": "rules that need nothing beyond the rewards; they cost nothing",
     "gains": "rules on gains, read from the batch's own completions; they cost nothing",
     "evaluations": "rules on evaluations; they cost one of the validation set each time",
-    "influence": "rules on influence; it costs a backward and 1 or 2 forward passes a batch",
+    "influence": "rules on influence; the ways to measure it, below, differ in their cost",
     "gramian": "rules on a Gramian; it costs a backward pass for each objective",
 }
 """What rules need beyond the rewards, and what that costs."""

@@ -57,7 +57,7 @@ class FAMO(Prioritised):
     """
 
     name: ClassVar[str] = "famo"
-    description: ClassVar[str] = "evens out relative progress, by what each update really did (FAMO)"
+    description: ClassVar[str] = "evens out relative progress, by what updates did (FAMO)"
 
     def __init__(
         self, priorities: Priorities = None, *, rate: float = 0.025, decay: float = 1e-3, smoothing: float = 0.6

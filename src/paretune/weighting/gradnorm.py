@@ -47,7 +47,7 @@ class GradNorm(GramianSolution):
     """
 
     name: ClassVar[str] = "gradnorm"
-    description: ClassVar[str] = "gradients of one size, larger where training is slower (GradNorm)"
+    description: ClassVar[str] = "gradients of one size, larger where slower (GradNorm)"
 
     def __init__(self, priorities: Priorities = None, *, alpha: float = 1.5, smoothing: float = 0.9) -> None:
         super().__init__(priorities, smoothing=smoothing)

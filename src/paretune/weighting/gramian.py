@@ -108,7 +108,7 @@ class GramianRule(GramianSolution):
     """
 
     name: ClassVar[str] = "gramian"
-    description: ClassVar[str] = "a gradient balancing method of multi-task learning, through TorchJD"
+    description: ClassVar[str] = "a gradient balancing method, through TorchJD"
 
     def __init__(
         self,

@@ -50,7 +50,7 @@ class PCD(GramianSolution):
     """
 
     name: ClassVar[str] = "pcd"
-    description: ClassVar[str] = "follow one objective, give each other a share of its own progress (PCD)"
+    description: ClassVar[str] = "follow one objective, keep a share of the others (PCD)"
 
     def __init__(
         self,
