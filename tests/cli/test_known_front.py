@@ -130,3 +130,27 @@ def test_what_is_no_front_is_refused_before_anything_is_measured(
     assert len(told) == 1
     assert said in told[0]
     assert not (run / "final_evaluations.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda line: line | {"gains": line["gains"][:-1]}, "'gains'"),
+        (lambda line: line | {"weights": [[1.0]] * 128}, "weights should have rows of 2 finite numbers"),
+        (lambda line: line | {"best_geometric_mean": {}}, "'value'"),
+    ],
+)
+def test_a_damaged_front_is_one_line_and_the_report_does_without(
+    damage: Any, said: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(run)]) == 0
+    (line,) = lines(run)
+    (run / "known_front.jsonl").write_text(json.dumps(damage(line)) + "\n")
+    capsys.readouterr()
+    assert main(["evaluate", str(run)]) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1
+    assert said in told[0]
+    assert main(["report", str(run)]) == 0
+    assert "known_front.jsonl" in capsys.readouterr().err
+    assert "regret" not in (run / "report.html").read_text()

@@ -1,13 +1,16 @@
 """Figures beside the hypervolume, on runs by hand whose figures can be worked by hand."""
 
+from io import StringIO
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from comparison.runs import OBJECTIVES, TEST, as_objectives, checkpoint, make_run, metrics
+from paretune.cli.compare_table import print_result
 from paretune.comparison.figures import FIGURES, WITH_KNOWN_FRONT, figures_of
 from paretune.comparison.outcome import outcome_of
 from paretune.comparison.plan import Arm, Plan
@@ -16,6 +19,9 @@ from paretune.pareto import weight_lattice
 from paretune.record.json_files import read_json, write_json
 from paretune.record.known_front import KnownFront, append_known_front
 from paretune.record.run_directory import delete_run
+from paretune.report import worth
+from paretune.report.comparisons import read_comparison
+from paretune.report.run_reading import read_run
 
 WEIGHTS = [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
 GAINS = [[0.2, 1.0], [0.7, 0.7], [1.0, 0.2]]
@@ -134,3 +140,27 @@ def test_a_run_that_is_deleted_or_begun_anew_leaves_no_front(tmp_path: Path) -> 
     checkpoint(run, 20)
     delete_run(run)
     assert not (run / "known_front.jsonl").exists()
+
+
+def test_tables_show_the_figures_and_leave_out_what_is_not_known(tmp_path: Path) -> None:
+    plan = Plan("made-up", [Arm("fixed", weights="0.5,0.5")], seeds=(0,))
+    run = make_run(tmp_path / "fixed-grpo-seed0", grid={20: (0.4, 0.9)}, measured={TEST: {20: (0.4, 0.9)}})
+    shown = {}
+    for known in (False, True):
+        if known:
+            append_known_front(run, front())
+        summary = summarise(tmp_path, plan)
+        write_json(tmp_path / "summary.json", summary)
+        console = Console(record=True, width=200, file=StringIO())
+        print_result(summary, tmp_path, tmp_path / "report.html", [], console)
+        pages = [worth.of_run(read_run(run)), worth.of_comparison(read_comparison(tmp_path))]  # type: ignore[arg-type]
+        shown[known] = [console.export_text(), *map(str, pages)]
+    for place, text in enumerate(shown[True]):
+        assert "0.600" in text, place  # √0.36
+        assert "regret" in text, place
+        assert "0.857" in text, place  # 0.6 of 0.7
+        assert "0.250" in text, place
+    for place, text in enumerate(shown[False]):
+        assert "0.600" in text, place
+        assert "regret" not in text, place
+        assert "share of the best" not in text, place

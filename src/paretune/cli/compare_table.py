@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from paretune.comparison.figures import OF_THE_FRONT, OF_THE_LAST
 from paretune.comparison.members import Member, comparison_members, standing, tuning_members
 from paretune.comparison.plan import Plan
 
@@ -133,6 +134,8 @@ def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: S
     console.print(table)
     what = "hypervolume: of the chosen policies, measured again; objectives: of the last policy"
     console.print(what, highlight=False, soft_wrap=True)
+    for title, headings in (("The last policy", OF_THE_LAST), ("The chosen policies together", OF_THE_FRONT)):
+        _print_figures(summary["rules"], title, headings, console)
     primary = summary.get("primary")
     if primary is not None:
         console.print(primary_line(primary), highlight=False, soft_wrap=True)
@@ -142,6 +145,19 @@ def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: S
         log = root / "logs" / f"{name.replace('/', '-')}.log"
         console.print(f"failed: {name}{_reason(log)}; run again to try anew", highlight=False, soft_wrap=True)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
+
+
+def _print_figures(rules: Mapping[str, Any], title: str, headings: Mapping[str, str], console: Console) -> None:
+    """Print figures of all arms, without those that no arm has."""
+    names = [n for n in headings if any(rule["figures"][n]["mean"] is not None for rule in rules.values())]
+    if not names:
+        return
+    table = Table(title=title, title_justify="left")
+    for column in ("rule", *(headings[name] for name in names)):
+        table.add_column(column, justify="left" if column == "rule" else "right")
+    for label, rule in rules.items():
+        table.add_row(label, *(_interval(rule["figures"][name]) for name in names))
+    console.print(table)
 
 
 def primary_line(contrast: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.settings import Settings
 from paretune.pareto import best_geometric_mean, weight_lattice
 from paretune.record.known_front import append_known_front, front_on
+from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 
 __all__ = ["keep_known_front", "known_front"]
@@ -64,6 +65,16 @@ def known_front(settings: Settings, split: str) -> dict[str, Any] | None:
 
 
 def keep_known_front(directory: str | Path, line: dict[str, Any] | None) -> None:
-    """Append a front to a run's record, unless it is there or not known."""
-    if line is not None and front_on(RunReader(directory).known_fronts, line["split"], line["prompts"]) is None:
+    """Append a front to a run's record, unless it is there or not known.
+
+    Raises:
+        BadInputError: if the file is damaged.
+    """
+    if line is None:
+        return
+    try:
+        known = RunReader(directory).known_fronts
+    except RecordError as error:
+        raise BadInputError(error) from error
+    if front_on(known, line["split"], line["prompts"]) is None:
         append_known_front(directory, line)

@@ -36,9 +36,13 @@ HYPERVOLUMES: dict[str, Figure] = {
     "hypervolume_greedy": hypervolume_greedy,
     "final_hypervolume": lambda o: o.final_hypervolume["sampled"],
 }
-BESIDE: dict[str, Figure] = {
-    name: lambda o, name=name: o.figures[name] for name in FIGURES if name not in WITH_KNOWN_FRONT
-}
+
+
+def _figure(name: str) -> Figure:
+    return lambda outcome: outcome.figures[name]
+
+
+BESIDE = {name: _figure(name) for name in FIGURES if name not in WITH_KNOWN_FRONT}
 """Those that need the true front are left out: it is the same for both arms, so their contrasts would say again what
 those of the geometric mean and of the expected utility say."""
 

@@ -24,8 +24,8 @@ OF_THE_LAST = {
 }
 """Figures of the last policy, with their names in tables."""
 OF_THE_FRONT = {
-    "front_expected_utility": "expected utility, front",
-    "front_regret": "regret, front",
+    "front_expected_utility": "expected utility",
+    "front_regret": "regret",
     "hypervolume_within": "hypervolume from 0.1",
     "hypervolume_beyond": "hypervolume from −0.1",
 }

@@ -22,6 +22,8 @@ BEST = (
     "that policy is worth more; share of the best is of the largest geometric mean that any policy has."
 )
 REFERENCES = "The last columns measure the hypervolume from other reference points: every gain at 0.1, or at −0.1."
+Together = tuple[str, Sequence[Evaluation], KnownFront | None]
+"""Policies with a label, and the true front of the prompts that they were measured on."""
 
 
 def of_comparison(comparison: Comparison) -> list[Block]:
@@ -44,7 +46,7 @@ def of_run(run: Run) -> list[Block]:
     validation = front_on(run.known_fronts, "validation", on_grid if isinstance(on_grid, int) else None)
     ends = [run.evaluations[i] for i in ((0, -1) if len(run.evaluations) > 1 else (-1,)) if run.evaluations]
     policies = [(f"step {e.step}, validation", e, validation) for e in ends]
-    sets = [("front, validation", run.front, validation)] if run.front else []
+    sets: list[Together] = [("front, validation", run.front, validation)] if run.front else []
     if again := run.measured_again:
         test = front_on(run.known_fronts, "test", again[-1].prompts)
         policies.append((f"step {again[-1].step}, test", again[-1], test))
@@ -58,14 +60,11 @@ def of_run(run: Run) -> list[Block]:
     return [*blocks, *_texts(any(front for *_, front in policies))] if blocks else []
 
 
-Sets = Sequence[tuple[str, Sequence[Evaluation], KnownFront | None]]
-
-
 def _of(
     caption: str,
     what: str,
     names: Mapping[str, str],
-    sets: Sets,
+    sets: Sequence[Together],
     figures: Callable[[Sequence[Evaluation], KnownFront | None], Mapping[str, float]],
 ) -> list[Block]:
     rows = []
