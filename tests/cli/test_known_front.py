@@ -154,3 +154,8 @@ def test_a_damaged_front_is_one_line_and_the_report_does_without(
     assert main(["report", str(run)]) == 0
     assert "known_front.jsonl" in capsys.readouterr().err
     assert "regret" not in (run / "report.html").read_text()
+
+
+def test_other_bounds_than_the_task_s_leave_the_front_unknown(run: Path) -> None:
+    assert main(["evaluate", str(run), "--bounds", "a=0:2"]) == 0
+    assert not (run / "known_front.jsonl").exists()

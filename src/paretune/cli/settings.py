@@ -1,7 +1,7 @@
 """What ``paretune train`` and ``paretune evaluate`` are told, and the objects that are made of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
@@ -10,7 +10,7 @@ from trl import ModelConfig
 from paretune import tasks
 from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.bounds import with_bounds
+from paretune.cli.bounds import with_bounds, with_objectives
 from paretune.cli.model import model_config, model_settings
 from paretune.cli.own_task import own_task
 from paretune.cli.parser import RESUME, StrictParser, make_parser
@@ -122,7 +122,7 @@ def _with_room(task: Task, longest: int) -> Task:
                 gate=objective.gate,
             )
         objectives.append(objective)
-    return replace(task, objectives=objectives)
+    return with_objectives(task, objectives)
 
 
 def load_task(given: Mapping[str, Any]) -> Task:
