@@ -6,6 +6,10 @@ For each task this makes one comparison with `paretune compare`, in a folder of 
 as YAML. All weights are fixed but for one arm, which draws them at random: all weight on one objective, equal weights,
 and a search of ten weightings on two seeds. Run the command again after an interruption: finished runs are kept, and
 where all are there only the table is made. Prints Markdown.
+
+    python scripts/fitness.py treasure recall --untrained
+
+prints what is known before any training: the front of the validation split, and where the initial policy is.
 """
 
 import argparse
@@ -13,23 +17,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from math import nan, sqrt
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from paretune import tasks
 from paretune.cli import main as paretune
 from paretune.comparison.members import comparison_members, tuning_members
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Plan, read_plan
+from paretune.pareto import best_geometric_mean, geometric_mean, regret, weight_lattice
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.json_files import read_json
 from paretune.record.known_front import front_on
 from paretune.record.reader import RunReader
+from paretune.tasks.measuring import measure
 
 ALONE = "only-"
 FLOOR = 0.02
@@ -147,6 +156,33 @@ def seconds(root: Path, plan: Plan) -> list[float]:
     return found
 
 
+UNTRAINED = [
+    "task", "K", "points of the front", "best geometric mean", "best for equal weights", "initial policy", "its regret",
+    "to the front",
+]  # fmt: skip
+
+
+def untrained_row(task: tasks.Task) -> list[str]:
+    """A task's row before any training; shares are of the best geometric mean."""
+    assert task.front is not None
+    count, front = len(task.objectives), partial(task.front, task.validation)
+    weights = weight_lattice(count)
+    points = front(weights)
+    support = (weights * points).sum(axis=1)
+    best = best_geometric_mean(front, count, tolerance=1e-4).value
+    equal = geometric_mean(front(np.full((1, count), 1 / count))[0])
+    model = AutoModelForCausalLM.from_pretrained(task.model, dtype=torch.float32).eval()
+    longest = task.settings["max_completion_length"]
+    told = (model, AutoTokenizer.from_pretrained(task.model), task.validation, task.objectives, lambda text, **_: text)
+    found = measure(*told, longest, samples=8)
+    gains = np.array([Objective(o.name, o.maximize, o.bounds).gain(found[o.name]) for o in task.objectives])
+    return [
+        task.name, str(count), str(len(np.unique(points.round(6), axis=0))), f"{best:.3f}", number(equal / best),
+        number(geometric_mean(gains) / best), f"{regret(gains, weights, support):.3f}",
+        f"{(support - weights @ gains).min():.3f}",
+    ]  # fmt: skip
+
+
 COLUMNS = [
     "task", "K", "moved alone, least (SE)", "apart of ten", "equal", "best of ten", "random", "best alone",
     "initial policy to the front (SE)", "two searches agree", "s a run (longest)", "not met",
@@ -192,16 +228,28 @@ def number(value: float) -> str:
     return "–" if value != value else f"{value:.2f}"
 
 
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print Markdown."""
+    for cells in [columns, ["---"] * len(columns), *rows]:
+        print("| " + " | ".join(cells) + " |")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="+", metavar="TASK")
-    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument("--untrained", action="store_true", help="only what is known before any training")
+    parser.add_argument("--output_dir", type=Path)
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
     parser.add_argument("--max_steps", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--tuning_seeds", type=int, default=2, help="searches")
     parser.add_argument("--configurations", type=int, default=10, help="weightings of a search")
     args = parser.parse_args()
+    if args.untrained:
+        table(UNTRAINED, [untrained_row(tasks.load(name)) for name in args.tasks])
+        return 0
+    if args.output_dir is None:
+        parser.error("give --output_dir DIR, or --untrained")
     args.output_dir.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in args.tasks:
@@ -211,8 +259,7 @@ def main() -> int:
         if status:
             return status
         rows.append(row_of(root))
-    for cells in [COLUMNS, ["---"] * len(COLUMNS), *rows]:
-        print("| " + " | ".join(cells) + " |")
+    table(COLUMNS, rows)
     return 0
 
 
