@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from paretune import tasks
 from paretune.pareto import best_geometric_mean, geometric_mean, regret, weight_lattice
+from paretune.record.entries import Objective
 
 
 def print_styles(task: tasks.Task, styles: ModuleType, count: int = 2000) -> None:
@@ -56,8 +57,13 @@ def print_policies(task: tasks.Task, split: str) -> None:
     show("best for equal weights", front(np.full((1, count), 1 / count))[0])
     show("best geometric mean", best.gains)
     metrics = json.loads((Path(task.model) / "metrics.json").read_text())
-    if metrics["arguments"]["task"] == task.name:  # a policy that several tasks share was measured on one of them
-        show("embedded policy", [metrics["sampled"][name] for name in names])
+    if (
+        metrics["arguments"].get("task", "arithmetic") == task.name
+    ):  # a policy that several tasks share was measured on one of them
+        sampled = metrics["sampled"]
+        show(
+            "embedded policy", [Objective(o.name, o.maximize, o.bounds).gain(sampled[o.name]) for o in task.objectives]
+        )
     print(f"\n{len(np.unique(points.round(6), axis=0))} different points of the front for {len(weights)} weightings.")
 
 
@@ -70,7 +76,7 @@ def print_policy(task: tasks.Task) -> None:
     rows = [("sampled", "", sampled)]
     rows += [(f"… {style}", f"{found['share']:.2f}", found) for style, found in sampled["styles"].items()]
     rows += [("greedy", "", metrics["greedy"])]
-    rows += [(f"asked for {name}, sampled", "", found) for name, found in metrics["asked"].items()]
+    rows += [(f"asked for {name}, sampled", "", found) for name, found in metrics.get("asked", {}).items()]
     for label, share, found in rows:
         print_row([label, share, *(f"{found[name]:.2f}" for name in names)])
 
@@ -93,8 +99,9 @@ def main() -> None:
     if task.front is None:
         parser.error(f"the front of {args.task} is not known.")
     folder = Path(task.model).parent.name  # the tasks of one family share a policy and its styles
-    print_styles(task, importlib.import_module(f"paretune.tasks.{folder}.styles"))
-    print()
+    if all(objective.metric is None for objective in task.objectives):  # rewards read texts; a metric may need tokens
+        print_styles(task, importlib.import_module(f"paretune.tasks.{folder}.styles"))
+        print()
     print_policies(task, args.split)
     if folder == task.name:
         print()

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = {
     "comparison.json", "summary.json", "run.json", "steps.jsonl", "evaluations.jsonl", "completions.jsonl",
-    "final_evaluations.jsonl", "pareto.json",
+    "final_evaluations.jsonl", "known_front.jsonl", "pareto.json",
 }  # fmt: skip
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from paretune.pareto import weight_lattice
 from paretune.tasks import arithmetic, load
 from paretune.tasks.arithmetic.problems import SIZES, Problem, draw, splits
 from paretune.tasks.arithmetic.scoring import accuracy, clarity, conciseness
@@ -215,6 +217,35 @@ def test_rewards_take_what_the_trainer_hands_them():
     scores = {objective.name: objective.reward(**columns) for objective in task.objectives}
     assert scores["accuracy"] == scores["clarity"] == [1.0, 1.0, 1.0]
     assert scores["conciseness"] == pytest.approx([max(0, 1 - (len(text) + 1) / 60) for text in completions])
+
+
+def test_the_front_takes_the_best_kind_of_answer_for_each_sum():
+    rows = Dataset.from_list([{"numbers": [1, 2, 3], "answer": "6"}, {"numbers": [10, 20, 30, 40, 5], "answer": "105"}])
+    brief, clear, right = load("arithmetic").front(rows, [[0, 1, 0], [0, 0, 1], [1, 0, 0.5]])
+    # Bare answers of two and four tokens, the end mark counted.
+    assert brief.tolist() == pytest.approx([1.0, 1 - (2 + 4) / 120, 0.0])
+    # "step 1: 1+2=3. step 2: 3+3=6." has 30 tokens. Four numbered sums are cut at 60, within the fourth.
+    assert clear.tolist() == pytest.approx([0.5, (1 - 30 / 60) / 2, (1 + 3 / 4) / 2])
+    # Right and as clear as it can be: numbered, and of the four sums the last two (10+20=30. 30+30=60. and so on).
+    chained = "10+20=30. 30+30=60. step 1: 60+40=100. step 2: 100+5=105."
+    assert len(chained) + 1 <= 60
+    assert right.tolist() == pytest.approx([1.0, (0.5 + 1 - (len(chained) + 1) / 60) / 2, (1 + 2 / 4) / 2])
+
+
+def test_no_answer_of_the_warm_up_is_worth_more_than_the_front():
+    task, rng = load("arithmetic"), random.Random(0)
+    problems = [draw(rng) for _ in range(40)]
+    rows = Dataset.from_list([{"numbers": list(p.numbers), "answer": p.answer} for p in problems])
+    weights = weight_lattice(3, 6)
+    support = (weights * task.front(rows, weights)).sum(axis=1)
+    for style in SHARES:
+        texts = [write(problem, style, rng)[:60] for problem in problems]
+        ids = [[0] * min(len(text) + 1, 60) for text in texts]
+        earned = [
+            accuracy(texts, rows["answer"]), conciseness(ids), clarity(texts, rows["numbers"]),
+        ]  # fmt: skip
+        gains = [sum(values) / len(values) for values in earned]
+        assert (weights @ gains <= support + 1e-9).all()
 
 
 def test_given_data_are_refused_in_one_line(tmp_path):

@@ -253,7 +253,7 @@ def test_words_of_charter_meet_what_the_front_promises() -> None:
 # What there is to win
 
 
-@pytest.mark.parametrize("name", ["treasure", "treasure_convex", "recall", "change", "charter"])
+@pytest.mark.parametrize("name", ["treasure", "treasure_convex", "treasure_scaled", "recall", "change", "charter"])
 def test_equal_weights_leave_some_of_the_best_geometric_mean(name: str) -> None:
     task = load(name)
     rows = task.validation

@@ -12,6 +12,7 @@ from pathlib import Path
 from paretune.bounded_run import Bounds
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.named_numbers import check_names
+from paretune.objectives import Objective as TrainedObjective
 from paretune.record.entries import Objective
 from paretune.record.figures import span
 from paretune.record.parsing import RecordError
@@ -35,7 +36,13 @@ def with_bounds(task: Task, given: Mapping[str, Sequence[float]] | None) -> Task
             low, high = given[objective.name]
             bounded.declared = bounded.bounds = (low, high)
         objectives.append(bounded)
-    return replace(task, objectives=objectives)
+    return with_objectives(task, objectives)
+
+
+def with_objectives(task: Task, objectives: list[TrainedObjective]) -> Task:
+    """A task with other objectives. Its true front is of gains on its own bounds, so with others it is not known."""
+    same = [objective.bounds for objective in objectives] == [objective.bounds for objective in task.objectives]
+    return replace(task, objectives=objectives, front=task.front if same else None)
 
 
 def bounds_for(directory: str | Path, given: Mapping[str, Sequence[float]] | None) -> Bounds | None:

@@ -20,6 +20,7 @@ from paretune.cli.command_line import CommandLine
 from paretune.cli.compare_table import CompareTable, print_result
 from paretune.cli.declared_types import describe, fits, shown
 from paretune.cli.failure import FailedError
+from paretune.cli.known_front import known_front
 from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
 from paretune.cli.ranges import FIRST_TUNING_SEED
@@ -85,6 +86,7 @@ def run(line: CommandLine) -> int:
         _check_launcher(own.launcher, plan.threads)
         check_folder(root)
         check_ready(settings)
+        known_front(settings, "test")  # one that is no front is said before anything runs
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".lock", timeout=0):
             plan = write_plan(root, plan)

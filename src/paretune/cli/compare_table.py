@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from paretune.comparison.figures import OF_THE_FRONT, OF_THE_LAST
 from paretune.comparison.members import Member, comparison_members, standing, tuning_members
 from paretune.comparison.plan import Plan
 from paretune.record.figures import estimate, figure
@@ -130,12 +131,12 @@ def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: S
     for label, rule in summary["rules"].items():
         objectives = [figure(rule["objectives"][name]["mean"]) for name in names]
         tokens = f"{(rule['cost']['tokens']['mean'] or 0) / 1e3:.0f} k"
-        volume = rule["hypervolume"]
-        shown = estimate(volume["mean"], volume["low"], volume["high"])
-        table.add_row(label, str(len(rule["seeds"])), shown, *objectives, tokens)
+        table.add_row(label, str(len(rule["seeds"])), _estimate(rule["hypervolume"]), *objectives, tokens)
     console.print(table)
     what = "hypervolume: of the chosen policies, measured again; objectives: of the last policy"
     console.print(what, highlight=False, soft_wrap=True)
+    for title, headings in (("The last policy", OF_THE_LAST), ("The chosen policies together", OF_THE_FRONT)):
+        _print_figures(summary["rules"], title, headings, console)
     primary = summary.get("primary")
     if primary is not None:
         console.print(primary_line(primary), highlight=False, soft_wrap=True)
@@ -145,6 +146,19 @@ def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: S
         log = root / "logs" / f"{name.replace('/', '-')}.log"
         console.print(f"failed: {name}{_reason(log)}; run again to try anew", highlight=False, soft_wrap=True)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
+
+
+def _print_figures(rules: Mapping[str, Any], title: str, headings: Mapping[str, str], console: Console) -> None:
+    """Print figures of all arms, without those that no arm has."""
+    names = [n for n in headings if any(rule["figures"][n]["mean"] is not None for rule in rules.values())]
+    if not names:
+        return
+    table = Table(title=title, title_justify="left")
+    for column in ("rule", *(headings[name] for name in names)):
+        table.add_column(column, justify="left" if column == "rule" else "right")
+    for label, rule in rules.items():
+        table.add_row(label, *(_estimate(rule["figures"][name]) for name in names))
+    console.print(table)
 
 
 def primary_line(contrast: Mapping[str, Any]) -> str:
@@ -166,3 +180,7 @@ def _reason(log: Path) -> str:
         return ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f" ({lines[-1]}; {log})" if lines else f" ({log})"
+
+
+def _estimate(found: Mapping[str, Any]) -> str:
+    return estimate(found["mean"], found["low"], found["high"])

@@ -13,6 +13,7 @@ from rich.table import Table
 from paretune.cli.arguments import EvaluateArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
+from paretune.cli.known_front import keep_known_front, known_front
 from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
 from paretune.cli.settings import Settings, resolve
@@ -60,7 +61,8 @@ def evaluate_run(
 ) -> None:
     """Measure the policies of a run's front and its last one, with fresh samples; what is known is not repeated.
 
-    Each evaluation is appended to the run's ``final_evaluations.jsonl``.
+    Each evaluation is appended to the run's ``final_evaluations.jsonl``, and the true front of its prompts, where the
+    task knows it, to ``known_front.jsonl``.
 
     Args:
         directory: the run's.
@@ -85,6 +87,7 @@ def evaluate_run(
         parser, {**_recorded(header, directory, parser, given), **given}, policies[0].checkpoint
     ) as settings:
         prompts = _prompts(settings, split)
+        keep_known_front(directory, known_front(settings, split))
         settings.config.seed = seed
         sampled_at = settings.config.eval_temperature or settings.config.temperature
         for policy, lacking in missing(directory, policies, split, decodings, prompts):

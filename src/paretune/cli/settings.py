@@ -1,7 +1,7 @@
 """What ``paretune train`` and ``paretune evaluate`` are told, and the objects that are made of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from trl import ModelConfig
 
 from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.bounds import with_bounds
+from paretune.cli.bounds import with_bounds, with_objectives
 from paretune.cli.model import model_config, model_settings
 from paretune.cli.parser import RESUME, StrictParser, make_parser
 from paretune.cli.rule_settings import check_rule_settings, given_settings
@@ -174,7 +174,7 @@ def _with_room(task: Task, longest: int) -> Task:
                 gate=objective.gate,
             )
         objectives.append(objective)
-    return replace(task, objectives=objectives)
+    return with_objectives(task, objectives)
 
 
 def make_rule(own: RunArguments, task: Task) -> WeightingRule:

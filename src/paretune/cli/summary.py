@@ -1,14 +1,17 @@
 """What a run came to, read from its record."""
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from statistics import mean
 
 from rich.console import Console
 from rich.table import Table
 
+from paretune.comparison.figures import OF_THE_LAST, last_figures
 from paretune.record.entries import FrontPoint
 from paretune.record.figures import figure
+from paretune.record.known_front import front_on
 from paretune.record.reader import RunReader
 
 
@@ -26,6 +29,12 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
     elif grid:
         values = ", ".join(f"{name} {figure(grid[-1].metrics.get(name))}" for name in names)
         console.print(f"last evaluation: {values} (no front: not every objective has bounds)")
+    if grid:
+        known = front_on(run.known_fronts, "validation")
+        found = last_figures(run.header.objectives, grid[-1].metrics, known)
+        told = ", ".join(f"{OF_THE_LAST[name]} {figure(value)}" for name, value in found.items() if isfinite(value))
+        if told:
+            console.print(f"last policy: {told}", soft_wrap=True)
     if batches:
         start, end = batches[0].weights, batches[-1].weights
         moves = ", ".join(f"{name} {figure(start.get(name))} → {figure(end.get(name))}" for name in names)

@@ -20,6 +20,7 @@ from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
 from paretune.cli.failure import FailedError
+from paretune.cli.known_front import keep_known_front, known_front
 from paretune.cli.launch import is_worker, launch
 from paretune.cli.model import model_settings
 from paretune.cli.parser import RESUME, StrictParser
@@ -67,11 +68,13 @@ def run(line: CommandLine) -> int:
         return 0
     if line.launch and not is_worker():
         return launch(line.launch, ["train", *line.argv, "--output_dir", given["output_dir"]])
+    front = known_front(settings, "validation")
     trainer = make_trainer(settings)
     if start is not None and start.checkpoint is None and trainer.is_world_process_zero():
         print(f"the run in {directory} has no whole checkpoint yet: it begins again.")
     train(trainer, resume=settings.resume)
     if trainer.is_world_process_zero():
+        keep_known_front(directory, front)
         _show(directory)
     return 0
 

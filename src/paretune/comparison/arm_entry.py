@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from paretune.bounded_run import archive_of
+from paretune.comparison.figures import FIGURES, WITH_KNOWN_FRONT
 from paretune.comparison.groups import Group
 from paretune.comparison.null_spread import null_spread
 from paretune.comparison.outcome import Outcome
@@ -36,6 +37,7 @@ def arm_entry(group: Group, objectives: Sequence[Objective], target: float | Non
         "hypervolume": _estimate([o.hypervolume["sampled"] for o in values]),
         "hypervolume_greedy": _estimate([o.hypervolume["greedy"] for o in values if "greedy" in o.hypervolume]),
         "final_hypervolume": _estimate([o.final_hypervolume["sampled"] for o in values]),
+        "figures": {name: _figure(name, values) for name in FIGURES},
         "objectives": {name: _estimate([o.final["sampled"][name] for o in values]) for name in names},
         "objectives_greedy": {name: _estimate([o.final["greedy"][name] for o in greedy]) for name in names},
         "cost": {
@@ -55,6 +57,7 @@ def _run(seed: int, directory: str, outcome: Outcome) -> dict[str, Any]:
         "hypervolume": outcome.hypervolume["sampled"],
         "hypervolume_greedy": outcome.hypervolume.get("greedy"),
         "final_hypervolume": outcome.final_hypervolume["sampled"],
+        "figures": outcome.figures,
         "final": outcome.final["sampled"],
         "final_greedy": outcome.final.get("greedy"),
         **asdict(outcome.cost),
@@ -67,6 +70,14 @@ def _run(seed: int, directory: str, outcome: Outcome) -> dict[str, Any]:
 def _estimate(values: Sequence[float]) -> dict[str, Any]:
     """An estimate from the runs that have the figure."""
     return estimate([value for value in values if isfinite(value)]).to_dict()
+
+
+def _figure(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """An estimate of one of :data:`FIGURES`; without any value, why there is none."""
+    found = _estimate([outcome.figures[name] for outcome in outcomes])
+    if found["mean"] is None and name in WITH_KNOWN_FRONT:
+        found["reason"] = "the true front is not known"
+    return found
 
 
 def _time_to_target(outcomes: Sequence[Outcome], target: float) -> dict[str, Any]:

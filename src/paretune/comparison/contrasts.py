@@ -1,13 +1,15 @@
 """Which arms differ, and by how much.
 
 One contrast was named beforehand. The others under the first algorithm are secondary, their p-values adjusted together
-(Holm); those under further algorithms are exploratory. Pairs are of runs with the same seed.
+(Holm); those under further algorithms are exploratory, and so are those in figures that show the same policies from
+another side. Pairs are of runs with the same seed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Literal
 
+from paretune.comparison.figures import FIGURES, WITH_KNOWN_FRONT
 from paretune.comparison.groups import Group
 from paretune.comparison.outcome import Outcome
 from paretune.comparison.plan import Plan
@@ -27,11 +29,20 @@ def hypervolume_greedy(outcome: Outcome) -> float:
     return outcome.hypervolume.get("greedy", float("nan"))
 
 
-FIGURES: dict[str, Figure] = {
+HYPERVOLUMES: dict[str, Figure] = {
     "hypervolume": hypervolume,
     "hypervolume_greedy": hypervolume_greedy,
     "final_hypervolume": lambda o: o.final_hypervolume["sampled"],
 }
+
+
+def _figure(name: str) -> Figure:
+    return lambda outcome: outcome.figures[name]
+
+
+BESIDE = {name: _figure(name) for name in FIGURES if name not in WITH_KNOWN_FRONT}
+"""Those that need the true front are left out: it is the same for both arms, so their contrasts would say again what
+those of the geometric mean and of the expected utility say."""
 
 
 def contrasts_of(
@@ -52,7 +63,8 @@ def contrasts_of(
             contrast = _contrast(group, fixed, "hypervolume", "primary" if named else kind)
             if named:
                 primary = contrast
-                others += [_contrast(group, fixed, figure, kind) for figure in FIGURES if figure != "hypervolume"]
+                others += [_contrast(group, fixed, figure, kind) for figure in HYPERVOLUMES if figure != "hypervolume"]
+                others += [_contrast(group, fixed, figure, "exploratory") for figure in BESIDE]
             else:
                 others.append(contrast)
         control_of = plan.arm(group.arm.name).of
@@ -91,7 +103,7 @@ def _no_primary(groups: Sequence[Group], plan: Plan, best: Mapping[str, Group | 
 
 def _contrast(a: Group, b: Group, figure: str, kind: Kind) -> dict[str, Any]:
     """Two arms over the seeds with which both have the figure."""
-    of = FIGURES[figure]
+    of = {**HYPERVOLUMES, **BESIDE}[figure]
     pairs = [(of(a.outcomes[s]), of(b.outcomes[s])) for s in sorted(set(a.outcomes) & set(b.outcomes))]
     pairs = [pair for pair in pairs if all(map(isfinite, pair))]
     found = paired([x for x, _ in pairs], [y for _, y in pairs]).to_dict()

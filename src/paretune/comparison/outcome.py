@@ -6,9 +6,11 @@ from math import nan
 from pathlib import Path
 
 from paretune.bounded_run import BoundedRun, Bounds, archive_of
+from paretune.comparison.figures import figures_of
 from paretune.comparison.null_spread import front_statistics
 from paretune.record.entries import Batch, Estimator, Evaluation, Header, Objective
 from paretune.record.fields import Fields
+from paretune.record.known_front import front_on
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 
@@ -49,6 +51,7 @@ class Outcome:
         hypervolume: by decoding, that of the chosen policies, measured again on the test split.
         final: by decoding, the last policy's metrics there, NaN where there is none.
         final_hypervolume: by decoding, that of the last policy alone.
+        figures: those of :data:`~paretune.comparison.figures.FIGURES`, of the sampled policies; NaN where not known.
         cost: what it took.
         reached: when it reached the target; None if it did not, or there is none.
         front_mean: the paper's statistic: each objective's mean over the validation front; None without a front.
@@ -61,6 +64,7 @@ class Outcome:
     hypervolume: Mapping[str, float]
     final: Mapping[str, Mapping[str, float]]
     final_hypervolume: Mapping[str, float]
+    figures: Mapping[str, float]
     cost: Cost
     reached: Reached | None
     front_mean: Mapping[str, float] | None
@@ -134,11 +138,15 @@ def outcome_of(
         final[decoding] = {objective.name: last.get(objective.name, nan) for objective in objectives}
         final_hypervolume[decoding] = volume(objectives, [last])
     front_mean, steps_to_front = _front(run)
+    sampled = measured["sampled"]
+    prompts = sampled[0].prompts  # of one measurement, all the same
+    known = None if prompts is None else front_on(run.known_fronts, split, prompts)
     return Outcome(
         status=header.status,
         hypervolume=hypervolume,
         final=final,
         final_hypervolume=final_hypervolume,
+        figures=figures_of(objectives, [policy.metrics for policy in sampled], final["sampled"], known),
         cost=cost_of(header, run.batches, run.evaluations),
         reached=None if target is None else reached(grid, run.batches, objectives, target),
         front_mean=front_mean,

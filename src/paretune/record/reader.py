@@ -16,8 +16,19 @@ from paretune.record.entries import Batch, Completion, Evaluation, FrontPoint, H
 from paretune.record.fields import Fields, shown
 from paretune.record.json_files import read_json
 from paretune.record.json_lines import numbered_lines
+from paretune.record.known_front import KnownFront
 from paretune.record.parsing import RecordError
-from paretune.record.run_directory import COMPLETIONS, EVALUATIONS, FINAL, FRONT, RUN, SCHEMA, STEPS, read_run
+from paretune.record.run_directory import (
+    COMPLETIONS,
+    EVALUATIONS,
+    FINAL,
+    FRONT,
+    KNOWN_FRONT,
+    RUN,
+    SCHEMA,
+    STEPS,
+    read_run,
+)
 
 T = TypeVar("T")
 
@@ -72,6 +83,11 @@ class RunReader:
     def measured_again(self) -> list[Evaluation]:
         """final_evaluations.jsonl: what was measured after training."""
         return self._lines(FINAL, Evaluation.of, None)
+
+    @cached_property
+    def known_fronts(self) -> list[KnownFront]:
+        """known_front.jsonl: true fronts of the task, of gains on the bounds of this run's objectives."""
+        return [front for front in self._lines(KNOWN_FRONT, KnownFront.of, None) if front.fits(self.header.objectives)]
 
     @cached_property
     def front(self) -> list[FrontPoint] | None:

@@ -7,6 +7,7 @@
 ``completions.jsonl``  a few completions of each evaluation on the grid
 ``pareto.json``        the final front
 ``final_evaluations.jsonl``  its policies measured again, after training
+``known_front.jsonl``  the true front of the prompts by which they are judged, where the task knows it
 =====================  ========================================================================================
 
 Whole files are replaced at once and lines are appended whole, so a reader never sees half of either, save the
@@ -34,6 +35,7 @@ EVALUATIONS = "evaluations.jsonl"
 COMPLETIONS = "completions.jsonl"
 FRONT = "pareto.json"
 FINAL = "final_evaluations.jsonl"
+KNOWN_FRONT = "known_front.jsonl"
 REPORT = "report.html"
 GROWING = (STEPS, EVALUATIONS, COMPLETIONS)
 """The files to which training appends."""
@@ -42,7 +44,7 @@ GROWING = (STEPS, EVALUATIONS, COMPLETIONS)
 def holds_run(directory: str | Path) -> bool:
     """Whether a directory holds a run, or anything that is left of one; a new run does not go over it."""
     directory = Path(directory)
-    files = (RUN, FRONT, FINAL, *GROWING)
+    files = (RUN, FRONT, FINAL, KNOWN_FRONT, *GROWING)
     return any((directory / file).exists() for file in files) or bool(checkpoint_folders(directory))
 
 
@@ -56,7 +58,7 @@ def delete_run(directory: str | Path) -> None:
     """
     directory = Path(directory)
     try:
-        for file in (RUN, FRONT, FINAL, *GROWING, REPORT):
+        for file in (RUN, FRONT, FINAL, KNOWN_FRONT, *GROWING, REPORT):
             (directory / file).unlink(missing_ok=True)
         for path in checkpoint_folders(directory).values():
             if path.is_dir() and not path.is_symlink():

@@ -2,6 +2,7 @@
 
 from paretune.report import comparison_charts as charts
 from paretune.report import comparison_tables as tables
+from paretune.report import worth
 from paretune.report.charts import Group
 from paretune.report.comparisons import Comparison
 from paretune.report.headlines import comparison_answer, comparison_detail
@@ -14,6 +15,7 @@ def comparison_page(c: Comparison) -> Page:
     """The page of a comparison."""
     sections = [
         _section("results", "Results", charts.results(c), tables.results(c)),
+        _section("worth", "What the policies are worth", [], worth.of_comparison(c)),
         _section("contrasts", "Contrasts", charts.contrasts(c), tables.contrasts(c)),
         _section("fronts", "Fronts", charts.fronts(c), []),
         _section("objectives", "Objectives over training", charts.objective_curves(c), tables.objectives(c)),

@@ -39,7 +39,7 @@ class ArmResult:
         label: its name in summary.json.
         number: its place, which decides its colour.
         summary: what summary.json says of it, as recorded.
-        estimates: hypervolume, hypervolume_greedy, final_hypervolume; objectives and costs by their names.
+        estimates: hypervolume, hypervolume_greedy, final_hypervolume; figures, objectives and costs by their names.
         best_fixed: against the best fixed weights, or None.
         best_fixed_reason: why not.
         configurations: what tuning tried.
@@ -53,6 +53,7 @@ class ArmResult:
     number: int
     summary: Fields
     estimates: Mapping[str, Estimate]
+    figures: Mapping[str, Estimate]
     objectives: Mapping[str, Estimate]
     objectives_greedy: Mapping[str, Estimate]
     cost: Mapping[str, Estimate]
@@ -182,6 +183,7 @@ def _arm(label: str, number: int, entry: Fields, runs: Mapping[str, Run], notes:
         estimates={
             name: Estimate.of(entry.inside(name)) for name in ("hypervolume", "hypervolume_greedy", "final_hypervolume")
         },
+        figures=_estimates(entry.inside("figures")),
         objectives=_estimates(entry.inside("objectives")),
         objectives_greedy=_estimates(entry.inside("objectives_greedy")),
         cost=_estimates(entry.inside("cost")),

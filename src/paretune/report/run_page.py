@@ -3,7 +3,7 @@
 from statistics import mean
 
 from paretune.record.figures import NONE, figure, with_error
-from paretune.report import run_charts
+from paretune.report import run_charts, worth
 from paretune.report.again import obstacle_of, run_settings
 from paretune.report.charts import Group
 from paretune.report.headlines import run_answer, run_detail
@@ -23,6 +23,7 @@ def run_page(run: Run) -> Page:
         _section("signals", "What the rule went by", run_charts.signals(run), []),
         _section("meta-reward", "Meta-reward", run_charts.meta_reward(run), []),
         _section("hypervolume", "Hypervolume", run_charts.hypervolume(run), []),
+        _section("worth", "What the policies are worth", [], worth.of_run(run)),
         _section("statistics", "The paper's statistics", [], _statistics(run)),
         _section("samples", "Sample answers", [], _samples(run), lead="The same prompts at the start and at the end."),
         _section("settings", "Settings", [], _settings(run)),

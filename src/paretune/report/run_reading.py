@@ -40,6 +40,7 @@ def read_run(directory: Path, bounds: Bounds | None = None) -> Run | None:
         batches=_in_order(batches, notes, name),
         evaluations=_with_front(grid, record.front, objectives) if known else grid,
         measured_again=_by_step(_whole(record.measured_again), objectives, notes, f"{name}/{FINAL}"),
+        known_fronts=record.known_fronts,
         completions=completions,
         notes=[*notes, *_status(header, name)],
     )

@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 
 from paretune.record.entries import Batch, Completion, Evaluation, Header, Objective
+from paretune.record.known_front import KnownFront
 
 HYPERVOLUME_RULE = "hypervolume"
 
@@ -24,6 +25,7 @@ class Run:
         batches: steps.jsonl.
         evaluations: those on the grid, in order; the rule's own are not among them.
         measured_again: the chosen checkpoints and the last policy on the test split, sampled.
+        known_fronts: what the best policies of the task come to, where it is known.
         completions: sampled answers.
         notes: a line on each thing that is missing.
     """
@@ -34,6 +36,7 @@ class Run:
     batches: Sequence[Batch] = ()
     evaluations: Sequence[Evaluation] = ()
     measured_again: Sequence[Evaluation] = ()
+    known_fronts: Sequence[KnownFront] = ()
     completions: Sequence[Completion] = ()
     notes: Sequence[str] = field(default_factory=list)
 

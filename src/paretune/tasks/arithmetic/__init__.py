@@ -6,6 +6,7 @@ from datasets import Dataset
 
 from paretune.objectives import Objective, completion_length
 from paretune.tasks import Task, embedded
+from paretune.tasks.arithmetic.front import front
 from paretune.tasks.arithmetic.problems import Problem, splits
 from paretune.tasks.arithmetic.scoring import TOKEN_BUDGET, accuracy, clarity, conciseness
 
@@ -56,6 +57,7 @@ def load(data: str | Path | None = None) -> Task:
         model=str(POLICY),
         mu=5e-4,
         settings=dict(SETTINGS),
+        front=front,
     )
 
 

@@ -38,14 +38,19 @@ def write(problem: Problem, style: str, rng: random.Random) -> str:
     """
     if style == "bare":
         return problem.answer
-    stride = 2 if style == "paired" else 1
+    sums = len(problem.numbers) - 1
+    plain = {"numbered": 0, "partly numbered": rng.randint(1, sums - 1)}.get(style, sums)
+    return worked(problem, 2 if style == "paired" else 1, plain)
+
+
+def worked(problem: Problem, stride: int, plain: int) -> str:
+    """An answer that adds so many terms at a time, whose sums are numbered from the one after the first `plain`."""
     total, *rest = problem.numbers
     sums = []
     for start in range(0, len(rest), stride):
         terms = rest[start : start + stride]
         sums.append("+".join(map(str, (total, *terms))) + f"={total + sum(terms)}.")
         total += sum(terms)
-    plain = {"numbered": 0, "partly numbered": rng.randint(1, len(rest) - 1)}.get(style, len(sums))
     return " ".join(sums[:plain] + [f"step {k}: {text}" for k, text in enumerate(sums[plain:], start=1)])
 
 

@@ -30,7 +30,8 @@ CONCAVE = (1, 2, 3, 5, 8, 16, 24, 50, 74, 124)
 FAMILIES = {
     # Vamplew et al. 2011, "Empirical evaluation methods for multiobjective reinforcement learning algorithms".
     "concave": Family(CONCAVE, 124),
-    "scaled": Family(CONCAVE, 4 * 124, scales=(1, 2, 3, 4)),
+    # No map reaches the unit, so that equal weights dive on none.
+    "scaled": Family(CONCAVE, 5 * 124, scales=(1, 2, 3, 4)),
     # Yang et al. 2019 (arXiv 1908.08342), in tenths; in the unit of the concave family.
     "convex": Family((7, 82, 115, 140, 151, 161, 196, 203, 224, 237), 1240),
 }

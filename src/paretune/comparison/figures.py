@@ -1,0 +1,110 @@
+"""How good policies are: figures beside the hypervolume, and what is left to the best possible.
+
+All are of the gains G, metrics on their bounds between 0 (worst) and 1 (best). Each is made from a run's record alone:
+what the best policies come to stands in its known_front.jsonl, where the task's true front is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import nan
+
+import numpy as np
+
+from paretune.pareto import ParetoArchive, expected_utility, geometric_mean, regret, weight_lattice
+from paretune.record.entries import Objective
+from paretune.record.known_front import KnownFront
+
+OF_THE_LAST = {
+    "geometric_mean": "geometric mean",
+    "share_of_best": "share of the best",
+    "smallest_gain": "smallest gain",
+    "expected_utility": "expected utility",
+    "regret": "regret",
+}
+"""Figures of the last policy, with their names in tables."""
+OF_THE_FRONT = {
+    "front_expected_utility": "expected utility",
+    "front_regret": "regret",
+    "hypervolume_within": "hypervolume from 0.1",
+    "hypervolume_beyond": "hypervolume from −0.1",
+}
+"""Figures of the chosen policies together."""
+FIGURES = {**OF_THE_LAST, **OF_THE_FRONT}
+WITH_KNOWN_FRONT = ("share_of_best", "regret", "front_regret")
+"""Figures that need the true front."""
+REFERENCES = {"hypervolume_within": 0.1, "hypervolume_beyond": -0.1}
+"""Reference points of the hypervolume, in gains, beside the worst corner at 0: a tenth of the range to either side."""
+
+Metrics = Mapping[str, float]
+
+
+def figures_of(
+    objectives: Sequence[Objective], policies: Sequence[Metrics], last: Metrics, known: KnownFront | None
+) -> dict[str, float]:
+    """Every figure of :data:`FIGURES` by name; NaN where it is not known.
+
+    Args:
+        objectives: with bounds.
+        policies: metrics of the chosen policies; one that lacks a metric counts for nothing.
+        last: metrics of the last policy.
+        known: the true front of the prompts that they were measured on; None where it is not known.
+    """
+    return {**last_figures(objectives, last, known), **front_figures(objectives, policies, known)}
+
+
+def last_figures(objectives: Sequence[Objective], metrics: Metrics, known: KnownFront | None) -> dict[str, float]:
+    """The figures of one policy, :data:`OF_THE_LAST`.
+
+    ``geometric_mean``: (Π_k G_k)^(1/K), Nash welfare with equal priorities. ``share_of_best``: over the best geometric
+    mean that any policy can have. ``smallest_gain``: min_k G_k. ``expected_utility`` and ``regret``: as for the front,
+    of this policy alone.
+    """
+    gains = _gains(objectives, [metrics])
+    if not len(gains):
+        return dict.fromkeys(OF_THE_LAST, nan)
+    mean = geometric_mean(gains[0])
+    return {
+        "geometric_mean": mean,
+        "share_of_best": mean / known.best_mean if known and known.best_mean else nan,
+        "smallest_gain": float(gains[0].min()),
+        "expected_utility": expected_utility(gains, weight_lattice(len(objectives))),
+        "regret": _regret(gains, known),
+    }
+
+
+def front_figures(
+    objectives: Sequence[Objective], policies: Sequence[Metrics], known: KnownFront | None
+) -> dict[str, float]:
+    """The figures of some policies together, :data:`OF_THE_FRONT`.
+
+    ``front_expected_utility`` (EUM): the mean over the lattice of weightings w of the best w·G among them.
+    ``front_regret``: the mean over the lattice of h(w) less that, h(w) being the worth of the best possible policy.
+    ``hypervolume_within`` and ``hypervolume_beyond``: the share that they dominate of the space above a reference point
+    with all gains at 0.1, at −0.1.
+    """
+    gains = _gains(objectives, policies)
+    if not len(gains):
+        return dict.fromkeys(OF_THE_FRONT, nan)
+    return {
+        "front_expected_utility": expected_utility(gains, weight_lattice(len(objectives))),
+        "front_regret": _regret(gains, known),
+        **{name: _volume(gains, reference) for name, reference in REFERENCES.items()},
+    }
+
+
+def _gains(objectives: Sequence[Objective], policies: Sequence[Metrics]) -> np.ndarray:
+    """``[N, K]``: the gains of the policies that have all of them."""
+    rows = [[objective.gain(policy.get(objective.name)) for objective in objectives] for policy in policies]
+    whole = [row for row in rows if all(gain is not None and gain == gain for gain in row)]
+    return np.array(whole, dtype=np.float64).reshape(len(whole), len(objectives))
+
+
+def _regret(gains: np.ndarray, known: KnownFront | None) -> float:
+    return nan if known is None else regret(gains, known.weights, known.support)
+
+
+def _volume(gains: np.ndarray, reference: float) -> float:
+    count = gains.shape[1]
+    archive = ParetoArchive([True] * count, [reference] * count, [(reference, 1.0)] * count)
+    for point in gains:
+        archive.add(point)
+    return archive.hypervolume
