@@ -16,6 +16,7 @@ import argparse
 import json
 import platform
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,19 @@ import torch
 from torch import Tensor
 
 from paretune.advantages import ESTIMATORS, sum_rewards
+from paretune.influence import ESTIMATORS as INFLUENCES
 from paretune.pareto.volumes import EXACT_UP_TO, union_volume
 from paretune.weighting import RULES, Batch, Evaluation, FixedWeights, WeightingRule
 
 CONTEXTS, ACTIONS, BATCHES, GROUPS, GENERATIONS = 4, 12, 100, 16, 8
 LEARNING_RATE = 0.05
 NEEDS_SETTINGS = ("fixed", "scheduled", "lagrangian", "hypervolume", "pcd")
+VARIANTS: dict[str, Callable[[], WeightingRule]] = {
+    "gradient, crossed": lambda: RULES["gradient"](method="crossed"),
+    "gramian, mgda": lambda: RULES["gramian"]("mgda"),
+    "gramian, mgda, halves": lambda: RULES["gramian"]("mgda", halves=True),
+}
+"""Rules with other settings than their defaults."""
 POWERS = {"linear": 1.0, "concave": 0.5, "convex": 2.0}
 
 
@@ -105,7 +113,10 @@ def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> n
             "scale": "group",
         }
         alone = ESTIMATORS[estimator].per_objective(rewards, **options)
-        gradients = torch.einsum("nk,nca->kca", alone, scores) / len(rewards)
+        of_halves = alone.view(GROUPS, GENERATIONS, -1), scores.view(GROUPS, GENERATIONS, CONTEXTS, ACTIONS)
+        # Each objective's gradient on either half of the prompts, ``[2, K, contexts, actions]``.
+        summed = [torch.einsum("gnk,gnca->kca", *(values[half::2] for values in of_halves)) for half in (0, 1)]
+        gradients = torch.stack(summed) / (len(rewards) / 2)
         result = constant or rule.update(_batch(rule, rewards, alone, gradients, realised, t))
         advantages = result.advantages
         if advantages is None:
@@ -117,7 +128,7 @@ def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> n
         corrected = first / (1 - 0.9 ** (t + 1)) / ((second / (1 - 0.999 ** (t + 1))).sqrt() + 1e-8)
         update = LEARNING_RATE * (result.scale if result.apply_to == "update" else 1.0) * corrected
         logits = logits + update
-        realised = (gradients * update).sum(dim=(1, 2))
+        realised = (gradients.mean(dim=0) * update).sum(dim=(1, 2))
         path.append(problem.value(logits).numpy())
     return np.array(path)
 
@@ -127,11 +138,12 @@ def _batch(
 ) -> Batch:
     wanted, count = rule.measurements(), rewards.shape[1]
     influence = gramian = method = None
-    if wanted.influence is not None and wanted.influence.method == "realised":
-        influence, method = realised, "realised"
-    elif wanted.influence is not None:
-        gramian, method = gradients.flatten(1) @ gradients.flatten(1).T, "exact"
-        influence = gramian.sum(dim=1)
+    if wanted.influence is not None:
+        method = wanted.influence.method
+        known = INFLUENCES[method]
+        first, second = gradients.flatten(2) if known.halved else [gradients.mean(dim=0).flatten(1)] * 2
+        gramian = None if known.of_update else (first @ second.T + second @ first.T) / 2
+        influence = realised if gramian is None else gramian.sum(dim=1)
     error = (rewards.std(dim=0) / len(rewards) ** 0.5).tolist()
     return Batch(
         names=[f"o{k}" for k in range(count)],
@@ -176,7 +188,7 @@ def figures_of(setting: tuple[int, str, str], seed: int, rules: list[str]) -> di
     problem = make_problem(count, shape, seed)
     fixed = fixed_paths(problem, estimator, seed)
     paths = {"equal weights": fixed[0]}
-    paths |= {rule: train(problem, RULES[rule](), estimator, seed) for rule in rules}
+    paths |= {rule: train(problem, (VARIANTS | RULES)[rule](), estimator, seed) for rule in rules}
     figures = {name: [last_share(path, problem), front(path)] for name, path in paths.items()}
     figures["best of ten"] = [max(last_share(path, problem) for path in fixed), max(front(path) for path in fixed)]
     return figures
@@ -189,7 +201,7 @@ def main() -> None:
     parser.add_argument("--objectives", type=int, nargs="+", default=[2, 3, 5, 8])
     parser.add_argument("--shapes", nargs="+", default=list(POWERS), choices=POWERS)
     parser.add_argument("--algorithms", nargs="+", default=["grpo", "rloo", "reinforce++"])
-    parser.add_argument("--rules", nargs="+", default=[name for name in RULES if name not in NEEDS_SETTINGS])
+    parser.add_argument("--rules", nargs="+", default=[name for name in VARIANTS | RULES if name not in NEEDS_SETTINGS])
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--output", type=Path, default=None, help="a JSON file for the figures")
     arguments = parser.parse_args()
