@@ -8,16 +8,19 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paretune.bounded_run import Bounds
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.named_numbers import check_names
-from paretune.objectives import Objective as TrainedObjective
 from paretune.record.entries import Objective
 from paretune.record.figures import span
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.tasks import Task
+
+if TYPE_CHECKING:
+    from paretune.objectives import Objective as TrainedObjective  # which imports torch
 
 
 def with_bounds(task: Task, given: Mapping[str, Sequence[float]] | None) -> Task:
@@ -39,7 +42,7 @@ def with_bounds(task: Task, given: Mapping[str, Sequence[float]] | None) -> Task
     return with_objectives(task, objectives)
 
 
-def with_objectives(task: Task, objectives: list[TrainedObjective]) -> Task:
+def with_objectives(task: Task, objectives: "list[TrainedObjective]") -> Task:
     """A task with other objectives. Its true front is of gains on its own bounds, so with others it is not known."""
     same = [objective.bounds for objective in objectives] == [objective.bounds for objective in task.objectives]
     return replace(task, objectives=objectives, front=task.front if same else None)

@@ -76,7 +76,7 @@ class Crossed(Directional):
     """:func:`crossed_influence` as an estimator; ``"crossed-exact"`` stands in for it."""
 
     name = "crossed"
-    description = "directional across two halves of the prompts, without the noise's own square; costs the same"
+    description = "directional across two halves of the prompts, less noise"
     halved = True
     instead = CrossedExact()
 

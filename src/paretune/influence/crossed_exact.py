@@ -42,7 +42,7 @@ class CrossedExact(Exact):
     """:func:`crossed_exact_influence` as an estimator."""
 
     name = "crossed-exact"
-    description = "exact across two halves of the prompts: influence and Gramian without the noise's own square"
+    description = "exact across two halves of the prompts; also the Gramian"
     halved = True
     clips = False
 
