@@ -12,8 +12,6 @@ from torch import Tensor
 
 from paretune.influence.base import LogProbs, PolicyLoss
 
-__all__ = ["Piece", "in_both_halves", "pieces_of", "prompt_halves"]
-
 
 class Piece(NamedTuple):
     """One half's share of a micro-batch, or a whole one."""

@@ -13,8 +13,6 @@ from paretune.weighting.priorities import Priorities, Prioritised
 from paretune.weighting.saved_state import saved_numbers
 from paretune.weighting.simplex import normalised
 
-__all__ = ["GramianSolution"]
-
 
 class GramianSolution(Prioritised):
     r"""Base of rules whose weights solve a small problem on M_ij = ⟨g_i, g_j⟩, averaged over batches.

@@ -5,8 +5,6 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-__all__ = ["nonnegative_minimum", "shortest"]
-
 RIDGE = 1e-9
 """Added to a diagonal of ones, so that dependent gradients have one solution."""
 
