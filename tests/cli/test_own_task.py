@@ -14,7 +14,8 @@ import pytest
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from paretune import tasks
-from paretune.cli import compare, compare_worker, main
+from paretune.cli import compare, compare_worker, main, train
+from paretune.cli.parser import make_parser
 from paretune.comparison.launchers import Job
 from paretune.named_objects import sha256_of
 from paretune.record.json_lines import read_lines
@@ -254,6 +255,18 @@ def test_files_that_have_changed_are_named(home: Home, elsewhere: Path, capsys: 
     assert "is finished after 3 steps" in said.out
     [line] = said.err.strip().splitlines()
     assert line.startswith(f"paretune: {home.folder / 'my_task.py'} has changed since")
+
+
+def test_a_record_does_not_say_whose_code_to_trust(home: Home, elsewhere: Path) -> None:
+    code = {"trust_remote_code": True}
+    settings = {**read_run(home.run)["source"]["settings"], "model_init_kwargs": {**code, "use_cache": False}}
+    run = edited(home.run, elsewhere / "run", settings=settings)
+    header = read_run(run)
+    (run / "run.json").write_text(json.dumps({**header, "settings": {**header["settings"], **code}}))
+    told = train.recorded(make_parser("paretune train"), {"output_dir": str(run), "resume_from_checkpoint": True})
+    assert told["rule"] == f"{home.folder}/my_rule.py:Mine"
+    assert told["model_init_kwargs"] == {"use_cache": False}
+    assert "trust_remote_code" not in told
 
 
 def test_the_task_of_a_script_is_to_be_named(home: Home, elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
