@@ -494,7 +494,7 @@ def test_accelerate_takes_its_config(name: str, kind: str, options: dict[str, An
 
 
 def test_recipes_and_accelerates_flags_on_one_command_line() -> None:
-    files = [str(RECIPES / "algorithms" / f"{name}.yaml") for name in ("grpo", "rloo")]
+    files = [str(RECIPES / name) for name in ("math500/fixed.yaml", "algorithms/rloo.yaml")]
     ours = ["--config", files[0], "--config", files[1], "--vllm_mode", "server"]
     nodes = ["--config_file", "c.yaml", "--num_machines", "2", "--machine_rank", "1", "--main_process_ip", "10.0.0.1"]
     line = read("train", [*ours, *nodes])

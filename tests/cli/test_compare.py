@@ -20,6 +20,7 @@ from paretune.cli.compare import check, plan_of, resolve, run
 from paretune.cli.parser import make_parser
 from paretune.record.run_directory import read_evaluations, read_steps
 
+pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 SMALL = [
     "--max_steps", "1", "--eval_samples", "8", "--test_samples", "8", "--per_device_train_batch_size", "16",
     "--max_completion_length", "16", "--threads", "1",

@@ -15,6 +15,8 @@ from paretune.cli.settings import parse
 from paretune.record.record import RunRecord
 from paretune.record.run_directory import read_run, read_steps
 
+pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
+
 
 class ModelWasLoadedError(Exception):
     """Raised in place of loading a model."""

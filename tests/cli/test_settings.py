@@ -15,6 +15,8 @@ from paretune.cli.main import main
 from paretune.cli.parser import StrictParser, make_parser
 from paretune.cli.settings import Settings, parse, resolve
 
+pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
+
 
 class Audit:
     """Python keeps an audit hook until it ends, so this one does nothing most of the time."""

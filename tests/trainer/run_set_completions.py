@@ -88,7 +88,10 @@ def zero(stage: int) -> dict[str, Any]:
     }
 
 
-def train(model: str, out: Path, launched: str, rule: dict[str, Any], options: dict[str, Any]) -> None:
+def train(model: str, out: Path, launched: str) -> None:
+    """A run with the settings in its folder, which takes what came out."""
+    settings = json.loads((out / "settings.json").read_text())
+    options = settings["options"]
     if launched in ("fsdp by transformers", "fsdp in bfloat16"):
         sharding = DistributedConfig(fsdp_size=2, fsdp_mixed_precision=launched == "fsdp in bfloat16")
         options = {**options, "model_init_kwargs": {"distributed_config": sharding}}
@@ -102,7 +105,7 @@ def train(model: str, out: Path, launched: str, rule: dict[str, Any], options: d
     if launched.startswith("zero"):
         let_deepspeed_start_on_cpus()
     rewards = [digits, brief, letters]
-    trainer = SetCompletions(model, rewards, config, prompts(), weighting=GradientInfluence(**rule))
+    trainer = SetCompletions(model, rewards, config, prompts(), weighting=GradientInfluence(**settings["rule"]))
     trainer.kept = []
     trainer.train()
     assert any(isinstance(p, DTensor) for p in trainer.model.parameters()) == launched.startswith("fsdp")
@@ -119,8 +122,8 @@ def main() -> None:
     model, launched = sys.argv[1:3]
     if launched == "fsdp by accelerate":
         let_accelerate_shard_on_cpus()
-    for out in map(Path, sys.argv[3:]):
-        train(model, out, launched, **json.loads((out / "settings.json").read_text()))
+    for out in sys.argv[3:]:
+        train(model, Path(out), launched)
 
 
 if __name__ == "__main__":

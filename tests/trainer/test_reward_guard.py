@@ -3,8 +3,6 @@
 import asyncio
 import json
 import math
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -25,8 +23,8 @@ from paretune.record.run_directory import read_run, read_steps
 from paretune.trainer.reward_values import LARGEST
 from paretune.weighting import WeightingRule
 from policies import brief, digits, letters, prompts, saved_policy
+from trainer.on_two import on_two
 
-TESTS = Path(__file__).parents[1]
 PATIENCE = 60  # seconds: the machine may be busy
 
 
@@ -429,13 +427,7 @@ def test_an_infinite_metric_does_not_count_in_the_mean(model: str, tmp_path: Pat
 @pytest.mark.slow
 def test_a_fault_on_one_of_two_processes_ends_both_with_the_same_line(model: str, tmp_path: Path) -> None:
     started = time.monotonic()
-    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    subprocess.run(
-        [*launched, str(TESTS / "trainer" / "run_faults_on_two.py"), model, str(tmp_path)],
-        check=True,
-        timeout=1200,
-        env={**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-    )
+    on_two("run_faults_on_two.py", model, tmp_path)
     elapsed = time.monotonic() - started
     first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
     expected = {

@@ -1,9 +1,6 @@
 """The same batch on one process and on two, under DDP, FSDP2 and DeepSpeed: the same influence, the same weights."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +8,15 @@ import pytest
 import torch
 
 from policies import saved_policy
+from trainer.on_two import ON_CPUS, on_two
+from trainer.run_set_completions import train
 
-TESTS = Path(__file__).parents[1]
 LAUNCHES: dict[str, dict[str, str]] = {
-    "alone": {"ACCELERATE_USE_CPU": "true"},
-    "ddp": {"ACCELERATE_USE_CPU": "true"},
-    "fsdp by transformers": {"ACCELERATE_USE_CPU": "true"},
-    "fsdp in bfloat16": {"ACCELERATE_USE_CPU": "true"},
+    "ddp": ON_CPUS,
+    "fsdp by transformers": ON_CPUS,
+    "fsdp in bfloat16": ON_CPUS,
     "fsdp by accelerate": {
-        "ACCELERATE_USE_CPU": "true",
+        **ON_CPUS,
         "ACCELERATE_USE_FSDP": "true",
         "FSDP_VERSION": "2",
         "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
@@ -55,35 +52,26 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return saved_policy(tmp_path_factory.mktemp("policy"))
 
 
-def launch(
-    how: str, model: str, out: Path, rules: list[str], accumulations: dict[str, dict[str, Any]] = ACCUMULATION
-) -> None:
-    """One launch that trains with each rule and accumulation, each in a folder of its own."""
+def runs_of(out: Path, rules: list[str], accumulations: dict[str, dict[str, Any]], processes: int) -> list[Path]:
+    """A folder for each rule and accumulation, with the settings of its run."""
     runs = []
     for rule in rules:
         for name, options in accumulations.items():
             runs.append(out / rule / name)
             runs[-1].mkdir(parents=True)
-            size = options["per_device_train_batch_size"] * (2 if how == "alone" else 1)
+            size = options["per_device_train_batch_size"] * 2 // processes
             settings = {"rule": RULES[rule], "options": {**options, "per_device_train_batch_size": size}}
             (runs[-1] / "settings.json").write_text(json.dumps(settings))
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    finished = subprocess.run(
-        [
-            sys.executable,
-            *([] if how == "alone" else torchrun),
-            str(TESTS / "trainer" / "run_set_completions.py"),
-            model,
-            how,
-            *map(str, runs),
-        ],
-        timeout=300,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1", **LAUNCHES[how]},
-    )
-    (out / "stderr").write_text(finished.stderr)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    return runs
+
+
+def launch(
+    how: str, model: str, out: Path, rules: list[str], accumulations: dict[str, dict[str, Any]] = ACCUMULATION
+) -> None:
+    """One launch of two processes that trains with each rule and accumulation, each in a folder of its own."""
+    runs = runs_of(out, rules, accumulations, 2)
+    said = on_two("run_set_completions.py", model, how, *runs, environment=LAUNCHES[how])
+    (out / "stderr").write_text(said)
 
 
 def kept(out: Path, rule: str, accumulation: str, rank: int = 0) -> list[dict[str, Any]]:
@@ -97,7 +85,8 @@ def parameters(out: Path, rule: str, accumulation: str, rank: int = 0) -> list[t
 @pytest.fixture(scope="module")
 def alone(model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("alone")
-    launch("alone", model, out, list(RULES))
+    for run in runs_of(out, list(RULES), ACCUMULATION, 1):
+        train(model, run, "alone")
     return out
 
 

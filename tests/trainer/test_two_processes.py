@@ -1,9 +1,6 @@
 """Two real processes under DDP: the same as TRL on two, and the same state on both."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +11,8 @@ from paretune.advantages import ESTIMATORS
 from paretune.record.checkpoints import checkpoints
 from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from policies import saved_policy
+from trainer.on_two import on_two
 from trainer.run_on_two import RULES
-
-TESTS = Path(__file__).parents[1]
-PYTHONPATH = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +22,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def launch(model: str, out: Path, *jobs: str) -> None:
     """Do some jobs, one after the other, in one pair of processes."""
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
-            *(str(TESTS / "trainer" / "run_on_two.py"), model, str(out), *jobs),
-        ],
-        check=True,
-        timeout=900,
-        env={**os.environ, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-    )
+    on_two("run_on_two.py", model, out, *jobs)
 
 
 QUICK = ["gradient", "hypervolume", "nash"]
