@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,15 @@ settings.register_profile("paretune", deadline=None)
 settings.load_profile("paretune")
 
 GOLDEN = Path(__file__).parents[1] / "../shared/golden/reference_vectors.json"
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imports have made out of garbage collections: accelerate asks for one at each training.
+
+    With a million objects of torch, transformers and others it took as long as a tiny training itself.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

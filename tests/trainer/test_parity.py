@@ -29,8 +29,15 @@ class FixedThroughInfluence(FixedWeights):
             assert self.method == "realised"  # of an update that there was not yet
         else:
             assert batch.influence_method == self.method
-            assert torch.isfinite(batch.influence).all()
+            assert torch.equal(torch.isfinite(batch.influence), has_influence(batch, self.method))
         return super().update(batch)
+
+
+def has_influence(batch: Batch, method: Method) -> torch.Tensor:
+    """``[K]``: every objective has, and across halves of the prompts those that apply to completions of both."""
+    applies = ~batch.rewards.isnan().unflatten(0, (-1, batch.num_generations))
+    halves = [applies[::2], applies[1::2]] if method.startswith("crossed") else [applies]
+    return torch.stack([half.any(dim=1).any(dim=0) for half in halves]).all(dim=0)
 
 
 def rules() -> list[FixedWeights]:
@@ -90,6 +97,7 @@ CASES: dict[str, dict[str, Any]] = {
         "gradient_accumulation_steps": 2,
     },
     "generation smaller": {
+        "num_generations": 2,  # two prompts, which make two halves
         "per_device_train_batch_size": 4,
         "steps_per_generation": 1,
         "gradient_accumulation_steps": 2,
