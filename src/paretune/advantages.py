@@ -197,6 +197,12 @@ class AdvantageEstimator(ABC):
             ValueError: as :meth:`estimate` does.
         """
         _check_rewards(rewards, 2)
+        if self.within_groups and scale != "batch":
+            # A group knows nothing of others, so those of all objectives are estimated at once, as of one long reward.
+            _check_groups(len(rewards), num_generations)
+            count = rewards.shape[1]
+            in_a_row = self.estimate(rewards.T.reshape(-1), num_generations, lengths=lengths.repeat(count), scale=scale)
+            return in_a_row.view(count, -1).T.contiguous()
         columns = [
             # contiguous, so that a column is summed in the order in which a lone reward would be
             self.estimate(column.contiguous(), num_generations, lengths=lengths, scale=scale)
