@@ -74,7 +74,7 @@ def make_problem(count: int, shape: str, seed: int) -> Problem:
 
 
 def _best_geometric_mean(gains: np.ndarray) -> float:
-    """Max over policies of the geometric mean of expected gains: a concave problem, by sequential quadratic programming."""
+    """Max over policies of the geometric mean of expected gains: a concave problem, by quadratic programs."""
     shape, count = gains.shape[:2], gains.shape[2]
     each = gains.reshape(-1, count) / len(gains)  # what each entry of the policy adds to the expected gains
     of_context = np.kron(np.eye(shape[0]), np.ones(shape[1]))
