@@ -202,7 +202,7 @@ def main() -> None:
             "batch": f"{policy}, {options.length} tokens, {options.accumulation} micro-batches, float32; medians over "
             f"{4 * options.rounds} batches an arm, the arms in turn; generation: its share with fixed weights.",
             "memory": "A random model, 8 completions of 16 tokens.",
-            "run": "Random models, 8 completions of 16 tokens, three objectives; beyond the parameters, in copies of them.",
+            "run": "Random models, 8 completions of 16 tokens, K = 3; beyond the parameters, in copies of them.",
             "step": f"The embedded policy, {natural}, one batch each; the step over the length of the parameters.",
             "error": f"The embedded policy, {natural}; median and worst of the first {options.batches} batches.",
             "realised": f"The embedded policy, {natural}; least and largest of 2 batches.",
