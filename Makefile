@@ -7,7 +7,7 @@ TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -
 COMPARISONS := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-rloo arithmetic-reinforce++ \
 	arithmetic-follow-up
 
-.PHONY: setup demo results records test test-slow soak lint bench bench-sandbox describe smollm2 policy clean browser
+.PHONY: setup demo results records test test-slow test-rotating deepspeed soak lint bench bench-sandbox describe smollm2 policy clean browser
 
 setup: $(VENV)/ready
 
@@ -33,9 +33,14 @@ test: setup browser
 browser: setup
 	@sh scripts/get_browser.sh $(BIN)
 
-test-slow: setup browser  ## what takes minutes or a large dependency: the remake of the policy, SmolLM2, DeepSpeed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[deepspeed]"
+test-slow: setup browser deepspeed  ## what takes minutes or a large dependency: the remake of the policy, SmolLM2, DeepSpeed
 	$(TEST) -m slow --ignore tests/soak
+
+test-rotating: setup deepspeed  ## of the slow tests that hold the promises of docs/reliability.md a fifth, which the commit chooses
+	$(TEST) -m slow --rotating $(shell git rev-list --count --first-parent HEAD) tests
+
+deepspeed: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[deepspeed]"
 
 soak: setup  ## kills at random moments, thousands of steps: the figures of docs/reliability.md (half an hour on two cores)
 	rm -f soak.jsonl

@@ -74,20 +74,21 @@ def make_problem(count: int, shape: str, seed: int) -> Problem:
 
 
 def _best_geometric_mean(gains: np.ndarray) -> float:
-    """Max over policies of the geometric mean of expected gains: a concave problem, by Frank-Wolfe with line search."""
-    policy = np.full(gains.shape[:2], 1 / gains.shape[1])
-    for _ in range(2_000):
-        value = (policy[:, :, None] * gains).sum(axis=1).mean(axis=0)
-        best = np.zeros_like(policy)
-        best[np.arange(len(policy)), (gains @ (1 / value)).argmax(axis=1)] = 1.0
-        corner = (best[:, :, None] * gains).sum(axis=1).mean(axis=0)
-        if ((corner - value) / value).sum() < 1e-7:
-            break
-        step = scipy.optimize.minimize_scalar(
-            lambda t, v=value, c=corner: -np.log(v + t * (c - v)).sum(), bounds=(0, 1), method="bounded"
-        ).x
-        policy += step * (best - policy)
-    return float(np.exp(np.log((policy[:, :, None] * gains).sum(axis=1).mean(axis=0)).mean()))
+    """Max over policies of the geometric mean of expected gains: a concave problem, by quadratic programs."""
+    shape, count = gains.shape[:2], gains.shape[2]
+    each = gains.reshape(-1, count) / len(gains)  # what each entry of the policy adds to the expected gains
+    of_context = np.kron(np.eye(shape[0]), np.ones(shape[1]))
+    found = scipy.optimize.minimize(
+        lambda policy: -np.log(policy @ each).mean(),
+        np.full(len(each), 1 / shape[1]),
+        jac=lambda policy: -(each @ (1 / (policy @ each))) / count,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * len(each),
+        constraints={"type": "eq", "fun": lambda policy: of_context @ policy - 1, "jac": lambda _: of_context},
+        options={"ftol": 1e-12, "maxiter": 1_000},
+    )
+    assert found.success, found.message
+    return float(np.exp(-found.fun))
 
 
 def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> np.ndarray:
@@ -97,48 +98,68 @@ def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> n
     first, second = torch.zeros_like(logits), torch.zeros_like(logits)
     path = []
     constant = rule.update(None) if isinstance(rule, FixedWeights) else None  # type: ignore[arg-type]
+    measures = rule.measurements().influence is not None
     realised: Tensor | None = None  # what the last update did for each objective
     for t in range(BATCHES):
         contexts = torch.randint(CONTEXTS, (GROUPS,), generator=generator).repeat_interleave(GENERATIONS)
         policy = torch.softmax(logits, dim=1)
         actions = torch.multinomial(policy[contexts], 1, generator=generator)[:, 0]
         rewards = problem.gains[contexts, actions]
-        # d log π(a | x) / d logits, for each completion.
-        scores = torch.zeros(len(actions), CONTEXTS, ACTIONS, dtype=torch.float64)
-        scores[torch.arange(len(actions)), contexts] = -policy[contexts]
-        scores[torch.arange(len(actions)), contexts, actions] += 1.0
         options: dict[str, Any] = {
             "num_generations": GENERATIONS,
             "lengths": torch.ones(len(actions)),
             "scale": "group",
         }
-        alone = ESTIMATORS[estimator].per_objective(rewards, **options)
-        of_halves = alone.view(GROUPS, GENERATIONS, -1), scores.view(GROUPS, GENERATIONS, CONTEXTS, ACTIONS)
-        # Each objective's gradient on either half of the prompts, ``[2, K, contexts, actions]``.
-        summed = [torch.einsum("gnk,gnca->kca", *(values[half::2] for values in of_halves)) for half in (0, 1)]
-        gradients = torch.stack(summed) / (len(rewards) / 2)
-        result = constant or rule.update(_batch(rule, rewards, alone, gradients, realised, t))
+        gradients = None
+        result = constant
+        if result is None:
+            alone = ESTIMATORS[estimator].per_objective(rewards, **options)
+            if measures:
+                halves = torch.arange(GROUPS).repeat_interleave(GENERATIONS) % 2
+                gradients = _gradients(policy, contexts, actions, alone, halves)
+            result = rule.update(_batch(rule, rewards, alone, gradients, realised, t))
         advantages = result.advantages
         if advantages is None:
             reward = sum_rewards(rewards, result.weights) if result.rewards is None else result.rewards
             advantages = ESTIMATORS[estimator].estimate(reward, **options)
-        gradient = torch.einsum("n,nca->ca", advantages.double(), scores) / len(actions)
+        gradient = _gradients(policy, contexts, actions, advantages.double()[:, None])[0, 0]
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient.square()
         corrected = first / (1 - 0.9 ** (t + 1)) / ((second / (1 - 0.999 ** (t + 1))).sqrt() + 1e-8)
         update = LEARNING_RATE * (result.scale if result.apply_to == "update" else 1.0) * corrected
         logits = logits + update
-        realised = (gradients.mean(dim=0) * update).sum(dim=(1, 2))
+        realised = None if gradients is None else (gradients.mean(dim=0) * update).sum(dim=(1, 2))
         path.append(problem.value(logits).numpy())
     return np.array(path)
 
 
+def _gradients(
+    policy: Tensor, contexts: Tensor, actions: Tensor, advantages: Tensor, parts: Tensor | None = None
+) -> Tensor:
+    """The mean of A_k · d log π(a | x) / d logits over the completions of each part, ``[parts, K, contexts, actions]``.
+
+    Args:
+        policy: π, ``[contexts, actions]``.
+        contexts: x of each completion, ``[N]``.
+        actions: a of each completion, ``[N]``.
+        advantages: A_k, ``[N, K]``.
+        parts: of equal size, the number of each completion's, ``[N]``; by default all are one.
+    """
+    count = 1 if parts is None else int(parts.max()) + 1
+    entries = contexts * ACTIONS + actions
+    if parts is not None:
+        entries = entries + parts * policy.numel()
+    sums = torch.zeros(count * policy.numel(), advantages.shape[1], dtype=advantages.dtype)
+    taken = sums.index_add_(0, entries, advantages).view(count, *policy.shape, -1).permute(0, 3, 1, 2)
+    return (taken - policy * taken.sum(dim=3, keepdim=True)) / (len(advantages) / count)
+
+
 def _batch(
-    rule: WeightingRule, rewards: Tensor, alone: Tensor, gradients: Tensor, realised: Tensor | None, t: int
+    rule: WeightingRule, rewards: Tensor, alone: Tensor, gradients: Tensor | None, realised: Tensor | None, t: int
 ) -> Batch:
     wanted, count = rule.measurements(), rewards.shape[1]
     influence = gramian = method = None
-    if wanted.influence is not None:
+    if wanted.influence is not None and gradients is not None:
         method = wanted.influence.method
         known = INFLUENCES[method]
         first, second = gradients.flatten(2) if known.halved else [gradients.mean(dim=0).flatten(1)] * 2

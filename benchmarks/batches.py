@@ -58,20 +58,9 @@ def objectives(count: int, kind: str) -> list[Objective]:
     return [Objective(f"o{k}", reward(k)) for k in range(count)]
 
 
-def build(
-    options: argparse.Namespace,
-    count: int,
-    kind: str,
-    *,
-    policy: Any = None,
-    rule: Any = None,
-    scratch: str = "",
-    natural: bool = False,
-    **kw: Any,
-) -> MultiObjectiveTrainer:
-    """A trainer whose completions are all of one length, or as long as the policy makes them on the task."""
-    task = tasks.load("arithmetic")
-    config = {
+def settings(options: argparse.Namespace, *, scratch: str = "", **kw: Any) -> dict[str, Any]:
+    """Those of a run whose completions are all of one length; TRL's trainer takes them, too."""
+    return {
         "output_dir": scratch or tempfile.mkdtemp(),
         "per_device_train_batch_size": options.completions // options.accumulation,
         "gradient_accumulation_steps": options.accumulation,
@@ -87,6 +76,22 @@ def build(
         "logging_steps": 1000,
         **kw,
     }
+
+
+def build(
+    options: argparse.Namespace,
+    count: int,
+    kind: str,
+    *,
+    policy: Any = None,
+    rule: Any = None,
+    scratch: str = "",
+    natural: bool = False,
+    **kw: Any,
+) -> MultiObjectiveTrainer:
+    """A trainer whose completions are all of one length, or as long as the policy makes them on the task."""
+    task = tasks.load("arithmetic")
+    config = settings(options, scratch=scratch, **kw)
     if natural:
         config |= {"max_completion_length": task.settings["max_completion_length"], "generation_kwargs": None}
     return MultiObjectiveTrainer(

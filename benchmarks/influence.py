@@ -12,6 +12,7 @@ On a GPU the same command takes a random model of 0.5 B parameters for time, too
 """
 
 import argparse
+import gc
 import shutil
 import tempfile
 import time
@@ -137,6 +138,29 @@ def memory_table(options: argparse.Namespace) -> list[str]:
     return [f"{parameters / 4e6:.0f} M parameters.", "", *lines]
 
 
+def run_memory_table(options: argparse.Namespace) -> list[str]:
+    """Peaks of allocation of whole runs beyond the parameters, in copies of these."""
+    rules: dict[str, Any] = {
+        "fixed weights": lambda: FixedWeights([0.4, 0.3, 0.3]),
+        **{method: partial(GradientInfluence, method=method) for method in ("realised", "directional", "exact")},
+    }
+    lines = [f"| parameters | {' | '.join(rules)} |", "|---|" + "---|" * len(rules)]
+    small = argparse.Namespace(**{**vars(options), "completions": 8, "accumulation": 1, "length": 16})
+    for size in options.run_policies:
+        peaks = []
+        for rule in rules.values():
+            scratch, policy = tempfile.mkdtemp(), random_policy(size)
+            parameters = sum(p.numel() * p.element_size() for p in policy.parameters())
+            trainer = build(small, 3, "independent", policy=policy, rule=rule(), scratch=scratch, max_steps=2)
+            peaks.append(peak_allocation(trainer.train) / parameters)
+            shutil.rmtree(scratch)
+            del trainer, policy
+            gc.collect()
+        lines.append(f"| {parameters / 4e6:.0f} M | {' | '.join(f'{peak:.2f}' for peak in peaks)} |")
+        print(lines[-1], flush=True)
+    return lines
+
+
 def main() -> None:
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -150,7 +174,8 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=4, help="on which errors are measured")
     parser.add_argument("--policy", choices=["arithmetic", *LAYERS], default="0.5B" if gpu else "arithmetic")
     parser.add_argument("--memory_policy", choices=[*LAYERS], default="0.5B" if gpu else "60M")
-    parser.add_argument("--tables", nargs="+", default=["time", "batch", "memory", "error", "step", "realised"])
+    parser.add_argument("--run_policies", choices=[*LAYERS], nargs="+", default=[*LAYERS], help="of memory in runs")
+    parser.add_argument("--tables", nargs="+", default=["time", "batch", "memory", "run", "error", "step", "realised"])
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "performance.md")
     options = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
@@ -159,6 +184,7 @@ def main() -> None:
         "time": time_table,
         "batch": whole_batch_table,
         "memory": memory_table,
+        "run": run_memory_table,
         "error": error_table,
         "step": step_table,
         "realised": realised_table,
@@ -176,6 +202,7 @@ def main() -> None:
             "batch": f"{policy}, {options.length} tokens, {options.accumulation} micro-batches, float32; medians over "
             f"{4 * options.rounds} batches an arm, the arms in turn; generation: its share with fixed weights.",
             "memory": "A random model, 8 completions of 16 tokens.",
+            "run": "Random models, 8 completions of 16 tokens, K = 3; beyond the parameters, in copies of them.",
             "step": f"The embedded policy, {natural}, one batch each; the step over the length of the parameters.",
             "error": f"The embedded policy, {natural}; median and worst of the first {options.batches} batches.",
             "realised": f"The embedded policy, {natural}; least and largest of 2 batches.",

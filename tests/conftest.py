@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from rotation import is_due
+
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("paretune", deadline=None)
 settings.load_profile("paretune")
@@ -22,6 +24,19 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """A share of the slow tests: `-m slow --rotating N`."""
+    parser.addoption("--rotating", type=int, metavar="N", help="of tests that hold promises, the share of landing N")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the share that is asked for."""
+    number = config.getoption("--rotating")
+    if number is not None:
+        config.hook.pytest_deselected(items=[item for item in items if not is_due(item.nodeid, number)])
+        items[:] = [item for item in items if is_due(item.nodeid, number)]
 
 
 @pytest.fixture(scope="session")

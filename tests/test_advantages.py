@@ -227,20 +227,21 @@ def test_reinforce_plus_plus_without_tokens_is_zero():
     assert reinforce_plus_plus(torch.tensor([NAN, NAN]), torch.tensor([3, 3])).tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("scale", ["group", "batch", "none"])
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_per_objective_estimates_each_column_alone(estimator):
+def test_per_objective_estimates_each_column_alone(estimator, scale):
     for rewards, _, size in batches():
         lengths = torch.arange(len(rewards)) + 1
-        table = ESTIMATORS[estimator].per_objective(rewards, size, lengths=lengths, scale="batch")
+        table = ESTIMATORS[estimator].per_objective(rewards, size, lengths=lengths, scale=scale)
         assert table.shape == rewards.shape
         for k in range(rewards.shape[1]):
             alone = rewards[:, k].clone()
-            column = ESTIMATORS[estimator].estimate(alone, size, lengths=lengths, scale="batch")
+            column = ESTIMATORS[estimator].estimate(alone, size, lengths=lengths, scale=scale)
             differ = torch.tensor([len({x for x in group if x == x}) > 1 for group in alone.view(-1, size).tolist()])
             same = ~differ.repeat_interleave(size) & (estimator == "grpo")
             assert torch.equal(table[:, k], column.masked_fill(same, 0.0))
             by_name = {
-                "grpo": grpo(alone, size, scale="batch"),
+                "grpo": grpo(alone, size, scale=scale),
                 "rloo": rloo(alone, size),
                 "reinforce++": reinforce_plus_plus(alone, lengths),
             }

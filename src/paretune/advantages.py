@@ -38,12 +38,12 @@ def grpo(rewards: Tensor, num_generations: int, *, scale: Scale = "group", epsil
     grouped = _grouped(rewards, num_generations)
     if scale not in get_args(Scale):
         raise ValueError(f"`scale` must be one of {', '.join(get_args(Scale))}, got {scale!r}.")
-    advantages = rewards - torch.nanmean(grouped, dim=1).repeat_interleave(num_generations)
+    advantages = grouped - torch.nanmean(grouped, dim=1, keepdim=True)
     if scale == "group":
-        advantages = advantages / (_deviation(grouped, dim=1).repeat_interleave(num_generations) + epsilon)
+        advantages = advantages / (_deviation(advantages, dim=1).unsqueeze(1) + epsilon)
     elif scale == "batch":
-        advantages = advantages / (_deviation(rewards, dim=0) + epsilon)
-    return torch.nan_to_num(advantages, nan=0.0)
+        advantages = advantages / (_deviation(rewards - torch.nanmean(rewards), dim=0) + epsilon)
+    return torch.nan_to_num(advantages.view(-1), nan=0.0)
 
 
 def rloo(rewards: Tensor, num_generations: int) -> Tensor:
@@ -148,10 +148,11 @@ def normalize_then_sum(rewards: Tensor, weights: Tensor, num_generations: int, *
     _check_groups(len(rewards), num_generations)
     grouped = rewards.view(-1, num_generations, rewards.shape[1])
     distance = grouped - torch.nanmean(grouped, dim=1, keepdim=True)
-    normalised = distance / (_deviation(grouped, dim=1).unsqueeze(1) + epsilon)
+    normalised = distance / (_deviation(distance, dim=1).unsqueeze(1) + epsilon)
     total = (normalised.view(rewards.shape) * _row(weights, rewards)).nansum(dim=1)
     total = torch.where(torch.isnan(rewards).all(dim=1), torch.nan, total)
-    advantages = (total - torch.nanmean(total)) / (_deviation(total, dim=0) + epsilon)
+    distance = total - torch.nanmean(total)
+    advantages = distance / (_deviation(distance, dim=0) + epsilon)
     return torch.nan_to_num(advantages, nan=0.0)
 
 
@@ -197,6 +198,12 @@ class AdvantageEstimator(ABC):
             ValueError: as :meth:`estimate` does.
         """
         _check_rewards(rewards, 2)
+        if self.within_groups and scale != "batch":
+            # A group knows nothing of others, so those of all objectives are estimated at once, as of one long reward.
+            _check_groups(len(rewards), num_generations)
+            count = rewards.shape[1]
+            in_a_row = self.estimate(rewards.T.reshape(-1), num_generations, lengths=lengths.repeat(count), scale=scale)
+            return in_a_row.view(count, -1).T.contiguous()
         columns = [
             # contiguous, so that a column is summed in the order in which a lone reward would be
             self.estimate(column.contiguous(), num_generations, lengths=lengths, scale=scale)
@@ -279,13 +286,12 @@ def _no_difference(rewards: Tensor, num_generations: int) -> Tensor:
     return (highest == lowest).repeat_interleave(num_generations, dim=0)
 
 
-def _deviation(values: Tensor, dim: int) -> Tensor:
-    """Standard deviation with Bessel's correction of what is not NaN; NaN for a single value or none.
+def _deviation(distance: Tensor, dim: int) -> Tensor:
+    """Standard deviation with Bessel's correction, by the distances from the mean; NaN for a single value or none.
 
     The order of the operations is that of TRL's ``nanstd``, for equality to the last bit.
     """
-    distance = values - torch.nanmean(values, dim=dim, keepdim=True)
-    count = (~torch.isnan(values)).sum(dim=dim)
+    count = (~torch.isnan(distance)).sum(dim=dim)
     # of a single value: 0 · ∞, which is NaN
     return torch.sqrt(torch.nanmean(distance**2, dim=dim) * (count / (count - 1)))
 

@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,14 @@ from hypothesis import strategies as st
 from paretune import PCD, FixedWeights, GradientInfluence, HypervolumeGuided, Lagrangian, Objective, ScheduledWeights
 from paretune.weighting import RULES, WeightingRule
 from weighting.batches import batch, evaluation
+
+PLAIN: dict[str, Callable[[], WeightingRule]] = {
+    "fixed": lambda: FixedWeights([0.5, 0.5]),
+    "scheduled": lambda: ScheduledWeights({0: [0.5, 0.5]}),
+    "lagrangian": lambda: Lagrangian("o0", at_least={"o1": 0.5}),
+    "pcd": lambda: PCD("o0", tau=0.1),
+}
+"""Rules that have to be told something, two objectives; all else at its default."""
 
 
 def made(name: str, count: int) -> WeightingRule:

@@ -194,6 +194,13 @@ def test_training_draws_on_as_if_there_were_no_rule(method):
     assert torch.equal(GramianRule(method).update(on(rows)).weights, first)
 
 
+def test_the_random_numbers_of_accelerators_are_left_alone(monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    GramianRule("pcgrad").update(on([[2.0, 0.0], [0.0, 1.0]]))
+    assert not seeded
+
+
 def test_a_solver_that_fails_leaves_the_weights(monkeypatch):
     def fails(*_):
         raise RuntimeError("no\nluck")

@@ -143,7 +143,7 @@ class GramianRule(GramianSolution):
         shares = self.shares(batch)[live]
         try:
             with torch.random.fork_rng(devices=[]):  # PCGrad draws from the generator that training draws from
-                torch.manual_seed(batch.step)
+                torch.default_generator.manual_seed(batch.step)  # `torch.manual_seed` would seed the GPU's for good
                 found = self._solved(gramian / gramian.diagonal().mean(), shares / shares.sum())
         except Exception as error:  # each solver has errors of its own
             reason = " ".join(str(error).split())
