@@ -91,6 +91,7 @@ def _best_geometric_mean(gains: np.ndarray) -> float:
     return float(np.exp(-found.fun))
 
 
+@torch.inference_mode()
 def train(problem: Problem, rule: WeightingRule, estimator: str, seed: int) -> np.ndarray:
     """Train one policy; returns its expected gains after each batch, ``[batches, K]``."""
     generator = torch.Generator().manual_seed(seed)
