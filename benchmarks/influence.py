@@ -113,12 +113,13 @@ def whole_batches(options: argparse.Namespace) -> tuple[dict[str, float], float]
     directional.TOLERANCE = AS_USED
     totals: dict[str, list[float]] = defaultdict(list)
     generation: list[float] = []
-    for _ in range(options.rounds):
+    # With steps this short all arms make the same completions, whose lengths decide what a batch costs.
+    told = {"max_steps": 5, "natural": options.policy == "arithmetic", "learning_rate": 1e-9}
+    for seed in range(options.rounds):
         for arm, rule in arms.items():
             scratch = tempfile.mkdtemp()
             policy = None if options.policy == "arithmetic" else random_policy(options.policy)
-            told = {"policy": policy, "rule": rule(), "scratch": scratch, "max_steps": 5, "natural": policy is None}
-            trainer = build(options, 3, "correlated", **told)
+            trainer = build(options, 3, "correlated", policy=policy, rule=rule(), scratch=scratch, seed=seed, **told)
             if arm in meters:
                 assert trainer._meter is not None
                 trainer._meter = meters[arm](trainer, trainer._meter.request)

@@ -6,7 +6,7 @@ the model was not asked: its fused head has zeros at padding, too.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -82,7 +82,7 @@ class UnpaddedForward:
             outputs.append(self._forward(**{**given, **cut, "logits_to_keep": longest}))
         back = order.argsort()
 
-        def joined(parts: list[Tensor]) -> Tensor:
+        def joined(parts: Sequence[Tensor]) -> Tensor:
             return torch.cat([nn.functional.pad(p, (0, count - p.shape[1])) for p in parts])[back]
 
         log_probs, entropies, auxiliary = zip(*outputs, strict=True)
