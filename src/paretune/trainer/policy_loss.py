@@ -28,7 +28,7 @@ class GRPOPolicyLoss:
     entropy coefficient) reaches the trainer itself, and nothing is exchanged between processes for such notes. The loss
     itself needs one exchange, which stays: ``top_entropy_quantile`` is a quantile over the tokens of all processes. KL,
     entropy and router terms are off: influence is about the rewards. The log-probabilities come from the trainer's own
-    forward pass, with all the arguments that it gives, less padding (:class:`paretune.trainer.unpadded`); the
+    forward pass, with all the arguments that it gives, less padding (:mod:`paretune.trainer.unpadded`); the
     coefficients from its loss with those log-probabilities as a leaf, in the shape that it has in training. So they
     hold for every ``loss_type``, mask, importance ratio and accumulation.
 
