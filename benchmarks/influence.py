@@ -5,8 +5,9 @@
 What is compared alternates in one process, and medians are reported. Time is in units of one training step (a forward
 and backward pass over the batch, in micro-batches) and of one whole batch with fixed weights (generation included).
 Memory is what is allocated beyond what was there before, in copies of the trained parameters, on a random model.
-Accuracy is the relative L2 error against the float64 gradients of TRL's compute_loss, on the embedded policy and its
-own completions, as long as it makes them; time and memory are those of completions of one length.
+Accuracy is the relative L2 error against the float64 gradients of TRL's compute_loss. Time and accuracy are those of
+the embedded policy's own completions, as long as it makes them, for padding costs time; a random model's completions
+are all of one length, and so are those for memory.
 
 On a GPU the same command takes a random model of 0.5 B parameters for time, too.
 """
@@ -34,6 +35,7 @@ from paretune import FixedWeights, GradientInfluence
 from paretune.influence import Influence, directional
 from paretune.record.run_directory import read_steps
 from paretune.trainer.influence_meter import InfluenceMeter
+from paretune.trainer.policy_loss import GRPOPolicyLoss
 
 METHODS = ("paper", "exact", "directional, one-sided", "directional, symmetric", "realised")
 
@@ -43,7 +45,8 @@ def time_table(options: argparse.Namespace) -> list[str]:
     lines = [f"| K | {' | '.join(METHODS)} |", "|---|" + "---|" * len(METHODS)]
     for count in options.objectives:
         policy = None if options.policy == "arithmetic" else random_policy(options.policy)
-        trainer = with_batch(build(options, count, "independent", policy=policy))
+        natural = policy is None
+        trainer = with_batch(build(options, count, "independent", policy=policy, natural=natural))
         seconds: dict[str, list[float]] = defaultdict(list)
         for repeat in range(options.repeats + 1):
             saved = [p.detach().clone() for p in trainer.model.parameters()]
@@ -70,7 +73,7 @@ def time_table(options: argparse.Namespace) -> list[str]:
 
 def whole_batch_table(options: argparse.Namespace) -> list[str]:
     """Whole batches of real training at K = 3, the arms in turn, of the usual size and of a quarter of it."""
-    arms = ["fixed weights", "realised", "directional", "exact", "paper"]
+    arms = ["fixed weights", "realised", "directional", "directional, padded", "exact", "paper"]
     lines = [f"| completions | generation | {' | '.join(arms)} |", "|---|---|" + "---|" * len(arms)]
     for completions in (options.completions, options.completions // 4):
         shape = argparse.Namespace(**{**vars(options), "completions": completions})
@@ -80,31 +83,46 @@ def whole_batch_table(options: argparse.Namespace) -> list[str]:
     return lines
 
 
+class PaperMeter(InfluenceMeter):
+    """The paper's algorithm."""
+
+    def before_update(self, micro_batches: Any, advantages: Any) -> Influence:
+        return paper_influence(self._trainer, micro_batches, advantages)
+
+
+class PaddedMeter(InfluenceMeter):
+    """Passes over TRL's micro-batches as they are, padding and all, for comparison."""
+
+    def _loss(self, *args: Any, **kwargs: Any) -> GRPOPolicyLoss:
+        loss = super()._loss(*args, **kwargs)
+        loss._pass._cuts = False
+        return loss
+
+
 def whole_batches(options: argparse.Namespace) -> tuple[dict[str, float], float]:
     """Seconds of a batch relative to one with fixed weights, and the share of generation in that."""
-
-    class PaperMeter(InfluenceMeter):
-        def before_update(self, micro_batches: Any, advantages: Any) -> Influence:
-            return paper_influence(self._trainer, micro_batches, advantages)
-
     arms: dict[str, Any] = {
         "fixed weights": lambda: FixedWeights([0.4, 0.3, 0.3]),
         "realised": lambda: GradientInfluence(method="realised"),
         "directional": lambda: GradientInfluence(),
+        "directional, padded": lambda: GradientInfluence(),
         "exact": lambda: GradientInfluence(method="exact"),
         "paper": lambda: GradientInfluence(method="exact"),
     }
+    meters = {"directional, padded": PaddedMeter, "paper": PaperMeter}
     directional.TOLERANCE = AS_USED
     totals: dict[str, list[float]] = defaultdict(list)
     generation: list[float] = []
-    for _ in range(options.rounds):
+    # With steps this short all arms make the same completions, whose lengths decide what a batch costs.
+    told = {"max_steps": 5, "natural": options.policy == "arithmetic", "learning_rate": 1e-9}
+    for seed in range(options.rounds):
         for arm, rule in arms.items():
             scratch = tempfile.mkdtemp()
             policy = None if options.policy == "arithmetic" else random_policy(options.policy)
-            trainer = build(options, 3, "correlated", policy=policy, rule=rule(), scratch=scratch, max_steps=5)
-            if arm == "paper":
+            trainer = build(options, 3, "correlated", policy=policy, rule=rule(), scratch=scratch, seed=seed, **told)
+            if arm in meters:
                 assert trainer._meter is not None
-                trainer._meter = PaperMeter(trainer, trainer._meter.request)
+                trainer._meter = meters[arm](trainer, trainer._meter.request)
             trainer.train()
             lines = list(read_steps(scratch))[1:]  # the first is to warm up
             totals[arm] += [line["seconds"]["total"] for line in lines]
@@ -192,14 +210,15 @@ def main() -> None:
     started = time.perf_counter()
     for name in options.tables:
         device = torch.accelerator.current_accelerator().type if gpu else "cpu"
-        shape = f"{options.completions} completions of {options.length} tokens in {options.accumulation} micro-batches"
         natural = f"{options.completions} completions as long as it makes them, in {options.accumulation} micro-batches"
         policy = (
             "the embedded policy (0.8 M parameters)" if options.policy == "arithmetic" else f"random, {options.policy}"
         )
+        length = "as long as it makes them" if options.policy == "arithmetic" else f"of {options.length} tokens"
         head = {
-            "time": f"{policy}, {shape}, float32; medians of {options.repeats} alternating repeats.",
-            "batch": f"{policy}, {options.length} tokens, {options.accumulation} micro-batches, float32; medians over "
+            "time": f"{policy}, {options.completions} completions {length} in {options.accumulation} micro-batches, "
+            f"float32; medians of {options.repeats} alternating repeats.",
+            "batch": f"{policy}, completions {length}, {options.accumulation} micro-batches, float32; medians over "
             f"{4 * options.rounds} batches an arm, the arms in turn; generation: its share with fixed weights.",
             "memory": "A random model, 8 completions of 16 tokens.",
             "run": "Random models, 8 completions of 16 tokens, K = 3; beyond the parameters, in copies of them.",

@@ -89,6 +89,18 @@ def test_batches_and_chunks_do_not_matter(monkeypatch):
     np.testing.assert_allclose(completion_kl(a, b, SAMPLES), whole, rtol=1e-12)
 
 
+def test_samples_of_similar_length_pass_together():
+    a, b = policy(seed=1).eval(), policy(seed=2).eval()
+    mixed = [Sample([3, 4], [5] * length) for length in (20, 1, 2, 19, 1, 18)]
+    shapes = []
+    hook = a.register_forward_pre_hook(
+        lambda _, __, kept: shapes.append(tuple(kept["input_ids"].shape)), with_kwargs=True
+    )
+    completion_kl(a, b, mixed, batch_size=3)
+    hook.remove()
+    assert shapes == [(3, 4), (3, 22)]
+
+
 def test_padding_does_not_shift_learned_positions():
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=26, n_positions=32, n_embd=16, n_layer=1, n_head=2, initializer_range=0.5)

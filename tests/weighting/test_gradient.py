@@ -152,6 +152,28 @@ def test_every_nth_batch_only() -> None:
     assert wanted == [True, False, False, True, False, False]
 
 
+@given(st.lists(simplex, min_size=1, max_size=3), st.integers(1, 6))
+def test_what_is_measured_in_every_nth_batch_counts_for_all(influences: list[list[float]], every: int) -> None:
+    rare, often = GradientInfluence(mu=5e-3, every=every), GradientInfluence(mu=5e-3)
+    for influence in influences:
+        known = (influence * 2)[:3]
+        found = moved(rare, *known)
+        for _ in range(every - 1):
+            assert rare.update(batch(3)).weights.tolist() == found
+        for _ in range(every):
+            expected = moved(often, *known)
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_calibrated_move_counts_for_all_batches_too(every: int) -> None:
+    rule = GradientInfluence(every=every, floor=0.01)
+    assert log_ratio(moved(rule, 2.0, 0.0)) == pytest.approx(0.05 * every)
+    moved(rule, 1e9, 0.0)
+    assert rule.weights is not None
+    assert min(rule.weights.tolist()) >= 0.01
+
+
 def test_floor_keeps_every_objective_alive() -> None:
     rule = GradientInfluence(mu=1e-6, floor=0.1)
     weights = moved(rule, 1.0, 0.0, 0.0)

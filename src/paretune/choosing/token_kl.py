@@ -82,16 +82,19 @@ def completion_kl(
     width = policy.config.get_text_config().vocab_size
     longest = max((len(s.prompt) + len(s.completion) for s in samples), default=1)
     rows = max(1, min(batch_size, FORWARD_ELEMENTS // (longest * width)))
-    sums: list[float] = []
+    sums = np.zeros(len(samples))
+    # Samples of similar length pass together, so that little of a pass is padding.
+    order = sorted(range(len(samples)), key=lambda i: len(samples[i].prompt) + len(samples[i].completion))
     for begin in range(0, len(samples), rows):
-        batch = samples[begin : begin + rows]
+        chosen = order[begin : begin + rows]
+        batch = [samples[i] for i in chosen]
         first = min(len(s.prompt) for s in batch) - 1
         logits, others = (_logits(model, batch, first) for model in (policy, other))
-        for i, sample in enumerate(batch):
-            start = len(sample.prompt) - 1 - first  # the last token of the prompt predicts the first completion token
-            span = slice(start, start + len(sample.completion))
-            sums.append(_summed(logits[i, span], others[i, span], temperature))
-    return np.array(sums, dtype=np.float64)
+        for row, i in enumerate(chosen):
+            start = len(samples[i].prompt) - 1 - first  # a prompt's last token predicts the first of the completion
+            span = slice(start, start + len(samples[i].completion))
+            sums[i] = _summed(logits[row, span], others[row, span], temperature)
+    return sums
 
 
 def both_ways(

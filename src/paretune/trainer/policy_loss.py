@@ -1,9 +1,8 @@
 """TRL's own loss, seen as a function of the token log-probabilities."""
 
 import copy
-import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -17,6 +16,7 @@ from trl.models.utils import disable_gradient_checkpointing
 
 from paretune.influence import LogProbs
 from paretune.trainer.random_state import RandomState
+from paretune.trainer.unpadded import Outputs, UnpaddedForward
 
 MicroBatch = dict[str, Any]
 
@@ -28,8 +28,9 @@ class GRPOPolicyLoss:
     entropy coefficient) reaches the trainer itself, and nothing is exchanged between processes for such notes. The loss
     itself needs one exchange, which stays: ``top_entropy_quantile`` is a quantile over the tokens of all processes. KL,
     entropy and router terms are off: influence is about the rewards. The log-probabilities come from the trainer's own
-    forward pass, with all the arguments that it gives; the coefficients from its loss with those log-probabilities as a
-    leaf. So they hold for every ``loss_type``, mask, importance ratio and accumulation.
+    forward pass, with all the arguments that it gives, less padding (:mod:`paretune.trainer.unpadded`); the
+    coefficients from its loss with those log-probabilities as a leaf, in the shape that it has in training. So they
+    hold for every ``loss_type``, mask, importance ratio and accumulation.
 
     Args:
         trainer: in training mode.
@@ -65,6 +66,7 @@ class GRPOPolicyLoss:
         self._copy.accelerator = copy.copy(trainer.accelerator)
         self._copy.accelerator.gather = self._copy.accelerator.reduce = lambda figures, *_, **__: figures
         self._copy.get_high_entropy_mask = trainer.get_high_entropy_mask
+        self._pass = UnpaddedForward(trainer)
         # TRL divides a micro-batch's loss by the accumulation steps; the sum over a whole generation batch is then
         # (steps_per_generation / accumulation steps) times its mean.
         self._to_mean = trainer.current_gradient_accumulation_steps / trainer.args.steps_per_generation
@@ -100,14 +102,12 @@ class GRPOPolicyLoss:
             self._random_states[id(micro_batch)] = RandomState(self._trainer.accelerator.device)
         else:
             state.restore()
-        outputs: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
+        outputs: list[Outputs] = []
 
-        def forward(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
-            whole = type(self._trainer)._get_per_token_logps_and_entropies
+        def forward(*args: Any, **kwargs: Any) -> Outputs:
+            outputs.append(self._pass(rows, self._copy, *args, **kwargs))
             if rows is None:
-                outputs.append(whole(self._copy, *args, **kwargs))
                 return outputs[-1]
-            outputs.append(_over_rows(whole, rows, self._copy, *args, **kwargs))
             log_probs, entropies, auxiliary = outputs[-1]
             # What TRL then makes of it is thrown away; it must have the micro-batch's shape.
             count = len(micro_batch["sample_index"])
@@ -186,21 +186,3 @@ class GRPOPolicyLoss:
         for module in self._trainer.model.modules():
             if isinstance(module, FSDPModule):
                 module.reshard()
-
-
-SAMPLE_WISE = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
-"""Arguments of TRL's forward pass with a row for each sample."""
-IMAGES = ("pixel_values", "num_images", "num_tiles", "image_grid_thw", "image_position_ids", "spatial_shapes")
-"""Those with rows for images or tiles."""
-
-
-def _over_rows(
-    forward: Callable[..., tuple[Tensor, Tensor | None, Tensor | None]], rows: Tensor, *args: Any, **kwargs: Any
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """TRL's forward pass over some rows of a micro-batch; with images it goes over all, and some are taken."""
-    given = inspect.signature(GRPOTrainer._get_per_token_logps_and_entropies).bind(*args, **kwargs).arguments
-    if any(given.get(name) is not None for name in IMAGES):
-        log_probs, entropies, auxiliary = forward(**given)
-        return log_probs[rows], None if entropies is None else entropies[rows], auxiliary
-    chosen = {name: given[name][rows] for name in SAMPLE_WISE if given.get(name) is not None}
-    return forward(**{**given, **chosen})

@@ -139,7 +139,8 @@ class GradientInfluence(WeightingRule):
             of block indices (one named twice counts once). Not with ``"realised"``, which sees the whole update.
         average_over: batches whose mean influence makes one move of the weights; an objective's mean is over those to
             which it applied.
-        every: influence is measured in every n-th batch only; in between, the weights stay.
+        every: influence is measured in every n-th batch only and counts for n batches: the weights move n times as far,
+            as the same influence in each of them would have taken them; in between, they stay.
         floor: no weight falls below this; in [0, 1/K). Without one, a weight can fall so low that its objective
             counts for nothing for the rest of a run (:func:`mirror_descent` says how low).
         clip_norm: clip each objective's gradient to this norm first (the released code: 1); with ``"exact"`` only.
@@ -246,7 +247,8 @@ class GradientInfluence(WeightingRule):
         applies = ~exponent.isnan()
         share = 1.0 if applies.all() else float(weights[applies].sum())
         before = weights[applies] / share
-        after = raise_to_floor(mirror_descent(before, exponent[applies], 1.0), self.floor / share)
+        # A batch that is measured stands for those up to the next one.
+        after = raise_to_floor(mirror_descent(before, exponent[applies], self.every), self.floor / share)
         moved = (share * after).clamp(min=max(self.floor, _FLOAT64.tiny))
         return weights.masked_scatter(applies, torch.where(after == before, weights[applies], moved))
 
