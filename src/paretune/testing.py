@@ -222,7 +222,7 @@ def _check_description(rule: WeightingRule) -> None:
     for attribute in ("name", "description"):
         value = getattr(rule, attribute, None)
         _expect(isinstance(value, str) and bool(value), f"its class has a text as its `{attribute}`", repr(value))
-    kinds = {parameter.kind for parameter in inspect.signature(type(rule)).parameters.values()}
+    kinds = {parameter.kind for parameter in type(rule).parameters().values()}
     open_ended = kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     _expect(not open_ended, "its constructor names each of its settings", "*args or **kwargs")
 

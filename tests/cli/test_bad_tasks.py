@@ -37,6 +37,7 @@ def raises(): raise RuntimeError("the server\\nis down")
 def exits(): sys.exit(0)
 def nothing(): return None
 def wants(folder): return made()
+def wants_data(data): return made()
 def empty(): return made(train=NONE)
 def rows(): return made(validation=[{"prompt": "1+1="}])
 def unasked(): return made(test=ROWS.rename_column("prompt", "question"))
@@ -60,6 +61,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in sys.modules if name.split("_")[0] == "own"]:
         monkeypatch.delitem(sys.modules, name)
     (tmp_path / "own_tasks.py").write_text(TASKS)
+    (tmp_path / "one.csv").write_text("prompt\n1+1=\n")
+    (tmp_path / "causal").mkdir()
+    (tmp_path / "causal" / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
     (tmp_path / "own_torn.py").write_text("def task(:\n")
     (tmp_path / "own_rewards.py").write_text(TASKS.partition("number = 3")[0])
     return tmp_path
@@ -78,6 +82,7 @@ CASES: list[tuple[str, str]] = [
     ("own_tasks:exits", "'own_tasks:exits' raised SystemExit: 0"),
     ("own_tasks:nothing", "must return a paretune.Task, got a value of type NoneType"),
     ("own_tasks:wants", "raised TypeError: wants() missing 1 required positional argument: 'folder'"),
+    ("own_tasks:wants_data", "'own_tasks:wants_data' needs data: give --data, or give its argument `data` a default"),
     ("own_tasks:empty", "The train split of task 'mine' is empty"),
     ("own_tasks:rows", "The validation split of task 'mine' is of type list: give a datasets.Dataset"),
     ("own_tasks:unasked", "test split of task 'mine' has the columns ['question', 'answer']: add a column 'prompt'"),
@@ -111,6 +116,9 @@ FLAGS: list[tuple[list[str], str]] = [
     (["--validation_share", "0.2"], "--validation_share goes with --reward_funcs"),
     (["--reward_funcs", "own_rewards:digits", "--data", "x"], "--data goes with --task"),
     (["--reward_funcs", "own_rewards:digits"], "--reward_funcs needs --dataset_name too"),
+    (["--reward_funcs", "own_rewards:digits", "--dataset_name", "rows.jsonl"], "there is no such file or folder"),
+    (["--reward_funcs", "own_rewards:digits", "--dataset_name", "one.csv", "--dataset_config", "x"], "leave it out"),
+    (["--reward_funcs", "causal", "--dataset_name", "one.csv"], "causal: LlamaForCausalLM is a language model"),
 ]
 
 

@@ -182,10 +182,10 @@ def test_compare_hands_them_to_its_runs_and_keeps_those_of_the_first_time(tmp_pa
     parser = make_parser("paretune compare")
     given = parser.read(["--bounds", "conciseness=2:30", "--output_dir", str(tmp_path / "runs")])
     own, made = compare.resolve(parser, given)
-    plan = compare.plan_of(own, compare.shared(made, given), None)
+    plan = compare.plan_of(own, made, given, None)
     assert [o.bounds for o in made.task.objectives][1] == (2.0, 30.0)
     assert make_parser().take(plan.settings, "the plan")["bounds"] == {"conciseness": [2.0, 30.0]}
-    later = compare.plan_of(replace(own, bounds={"conciseness": [0.0, 90.0]}), compare.shared(made, given), plan)
+    later = compare.plan_of(replace(own, bounds={"conciseness": [0.0, 90.0]}), made, given, plan)
     assert later == plan
 
 

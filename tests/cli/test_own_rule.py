@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from paretune.cli import main
+from paretune.cli.settings import parse
 from paretune.report.again import run_settings
 from paretune.report.run_reading import read_run
 
@@ -42,6 +43,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "my_rule_file.py").write_text(RULE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_a_rule_without_settings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    constructor, update = RULE.split("    def __init__")[0], RULE.rpartition("    def update")[2]
+    (folder / "my_plain_rule.py").write_text(f"{constructor}    def update{update.replace('self.first', '0')}")
+    named = "my_plain_rule.py:Mine"
+    assert main(["train", "--rule", named, "--rule_settings", '{"args": 1}', "--output_dir", "run"]) == 2
+    assert "has no setting 'args': it takes no settings" in capsys.readouterr().err
+    assert parse(["--rule", named, "--output_dir", "run"], prog="paretune train", defaults={}).rule.settings == {}
+    assert main(["train", "--help", "rule", named]) == 0
+    assert "args" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("given", ["my_rule_file:Mine", "my_rule_file.py:Mine"])

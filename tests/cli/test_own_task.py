@@ -34,8 +34,6 @@ from datasets import Dataset
 import my_scoring
 from paretune import Objective, Task
 
-ROWS = [json.loads(line) for line in (Path(__file__).parent / "sums.jsonl").read_text().splitlines()]
-
 
 async def digits(completions, **_):
     await asyncio.sleep(0)
@@ -60,8 +58,8 @@ OBJECTIVES = [
 ]
 
 
-def task(data=None):
-    rows = ROWS if data is None else [json.loads(line) for line in Path(data).read_text().splitlines()]
+def task(data=Path(__file__).parent / "sums.jsonl"):
+    rows = [json.loads(line) for line in Path(data).read_text().splitlines()]
     return Task("sums", Dataset.from_list(rows[:16]), Dataset.from_list(rows[16:24]), Dataset.from_list(rows[24:]),
                 OBJECTIVES, settings={"num_generations": 4, "max_completion_length": 8})
 '''
@@ -279,6 +277,25 @@ def test_the_task_of_a_script_is_to_be_named(home: Home, elsewhere: Path, capsys
     assert "To run it again" not in (run / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (["--bounds", "short=0:12"], "has other bounds of short: resume it with --bounds short=0:24"),
+        (["--rule_settings", '{"every": 0.5}'], "every expects a whole number"),
+        (["--rule", "fixed"], "not fixed: resume it as it was"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_is_told_on_resumption_joins_the_record(
+    more: list[str], expected: str, home: Home, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(home.run, elsewhere / "run")
+    before = (elsewhere / "run" / "run.json").read_bytes()
+    assert main(["train", "--resume", "--output_dir", "run", "--max_steps", "9", *more]) == 2
+    assert expected in capsys.readouterr().err
+    assert (elsewhere / "run" / "run.json").read_bytes() == before
+
+
 def test_a_reward_model(home: Home, elsewhere: Path) -> None:
     judge = elsewhere / "judge"
     shutil.copytree(home.folder / "policy", judge)
@@ -325,10 +342,7 @@ def test_it_is_compared(home: Home, elsewhere: Path, monkeypatch: pytest.MonkeyP
         <= read_run(elsewhere / "question" / "Mine-grpo-seed0")["source"]["settings"].items()
     )
     # One more seed, by the plan alone, from another folder: its runs are made, the others are kept.
-    model = ["--model_name_or_path", home.folder / "policy"]
-    own = [part for part in home.named if part.startswith(("--num", "--max")) or part in ("4", "8")]
-    more = ["compare", "--rules", "nash", "--max_steps", "1", "--test_samples", "2", "--seeds", "2", *SMALL, *GRID]
-    paretune(elsewhere, *more, *model, *own, "--output_dir", "question")
+    paretune(elsewhere, "compare", "--rules", "nash", "--seeds", "2", "--output_dir", "question")
     assert json.loads((elsewhere / "question" / "summary.json").read_text())["rules"]["nash"]["seeds"] == [0, 1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 from paretune.choosing.check import SAME, Check, Cost, Spread
 from paretune.record.figures import correlation, percent, span
@@ -105,8 +106,10 @@ def _bounds(check: Check) -> list[str]:
         line = f"no hypervolume without bounds of {', '.join(check.names[k] for k in unbounded)}"
         held = [(check.names[k], limits) for k in unbounded if (limits := check.proposed[k])]
         proposed = ",".join(f"{name}={low:.12g}:{high:.12g}" for name, (low, high) in held)
-        told = f"; what was seen is held by --bounds {proposed} (for train, compare, report and pick)"
-        lines.append(f"{line}{told if proposed else ''}.")
+        told = f"; what was seen is held by --bounds {quote(proposed)} (for train, compare, report and pick)"
+        constant = ", ".join(check.names[k] for k in unbounded if not check.proposed[k])
+        alone = f"; of {constant} a single value was seen: add its bounds yourself"
+        lines.append(f"{line}{told if proposed else ''}{alone if constant else ''}.")
     return lines
 
 

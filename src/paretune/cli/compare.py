@@ -59,6 +59,8 @@ from paretune.tasks import Task
 from paretune.weighting import RULES, FixedWeights
 
 Launcher = Callable[[Sequence[launchers.Job], int, Callable[[], None]], Generator[tuple[launchers.Job, bool]]]
+NOT_TAKEN_OVER = ("trust_remote_code", "unsafe_no_sandbox")
+"""Settings that a comparison that goes on does not take from its plan: whose code to trust is for the user to say."""
 LAUNCHERS: dict[str, Launcher] = {"local": launchers.local, "ray": launchers.ray}
 
 
@@ -75,7 +77,8 @@ def run(line: CommandLine) -> int:
         if before is not None:
             warn_of_changes(Source.of(Fields(before.source, str(root / PLAN))), root)
             if not names_a_task(given):
-                given = {**line.parser.take(before.task_settings, str(root / PLAN)), **given}
+                shared = {name: value for name, value in before.settings.items() if name not in NOT_TAKEN_OVER}
+                given = {**line.parser.take({**shared, **before.task_settings}, str(root / PLAN)), **given}
     except (PlanError, RecordError) as error:
         raise BadInputError(error) from error
     own, settings = resolve(line.parser, given)
@@ -91,7 +94,7 @@ def run(line: CommandLine) -> int:
         with FileLock(root / ".lock", timeout=0):
             plan = write_plan(root, plan)
             failed = _run_all(root, plan, settings, own, console)
-            bounds = bounds_for(root, given.get("bounds"))
+            bounds = bounds_for(root, line.given.get("bounds"))
             summary = summarise(root, plan, own.jobs, bounds)
             write_json(root / "summary.json", summary)
             report = write_report(root, bounds=bounds)

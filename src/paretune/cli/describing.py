@@ -47,7 +47,7 @@ def describe_rule(rule: type[WeightingRule]) -> RuleDescription:
             default=None if parameter.default is parameter.empty else repr(parameter.default),
             text=documented.get(name, ""),
         )
-        for name, parameter in inspect.signature(rule).parameters.items()
+        for name, parameter in rule.parameters().items()
     }
     return RuleDescription(rule.description, _needs(rule), text, settings)
 

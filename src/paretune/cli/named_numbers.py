@@ -22,7 +22,7 @@ def named_numbers(flag: str, text: str) -> dict[str, float]:
         BadInputError: if the text has another form, a number is not finite or a name is given twice.
     """
     pairs: dict[str, float] = {}
-    for part in text.split(","):
+    for part in _parts(text):
         name, equals, number = (piece.strip() for piece in part.rpartition("="))
         try:
             value = float(number) if equals and name else math.nan
@@ -34,6 +34,17 @@ def named_numbers(flag: str, text: str) -> dict[str, float]:
             raise BadInputError(f"{flag} {text}: {name} is given twice.")
         pairs[name] = value
     return pairs
+
+
+def _parts(text: str) -> list[str]:
+    """What commas separate; one without an equals sign before it belongs to a name."""
+    parts = [""]
+    for piece in text.split(","):
+        if "=" in parts[-1]:
+            parts.append(piece)
+        else:
+            parts[-1] += f",{piece}" if parts[-1] else piece
+    return parts
 
 
 def check_names(flag: str, named: Iterable[str], known: Collection[str]) -> None:
@@ -71,7 +82,7 @@ def named_bounds(given: str | Mapping[str, Any]) -> dict[str, list[float]]:
 
 def _limits(text: str) -> list[tuple[str, list[str]]]:
     pairs = []
-    for part in text.split(","):
+    for part in _parts(text):
         name, equals, limits = part.rpartition("=")
         if not equals or not name.strip():
             raise BadInputError(f"--bounds {brief(text)}: write it as {BOUNDS_FORM}.")

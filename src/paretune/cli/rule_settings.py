@@ -1,6 +1,5 @@
 """What a rule is told on the command line, and whether it is what its constructor declares."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -45,8 +44,8 @@ def given_settings(make: type[WeightingRule], own: "RunArguments", objectives: S
             raise BadInputError(f"--rule {own.rule} takes priorities as weights: leave out --priorities.")
         flags["weights"] = _shares(flags.pop("priorities"), objectives)
     for name, value in flags.items():
-        if name not in inspect.signature(make).parameters:
-            able = [rule for rule, cls in RULES.items() if name in inspect.signature(cls).parameters]
+        if name not in make.parameters():
+            able = [rule for rule, cls in RULES.items() if name in cls.parameters()]
             raise BadInputError(f"--rule {own.rule} has no use for --{name}: these have, {', '.join(able)}.")
         if name in settings:
             raise BadInputError(f"the {name} stand in --rule_settings and beside it: give them once.")
@@ -81,7 +80,7 @@ def check_rule_settings(rule: type[WeightingRule], settings: Mapping[str, Any]) 
         BadInputError: for a setting that the rule does not have, one that is missing, or a value of another type.
     """
     hints = get_type_hints(rule.__init__)
-    parameters = inspect.signature(rule).parameters
+    parameters = rule.parameters()
     for name, value in settings.items():
         if name not in parameters:
             close = get_close_matches(str(name), parameters, n=1)

@@ -69,8 +69,9 @@ def rows_of(task: Task, split: str) -> Dataset:
     """
     rows: Dataset | None = getattr(task, split)
     if rows is None:
+        there = [name for name in ("train", "validation", "test") if getattr(task, name) is not None]
         raise BadInputError(
-            f"{task.name} has no {split} split, and something is evaluated: give the task one (a data set by "
-            "--dataset_test_split or --validation_share), or leave out what evaluates."
+            f"{task.name} has no {split} split, and something is evaluated on it: give the task one (a data set by "
+            f"--dataset_test_split or --validation_share), or leave out what evaluates; it has {', '.join(there)}."
         )
     return rows

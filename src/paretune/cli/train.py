@@ -6,7 +6,6 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import transformers
 from transformers import PrinterCallback, ProgressCallback
 from trl import get_peft_config, get_quantization_config
 
-from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
 from paretune.cli.failure import FailedError
@@ -26,6 +24,7 @@ from paretune.cli.model import model_settings
 from paretune.cli.parser import RESUME, StrictParser
 from paretune.cli.progress import Progress
 from paretune.cli.ready import check_ready
+from paretune.cli.rule_settings import FLAGS
 from paretune.cli.settings import Settings, resolve, resumes
 from paretune.cli.summary import print_summary
 from paretune.cli.task_source import warn_of_changes
@@ -39,11 +38,14 @@ from paretune.record.resumption import OtherRunError, check_resumable
 from paretune.record.run_directory import holds_run
 from paretune.report import write_report
 from paretune.report.again import obstacle_of, recorded_settings
+from paretune.tasks.source import NAMED_BY
 from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer
 from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, resume_point
 from paretune.trainer.output_dir import is_complete
 from paretune.weighting import WeightingRule
 
+OF_RULE = ("rule", "weights", "preset", "rule_settings", *FLAGS)
+"""The settings that say which rule it is and what it is told."""
 DEFAULTS = {"save_strategy": "steps", "disable_tqdm": True}
 
 
@@ -137,12 +139,6 @@ def make_trainer(settings: Settings) -> MultiObjectiveTrainer:
     return trainer
 
 
-def _recorded(run: RunArguments) -> dict[str, Any]:
-    """What the record has to hold of a task so that it can be loaded again."""
-    told = {"data": run.data, "bounds": run.bounds}
-    return {name: value for name, value in told.items() if value}
-
-
 def check_output_dir(directory: str | Path, *, resume: str | bool, overwrite: bool = False) -> ResumePoint | None:
     """Where the run goes on, or None for a new one. Nothing is changed, and nothing left.
 
@@ -202,9 +198,11 @@ def _folder(given: Mapping[str, Any]) -> str:
 
 
 def recorded(parser: StrictParser, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the run that goes on, by its record, where the command says nothing of task, rule or rewards."""
-    told = {setting.name for setting in fields(RunArguments)} & given.keys() - {"unsafe_no_sandbox"}
-    if not resumes(given.get(RESUME)) or told:
+    """The settings of the run that goes on, by its record, unless the command names the task and so is whole.
+
+    What the command says of the rule stands in place of all that the record says of the rule's settings.
+    """
+    if not resumes(given.get(RESUME)) or given.keys() & set(NAMED_BY):
         return {}
     try:
         header = RunReader(given["output_dir"]).header
@@ -213,6 +211,8 @@ def recorded(parser: StrictParser, given: Mapping[str, Any]) -> dict[str, Any]:
     if obstacle_of(header) is not None or "source" not in header.content:
         return {}
     found = parser.take(recorded_settings(header), f"the record of {given['output_dir']}")
+    if given.keys() & set(OF_RULE):
+        found.pop("rule_settings", None)
     for settings in (found, found.get("model_init_kwargs") or {}):
         settings.pop("trust_remote_code", None)  # which is for the user to say
     return found

@@ -75,7 +75,7 @@ def check_same(directory: Path, before: Mapping[str, Any], now: Mapping[str, Any
         now: what would be run, in the same form.
 
     Raises:
-        OtherRunError: if task, algorithm, rule or objectives differ.
+        OtherRunError: if task, algorithm, rule, objectives or their bounds differ.
     """
     for key in ("task", "algorithm", "rule", "objectives"):
         was, is_now = (_identity(run.get(key)) for run in (before, now))
@@ -83,6 +83,20 @@ def check_same(directory: Path, before: Mapping[str, Any], now: Mapping[str, Any
             raise OtherRunError(
                 f"The run in {str(directory)!r} has the {key} {was}, not {is_now}: resume it as it was, or give "
                 "another directory."
+            )
+    _check_bounds(directory, before, now)
+
+
+def _check_bounds(directory: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """One record has one hypervolume, of one set of bounds."""
+    recorded = {one["name"]: one["bounds"] for one in before.get("objectives", []) if "bounds" in one}
+    for one in now.get("objectives", []):
+        was, is_now = (tuple(bounds) if bounds else None for bounds in (recorded.get(one["name"]), one.get("bounds")))
+        if one["name"] in recorded and was != is_now:
+            told = "none" if was is None else f"--bounds {one['name']}={was[0]:g}:{was[1]:g}"
+            raise OtherRunError(
+                f"The run in {str(directory)!r} has other bounds of {one['name']}: resume it with {told}; `paretune "
+                "report` and `paretune pick` read it by others."
             )
 
 

@@ -16,8 +16,8 @@ SEED = 0
 
 
 def looks_local(name: str) -> bool:
-    """Whether a name can only be meant as a path: a name on the Hub has one slash at most, and begins otherwise."""
-    return name.startswith((".", "/", "~")) or name.count("/") > 1
+    """Whether a name can only be meant as a path: by its slashes, its beginning, or the ending of a data file."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).suffix in READERS
 
 
 def name_of(dataset_name: str) -> str:
@@ -74,6 +74,8 @@ def _loaded(name: str, config: str | None) -> dict[str, Any]:
         raise ValueError(
             f"--dataset_name {name}: a data file ends in {', '.join(READERS)}; or give a folder, or a Hub name."
         )
+    if path.is_file() and config is not None:
+        raise ValueError(f"--dataset_config {config}: the file {name} has no configurations: leave it out.")
     try:
         if path.is_file():
             file = glob.escape(str(path.resolve()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import nn
 from paretune.named_objects import NamedObject, is_named, kind_of, load
 from paretune.objectives import Objective, as_objectives
 from paretune.tasks.data_sets import looks_local, name_of, read_splits
+from paretune.tasks.parquet import one_line
 from paretune.tasks.task import Task
 
 GIVEN = ("prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric")
@@ -45,11 +47,13 @@ def load_named(name: str, data: str | Path | None = None) -> Task:
 
 def _made(name: str, function: Callable[..., Any], data: str | Path | None) -> Task:
     """The task that a function returns."""
-    takes_data = "data" in inspect.signature(function).parameters
-    if data is not None and not takes_data:
+    takes = inspect.signature(function).parameters.get("data")
+    if data is not None and takes is None:
         raise ValueError(f"{name!r} takes no data: leave out --data, or write it as def {function.__name__}(data).")
+    if data is None and takes is not None and takes.default is takes.empty:
+        raise ValueError(f"{name!r} needs data: give --data, or give its argument `data` a default.")
     try:
-        made = function(**({"data": data} if takes_data else {}))
+        made = function(**({} if data is None else {"data": data}))  # else its own default holds
     except (Exception, SystemExit) as error:  # whatever the user's function does
         raise ValueError(f"{name!r} raised {type(error).__name__}: {error}") from error
     if not isinstance(made, Task):
@@ -119,6 +123,7 @@ def named_reward(given: str) -> NamedReward:
     if Path(given).is_dir():
         if not (Path(given) / "config.json").is_file():
             raise ValueError(f"--reward_funcs {given}: the folder holds no config.json, so it is no reward model.")
+        _check_classifies(given)
         folder = str(Path(given).resolve())
         return NamedReward([folder], folder)
     if not is_named(given) and "/" in given:
@@ -143,6 +148,20 @@ def named_reward(given: str) -> NamedReward:
                 "paretune.Objective."
             )
     return NamedReward(several, found.anywhere, found)
+
+
+def _check_classifies(folder: str) -> None:
+    """Whether the model in a folder gives a score; transformers would give any other one a random head."""
+    try:
+        config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+        architectures = config.get("architectures") or []
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValueError(f"--reward_funcs {folder}: its config.json cannot be read: {one_line(error)}.") from error
+    if architectures and all(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
+        raise ValueError(
+            f"--reward_funcs {folder}: {architectures[0]} is a language model and gives no score: name a sequence "
+            "classifier."
+        )
 
 
 def _check_rewards(task: Task) -> None:

@@ -147,7 +147,8 @@ class MultiObjectiveTrainer(RecordingTrainer):
         if wanted.evaluation == "rollouts" and self._without_bounds:
             warnings.warn(
                 f"{', '.join(self._without_bounds)} lack bounds: gains are measured on the range that training has "
-                "seen so far, where an end is not declared. Declare both with Objective(..., bounds=(low, high)).",
+                "seen so far, where an end is not declared. Declare both with Objective(..., bounds=(low, high)), or "
+                "with --bounds NAME=LOW:HIGH.",
                 stacklevel=3,
             )
         if wanted.influence is not None:

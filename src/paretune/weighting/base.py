@@ -187,10 +187,17 @@ class WeightingRule(ABC):
         """Keep the arguments, so that no rule has to."""
         rule = super().__new__(cls)
         with suppress(TypeError):  # the constructor is about to raise it; and a copy is made without arguments
-            given = inspect.signature(cls).bind(*args, **keywords)
+            given = inspect.Signature(list(cls.parameters().values())).bind(*args, **keywords)
             given.apply_defaults()
             rule.settings = {name: _plain(value) for name, value in given.arguments.items()}
         return rule
+
+    @classmethod
+    def parameters(cls) -> dict[str, inspect.Parameter]:
+        """The rule's settings by name: the arguments of its constructor, if it has one."""
+        if cls.__init__ is object.__init__:  # which takes anything, by its signature
+            return {}
+        return dict(inspect.signature(cls).parameters)
 
     @classmethod
     def task_settings(cls, settings: Mapping[str, Any], *, mu: float | None) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class HypervolumeGuided(WeightingRule):
         if unbounded:
             raise ValueError(
                 f"The hypervolume rule needs bounds of every objective's metric; without are: "
-                f"{', '.join(unbounded)}. Give Objective(..., bounds=(low, high))."
+                f"{', '.join(unbounded)}. Give Objective(..., bounds=(low, high)), or --bounds NAME=LOW:HIGH."
             )
         self._maximize = [o.maximize for o in objectives]
         self._bounds = [o.bounds for o in objectives if o.bounds is not None]
