@@ -173,6 +173,19 @@ class DivergenceArguments(TaskArguments):
 
 
 @dataclass
+class SteerArguments:
+    """At which priorities a policy answers, and what."""
+
+    priorities: NamedNumbers = field(
+        default=None, metadata={"help": "of your own, beside the corners and the centre: accuracy=0.7,clarity=0.3"}
+    )
+    prompt: str | None = field(default=None, metadata={"help": "what to answer; a prompt of training by default"})
+    max_completion_length: int | None = field(
+        default=None, metadata={"help": "tokens after which an answer is cut; as in training by default"}
+    )
+
+
+@dataclass
 class ReportArguments:
     """By what a report is made, and what is written beside the page."""
 

@@ -102,9 +102,24 @@ class Template:
             FileNotFoundError: if the policy is not steerable.
             ValueError: if the file is damaged, or one's own function cannot be loaded.
         """
+        content = cls.read(folder)
+        if content["template"] == NAMELESS:
+            raise ValueError(
+                f"{Path(folder) / FILE}: the template was a function without a name; write the prompts with it."
+            )
+        return cls(content["objectives"], content["template"], example=content["example"])
+
+    @staticmethod
+    def read(folder: str | Path) -> dict[str, Any]:
+        """What :data:`FILE` in a policy's folder says: ``objectives``, ``template``, ``example``.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it is damaged.
+        """
         path = Path(folder) / FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             names, form, example = (content[key] for key in ("objectives", "template", "example"))
             whole = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
             whole = whole and isinstance(form, str | None) and isinstance(example, str | list)
@@ -112,9 +127,7 @@ class Template:
             whole = False
         if not whole:
             raise ValueError(f"{path} is damaged: copy it again from the run's checkpoint.")
-        if form == NAMELESS:
-            raise ValueError(f"{path}: the template was a function without a name; write the prompts with it yourself.")
-        return cls(names, form, example=example)
+        return content
 
 
 def shares(priorities: Priorities, names: Sequence[str]) -> list[float]:

@@ -1,0 +1,50 @@
+"""``paretune steer`` and the measuring of a dial, on a real run of two steps."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from paretune.choosing.model_card import model_card
+from paretune.choosing.pick import Wish, choose, read_fronts
+from paretune.cli import main
+from paretune.steering import Template
+
+TRAIN = [
+    "train", "--task", "treasure", "--max_steps", "2", "--save_steps", "1", "--eval_samples", "4", "--eval_steps", "1",
+    "--per_device_train_batch_size", "16", "--learning_rate", "1e-4",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def steerable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("steerable") / "run"
+    assert main([*TRAIN, "--rule", "steerable", "--output_dir", str(directory)]) == 0
+    return directory
+
+
+def test_answers_stand_side_by_side(steerable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = Template.load(steerable / "checkpoint-2").names
+    for folder in (steerable, steerable / "checkpoint-1"):
+        capsys.readouterr()
+        assert main(["steer", str(folder), "--priorities", f"{names[0]}=3,{names[1]}=1"]) == 0
+        said = capsys.readouterr().out
+        for text in (*names, "100%", "50%", "75%", "25%", "answer"):
+            assert text in said
+    assert main(["steer", str(steerable), "--prompt", "abc"]) == 0
+    assert "prompt: abc" in capsys.readouterr().out
+
+
+def test_what_cannot_be_steered_is_one_line(steerable: Path, tiny_model: str, refused_late: Callable[..., str]) -> None:
+    assert "is not steerable: train a policy with --rule steerable" in refused_late("steer", tiny_model)
+    assert "'glow'" in refused_late("steer", steerable, "--priorities", "glow=1")
+    assert "not all 0" in refused_late("steer", steerable, "--priorities", "speed=0")
+
+
+def test_the_card_says_how_to_steer(steerable: Path) -> None:
+    card = model_card(choose(read_fronts(steerable), Wish({}, [])), "picked")
+    template = Template.load(steerable / "checkpoint-2")
+    assert "## Steering it" in card
+    assert "9:0 " in card
+    for text in ("from transformers import", "from vllm import", *template.names):
+        assert text in card
