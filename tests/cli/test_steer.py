@@ -8,6 +8,7 @@ import pytest
 from paretune.choosing.model_card import model_card
 from paretune.choosing.pick import Wish, choose, read_fronts
 from paretune.cli import main
+from paretune.record.reader import RunReader
 from paretune.steering import Template
 
 TRAIN = [
@@ -48,3 +49,19 @@ def test_the_card_says_how_to_steer(steerable: Path) -> None:
     assert "9:0 " in card
     for text in ("from transformers import", "from vllm import", *template.names):
         assert text in card
+
+
+def test_evaluate_measures_the_dial_once(steerable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = RunReader(steerable).grid
+    for _ in range(2):
+        capsys.readouterr()
+        assert main(["evaluate", str(steerable), "--eval_samples", "4", "--dial_settings", "3"]) == 0
+        said = capsys.readouterr().out
+        for text in ("50% : 50%", "does the dial work?", "3 settings: hypervolume 0.", "correlation"):
+            assert text in said
+    run = RunReader(steerable)
+    measured = [(line.step, line.decoding, line.split, tuple((line.priorities or {}).values())) for line in run.dial]
+    settings = [(1.0, 0.0), (0.5, 0.5), (0.0, 1.0)]
+    assert measured == [(2, decoding, "test", setting) for decoding in ("sampled", "greedy") for setting in settings]
+    assert run.grid == plain
+    assert {line.priorities for line in run.measured_again} == {None}

@@ -104,6 +104,9 @@ class EvaluateArguments:
     """What a policy is measured on."""
 
     split: Literal["train", "validation", "test"] = field(default="test", metadata={"help": "the task's split"})
+    dial_settings: int = field(
+        default=15, metadata={"help": "priorities at which a steerable policy is measured, at the most"}
+    )
 
 
 @dataclass

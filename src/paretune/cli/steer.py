@@ -42,6 +42,7 @@ def run(line: CommandLine) -> int:
         raise BadInputError(f"{directory} is not steerable: train a policy with --rule steerable.") from error
     except ValueError as error:
         raise BadInputError(error) from error
+    assert not isinstance(arguments.priorities, str)  # it was read
     settings = _settings(template.names, arguments.priorities)
     prompt = template.example
     if arguments.prompt is not None:
