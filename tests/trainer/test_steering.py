@@ -59,7 +59,7 @@ def said_by(prompt: str) -> list[float] | None:
 @pytest.mark.parametrize(
     "told",
     [
-        {"num_iterations": 2, "max_steps": 4},
+        {"num_iterations": 2, "max_steps": 4, "remove_unused_columns": True},
         {"per_device_train_batch_size": 4, "steps_per_generation": 4, "gradient_accumulation_steps": 2},
     ],
 )
