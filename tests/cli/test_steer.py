@@ -1,6 +1,7 @@
 """``paretune steer`` and the measuring of a dial, on a real run of two steps."""
 
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from paretune.choosing.pick import Wish, choose, read_fronts
 from paretune.cli import main
 from paretune.record.reader import RunReader
 from paretune.steering import Template
+from policies import policy, tokenizer
 
 TRAIN = [
     "train", "--task", "treasure", "--max_steps", "2", "--save_steps", "1", "--eval_samples", "4", "--eval_steps", "1",
@@ -65,3 +67,15 @@ def test_evaluate_measures_the_dial_once(steerable: Path, capsys: pytest.Capture
     assert measured == [(2, decoding, "test", setting) for decoding in ("sampled", "greedy") for setting in settings]
     assert run.grid == plain
     assert {line.priorities for line in run.measured_again} == {None}
+
+
+def test_a_chat_model_without_a_run_is_steered_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chatty = tokenizer()
+    chatty.chat_template = files("trl").joinpath("chat_templates/qwen3.jinja").read_text()
+    policy().save_pretrained(tmp_path)
+    chatty.save_pretrained(tmp_path)
+    Template(["a", "b"], example=[{"role": "user", "content": "1+1="}]).save(tmp_path)
+    assert main(["steer", str(tmp_path), "--prompt", "2+2=", "--max_completion_length", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "prompt: 2+2=" in said
+    assert said.count("100%") == 2
