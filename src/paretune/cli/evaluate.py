@@ -81,7 +81,7 @@ def evaluate_run(
         given: what is told, as for ``paretune train``.
         split: train, validation or test.
         decodings: sampled (at the evaluations' temperature, or training's where they are greedy), greedy.
-        dial_settings: of a policy that is steered, priorities at which the last one is measured, at the most; 0: none.
+        dial_settings: of a policy that is steered, priorities at which the last one is measured, at the most.
 
     Raises:
         BadInputError: if the run has no checkpoint, or the settings do not fit it.
@@ -93,7 +93,7 @@ def evaluate_run(
         raise BadInputError(error) from error
     if not policies:
         raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
-    template = _template_of(policies[-1].checkpoint) if dial_settings else None
+    template = _template_of(policies[-1].checkpoint)
     states = {policy.step: _state_of(policy.checkpoint) for policy in policies}
     seed = (FRESH + (header.seed or 0)) % 2**32
     with _settings(
@@ -115,23 +115,24 @@ def evaluate_run(
                 rows = rows.map(lambda row: {"prompt": template.format(row["prompt"], told)})
             append_final_evaluation(directory, {**_which(policy), **found, **_measure(trainer, settings, split, rows)})
 
-        for policy, lacking in missing(directory, policies, split, decodings, prompts):
-            trainer = _trainer_of(settings, policy.checkpoint, states[policy.step])
-            for decoding in lacking:
-                measure(trainer, policy, decoding)
-        if template is None:
-            return
-        last, names = policies[-1], template.names
-        dial = [dict(zip(names, setting, strict=True)) for setting in lattice(len(names), dial_settings)]
-        turns = [
-            (decoding, told)
-            for decoding in decodings
-            for told in missing_settings(directory, last.step, split, decoding, prompts, dial)
-        ]
+        # The dial comes first: where the last policy's plain line is there, a measurement is whole.
+        last, turns = policies[-1], []
+        if template is not None:
+            names = template.names
+            dial = [dict(zip(names, setting, strict=True)) for setting in lattice(len(names), dial_settings)]
+            turns = [
+                (decoding, told)
+                for decoding in decodings
+                for told in missing_settings(directory, last.step, split, decoding, prompts, dial)
+            ]
         if turns:
             trainer = _trainer_of(settings, last.checkpoint, states[last.step])
         for decoding, told in turns:
             measure(trainer, last, decoding, told)
+        for policy, lacking in missing(directory, policies, split, decodings, prompts):
+            trainer = _trainer_of(settings, policy.checkpoint, states[policy.step])
+            for decoding in lacking:
+                measure(trainer, policy, decoding)
 
 
 def _template_of(checkpoint: Path) -> Template | None:
