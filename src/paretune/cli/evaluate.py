@@ -68,7 +68,7 @@ def evaluate_run(
     *,
     split: str,
     decodings: Sequence[str],
-    dial_settings: int = 0,
+    dial_settings: int,
 ) -> None:
     """Measure the policies of a run's front and its last one, with fresh samples; what is known is not repeated.
 
