@@ -60,7 +60,9 @@ def test_what_no_name_can_load_is_said(tmp_path: Path) -> None:
         Template.load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"objectives": [], "template": null, "example": ""}', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"objectives": [], "template": null, "example": ""}', "\x00", "[" * 100_000]
+)
 def test_a_damaged_file_is_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ValueError, match=r"steering\.json is damaged"):

@@ -97,7 +97,7 @@ def _steering(checkpoint: Path) -> list[str]:
         return []
     try:
         told = Template.read(checkpoint)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise PickError(str(error)) from error
     prompt, asked = told["example"], {name: float(name == told["objectives"][0]) for name in told["objectives"]}
     try:

@@ -141,7 +141,7 @@ def _template_of(checkpoint: Path) -> Template | None:
         return Template.load(checkpoint)
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise BadInputError(error) from error
 
 

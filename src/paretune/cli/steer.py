@@ -40,7 +40,7 @@ def run(line: CommandLine) -> int:
         template = Template.load(folder)
     except FileNotFoundError as error:
         raise BadInputError(f"{directory} is not steerable: train a policy with --rule steerable.") from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise BadInputError(error) from error
     assert not isinstance(arguments.priorities, str)  # it was read
     settings = _settings(template.names, arguments.priorities)

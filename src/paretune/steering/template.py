@@ -123,7 +123,7 @@ class Template:
             names, form, example = (content[key] for key in ("objectives", "template", "example"))
             whole = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
             whole = whole and isinstance(form, str | None) and isinstance(example, str | list)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             whole = False
         if not whole:
             raise ValueError(f"{path} is damaged: copy it again from the run's checkpoint.")
