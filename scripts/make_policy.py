@@ -4,7 +4,7 @@
 
 Problems are drawn afresh for every batch, those of the validation and test sets left out. What to draw, in which styles
 to answer and which settings differ from the defaults is in the task's `styles.py`. A share of the prompts says what
-matters (`paretune.tasks.embedded.with_priorities`), and their answer's style is drawn with odds tilted toward it.
+matters (`paretune.steering.Template`), and their answer's style is drawn with odds tilted toward it.
 Writes the model, its tokenizer and metrics.json (arguments, versions, sampled and greedy metrics on the validation set,
 and the metrics of prompts that ask for one objective alone).
 """
@@ -27,7 +27,7 @@ import transformers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from paretune import tasks
-from paretune.tasks.embedded import with_priorities
+from paretune.steering import Template
 from paretune.tasks.measuring import measure
 
 SPECIAL = {"pad_token": "<pad>", "eos_token": "<eos>", "unk_token": "<unk>"}
@@ -77,6 +77,7 @@ def examples(task: tasks.Task, styles: ModuleType, args: argparse.Namespace) -> 
     """Endless prompts with an answer each, its style drawn by the task's ``SHARES``."""
     rng = random.Random(args.seed)
     held_out, shares = styles.held_out(), styles.SHARES
+    template = Template([objective.name for objective in task.objectives])
     while True:
         problem = styles.draw(rng)
         if problem.prompt in held_out:
@@ -87,7 +88,7 @@ def examples(task: tasks.Task, styles: ModuleType, args: argparse.Namespace) -> 
             answers = {style: styles.write(problem, style, rng) for style in shares}
             worth = worths(task, problem.row, answers, priorities)
             odds = [shares[style] * math.exp(args.tilt * worth[style]) for style in shares]
-            yield with_priorities(problem.prompt, priorities), answers[rng.choices(list(shares), odds)[0]]
+            yield template.format(problem.prompt, priorities), answers[rng.choices(list(shares), odds)[0]]
         else:
             style = rng.choices(list(shares), list(shares.values()))[0]
             yield problem.prompt, styles.write(problem, style, rng)
@@ -177,10 +178,10 @@ def measurements(
     found: dict[str, Any] = {"sampled": measured(task.validation, 8), "greedy": measured(task.validation, None)}
     if args.prefixed:
         names = [objective.name for objective in task.objectives]
-        found["asked"] = {}
+        template, found["asked"] = Template(names), {}
         for name in names:
             alone = [float(other == name) for other in names]
-            prompts = task.validation.map(lambda row, v=alone: {"prompt": with_priorities(row["prompt"], v)})
+            prompts = task.validation.map(lambda row, v=alone: {"prompt": template.format(row["prompt"], v)})
             means = measured(prompts, 2)
             found["asked"][name] = {other: means[other] for other in names}
     return found

@@ -21,22 +21,23 @@ MAY_IMPORT = {
     "influence": "",
     "weighting": "named_objects objectives advantages pareto influence",
     "testing": "objectives advantages influence weighting",
+    "steering": "named_objects pareto",
     # a run's files: plain JSON
     "record": "",
     # training
     "setting_ranges": "",
-    "trainer": "named_objects setting_ranges objectives advantages pareto influence weighting record",
+    "trainer": "named_objects setting_ranges objectives advantages pareto influence weighting steering record",
     # what is trained on
     "sandbox": "",
     "tasks": "named_objects objectives pareto sandbox",
     # what reads run directories, never the trainer
     "bounded_run": "record pareto",
     "comparison": "record pareto influence named_objects bounded_run",
-    "choosing": "record pareto bounded_run",
+    "choosing": "record pareto steering bounded_run",
     "report": "record pareto comparison bounded_run",
     # the commands
-    "cli": "named_objects setting_ranges objectives advantages pareto influence weighting record trainer sandbox tasks "
-    "bounded_run comparison choosing report",
+    "cli": "named_objects setting_ranges objectives advantages pareto influence weighting steering record trainer "
+    "sandbox tasks bounded_run comparison choosing report",
     # the public names, fetched from their homes
     "__init__": "objectives pareto weighting tasks trainer",
 }
@@ -45,7 +46,9 @@ TRL = {"trl", "accelerate"}
 LIBRARIES = {"torch", "numpy", "scipy", "transformers", "datasets", "peft", "moocore", "matplotlib", "plotly", *TRL}
 
 NEVER_IMPORTS = {
-    **dict.fromkeys(["objectives", "advantages", "pareto", "influence", "weighting", "testing", "tasks"], TRL),
+    **dict.fromkeys(
+        ["objectives", "advantages", "pareto", "influence", "weighting", "steering", "testing", "tasks"], TRL
+    ),
     **dict.fromkeys(["comparison", "choosing", "report"], TRL),
     **dict.fromkeys(["record", "sandbox", "named_objects", "setting_ranges"], LIBRARIES),
 }

@@ -22,7 +22,17 @@ _HOMES = {
     "MultiObjectiveConfig": "paretune.trainer",
     "ScheduledWeightsCallback": "paretune.trainer",
 }
-_SUBMODULES = ("advantages", "influence", "objectives", "pareto", "tasks", "testing", "trainer", "weighting")
+_SUBMODULES = (
+    "advantages",
+    "influence",
+    "objectives",
+    "pareto",
+    "steering",
+    "tasks",
+    "testing",
+    "trainer",
+    "weighting",
+)
 
 __all__ = [
     "PAMA",

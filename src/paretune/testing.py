@@ -107,6 +107,7 @@ class _Draw:
     rewards: Tensor
     lengths: Tensor
     gradients: Tensor
+    priorities: Tensor
 
 
 def _draws(count: int, how_many: int) -> list[_Draw]:
@@ -118,9 +119,17 @@ def _draws(count: int, how_many: int) -> list[_Draw]:
             torch.rand(GROUPS * GENERATIONS, count, generator=generator),
             torch.randint(1, 20, (GROUPS * GENERATIONS,), generator=generator),
             torch.randn(count, 64, generator=generator, dtype=torch.float64) / 8,
+            _priorities(count, generator),
         )
         for step in range(how_many)
     ]
+
+
+def _priorities(count: int, generator: torch.Generator) -> Tensor:
+    """``[N, K]``, the same for all completions of a group; those of the first group are at a corner."""
+    drawn = -torch.rand(GROUPS, count, generator=generator, dtype=torch.float64).log()
+    drawn[0, 1:] = 0.0
+    return (drawn / drawn.sum(dim=1, keepdim=True)).repeat_interleave(GENERATIONS, dim=0)
 
 
 def _batch(rule: WeightingRule, draw: _Draw) -> Batch:
@@ -151,6 +160,7 @@ def _measured(draw: _Draw) -> Batch:
         bounds=[(0.0, 1.0)] * count,
         maximize=[True] * count,
         progress=min(draw.step / 100, 1.0),
+        priorities=draw.priorities,
     )
 
 
@@ -168,7 +178,7 @@ def _as_asked(rule: WeightingRule, batch: Batch) -> Batch:
 
 
 def _results(rule: WeightingRule, draws: Sequence[_Draw]) -> list[Tensor]:
-    """What the rule returns for each batch: weights, scale and advantages in one row."""
+    """What the rule returns for each batch: weights, scale, advantages and rewards (0 for none) in one row."""
     rows = []
     for draw in draws:
         result = _update(rule, _batch(rule, draw))
@@ -176,6 +186,7 @@ def _results(rule: WeightingRule, draws: Sequence[_Draw]) -> list[Tensor]:
             *result.weights.tolist(),
             result.scale,
             *([] if result.advantages is None else result.advantages.tolist()),
+            *([] if result.rewards is None else result.rewards.nan_to_num().tolist()),
         ]
         rows.append(torch.tensor(row, dtype=torch.float64))
     return rows
@@ -289,7 +300,12 @@ def _check_permutation(make: Make, count: int) -> None:
     order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
     straight, permuted = make(_objectives(count)), make(_objectives(count))
     for draw in _draws(count, 5):
-        turned = replace(draw, rewards=draw.rewards[:, order], gradients=draw.gradients[order])
+        turned = replace(
+            draw,
+            rewards=draw.rewards[:, order],
+            gradients=draw.gradients[order],
+            priorities=draw.priorities[:, order],
+        )
         weights = _update(straight, _batch(straight, draw)).weights
         others = _update(permuted, _batch(permuted, turned)).weights
         close = torch.allclose(weights[order], others, rtol=1e-6, atol=1e-9)

@@ -215,7 +215,7 @@ def test_blocks_that_the_model_does_not_have(refused_late: Refused, tmp_path: Pa
 
 OTHERS: list[tuple[list[str], str]] = [
     (["trian"], "unknown command 'trian': did you mean 'train'?"),
-    (["fly"], "choose one of check, train, compare, report, pick, evaluate, divergence, list"),
+    (["fly"], "choose one of check, train, compare, report, pick, evaluate, steer, divergence, list"),
     (["tr\0ain"], "unknown command"),
     (["--config", "x"], "unknown command '--config'"),
     (["list", "all"], "takes no arguments, got all"),
@@ -295,6 +295,9 @@ OTHERS: list[tuple[list[str], str]] = [
     (["pick", "run", "--prefer", "a=1"], "none of the 1 on the front has a checkpoint"),
     (["pick", "run", "--prefer", "a=1", "--output_dir", "empty"], "empty exists already"),
     (["pick", "run", "--perfer", "a=1"], "--perfer"),
+    (["steer"], "which run?"),
+    (["steer", "nowhere"], "there is no folder nowhere"),
+    (["steer", "run"], "the run run has no checkpoint"),
     (["divergence"], "which runs?"),
     (["divergence", "run"], "which runs?"),
     (["divergence", "empty", "run"], "'empty' is not the directory of a run"),

@@ -106,7 +106,7 @@ def test_evaluate(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     said = ""
     try:
         evaluate_command.evaluate_run(
-            run, make_parser("paretune evaluate"), {}, split="test", decodings=("sampled", "greedy")
+            run, make_parser("paretune evaluate"), {}, split="test", decodings=("sampled", "greedy"), dial_settings=3
         )
     except Reached:
         evaluate_command._print_run(run, "test")

@@ -7,14 +7,21 @@ from typing import Any
 import pytest
 from trl import GRPOConfig, ModelConfig
 
-from paretune.cli.arguments import CheckArguments, CompareArguments, DivergenceArguments
+from paretune.cli.arguments import CheckArguments, CompareArguments, DivergenceArguments, EvaluateArguments
 from paretune.cli.ranges import RANGES, check_ranges
 from paretune.setting_ranges import CHOICES
 from paretune.trainer import MultiObjectiveConfig
 
 SETTINGS: dict[str, Any] = {
     field.name: field.default
-    for dataclass in (CheckArguments, CompareArguments, DivergenceArguments, ModelConfig, MultiObjectiveConfig)
+    for dataclass in (
+        CheckArguments,
+        CompareArguments,
+        DivergenceArguments,
+        EvaluateArguments,
+        ModelConfig,
+        MultiObjectiveConfig,
+    )
     for field in dataclasses.fields(dataclass)
 }
 

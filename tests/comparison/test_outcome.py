@@ -47,6 +47,23 @@ def test_the_chosen_policies_together_and_the_last_one_alone(tmp_path: Path) -> 
     assert found.final == {"sampled": metrics((0.9, 0.2)), "greedy": metrics((0.2, 0.2))}
 
 
+def test_a_steerable_policy_counts_at_each_setting_of_its_dial(tmp_path: Path) -> None:
+    make_run(tmp_path, measured={TEST: {20: (0.5, 0.5)}, GREEDY: {20: (0.5, 0.5)}})
+    line = {"split": "test", "prompts": 64, "final": True, "standard_error": {}, "samples": 64, "decoding": "sampled"}
+    for step, prompts, gains in (
+        (20, 64, (0.9, 0.1)),
+        (20, 64, (0.1, 0.9)),
+        (20, 16, (1.0, 1.0)),
+        (10, 64, (1.0, 1.0)),
+    ):
+        told = {"step": step, "prompts": prompts, "metrics": metrics(gains)}
+        append_final_evaluation(tmp_path, {**line, **told, "priorities": {"accuracy": gains[0], "length": gains[1]}})
+    found = outcome(tmp_path)
+    # 0.5 · 0.5, and beside it 0.4 · 0.1 twice; the last policy alone is the plain one.
+    assert found.hypervolume == pytest.approx({"sampled": 0.33, "greedy": 0.25})
+    assert found.final_hypervolume == pytest.approx({"sampled": 0.25, "greedy": 0.25})
+
+
 def test_the_order_in_which_policies_were_measured_does_not_matter(tmp_path: Path) -> None:
     make_run(tmp_path, measured={TEST: {20: (0.9, 0.2), 10: (0.5, 0.6)}})
     assert outcome(tmp_path).final["sampled"] == metrics((0.9, 0.2))

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, tasks
 from paretune.pareto import regret, weight_lattice
 from paretune.record.run_directory import read_steps
-from paretune.tasks.embedded import with_priorities
+from paretune.steering import Template
 from paretune.tasks.measuring import measure
 
 NAMES = ("treasure", "recall", "change", "charter", "call")
@@ -59,7 +59,7 @@ def test_a_token_is_a_character_and_everything_fits(name: str) -> None:
         problem = styles.draw(rng)
         answer = styles.write(problem, rng.choice(list(styles.SHARES)), rng)
         even = [1 / len(task.objectives)] * len(task.objectives)
-        text = with_priorities(problem.prompt, even) + answer
+        text = Template([objective.name for objective in task.objectives]).format(problem.prompt, even) + answer
         ids = tokenizer(text)["input_ids"]
         assert len(ids) == len(text)
         assert tokenizer.unk_token_id not in ids
@@ -104,11 +104,6 @@ def test_policies_take_priorities_for_a_hint(name: str) -> None:
         for objective in asked
     }
     assert np.mean(list(served.values())) > 0.01, served
-
-
-def test_priorities_are_a_digit_each() -> None:
-    assert with_priorities("12+30=?", [0.62, 0.03, 0.35]) == "6:0:4 12+30=?"
-    assert with_priorities("", [1.0, 0.0]) == "9:0 "
 
 
 def test_training_by_plain_trl_settings_is_in_float32(tmp_path: Path) -> None:

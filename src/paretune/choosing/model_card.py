@@ -16,9 +16,10 @@ import yaml
 
 from paretune import __version__
 from paretune.choosing.model_folder import is_adapter
-from paretune.choosing.pick import Choice, Point
+from paretune.choosing.pick import Choice, PickError, Point
 from paretune.record.figures import figure, span, with_error
 from paretune.record.run_directory import read_run
+from paretune.steering import FILE, Template
 
 OF_RUN = (
     "task", "rule", "algorithm", "seed", "max_steps", "generation", "evaluation", "settings", "threads", "versions",
@@ -57,6 +58,7 @@ def model_card(choice: Choice, title: str) -> str:
         f"{'An adapter for' if adapter else 'A policy trained from'} {told}: step {point.step} of the run "
         f"{escape(point.run.name)}, picked from the Pareto front of its objectives with paretune.",
         _objectives(choice),
+        *_steering(point.checkpoint),
         _reasons(choice),
         "## The front\n\nMeans on the validation set ± standard error. The front was chosen by these figures, so they "
         f"are on average somewhat better than the policies.\n\n{_table(choice, choice.candidates, _validation)}",
@@ -87,6 +89,50 @@ def _objectives(choice: Choice) -> str:
         for o in choice.fronts.objectives
     ]
     return "## Objectives\n\n" + _markdown_table(["objective", "better is", "bounds"], rows)
+
+
+def _steering(checkpoint: Path) -> list[str]:
+    """How the prompt of a policy that is steered says priorities; nothing for any other."""
+    if not (checkpoint / FILE).is_file():
+        return []
+    try:
+        told = Template.read(checkpoint)
+    except (OSError, ValueError) as error:
+        raise PickError(str(error)) from error
+    prompt, asked = told["example"], {name: float(name == told["objectives"][0]) for name in told["objectives"]}
+    try:
+        said = Template.load(checkpoint).format(prompt, asked)
+    except Exception:  # a function of the user's own, whose module may be gone
+        how = "It does so by a function of the one who trained it."
+    else:
+        how = f"This prompt asks for the first one alone:\n\n```json\n{_code(said)}\n```"
+    call = "generate" if isinstance(prompt, str) else "chat"
+    use = f"""\
+With transformers:
+
+```python
+from paretune.steering import Template
+from transformers import pipeline
+
+template, prompt = Template.load(FOLDER), {_code(prompt)}
+asked = template.format(prompt, {_code(asked)})
+print(pipeline("text-generation", FOLDER)(asked, return_full_text=False)[0]["generated_text"])
+```
+
+With vLLM, `asked` made in the same way:
+
+```python
+from vllm import LLM
+
+print(LLM(FOLDER).{call}(asked)[0].outputs[0].text)
+```"""
+    meaning = "The prompt states how much each objective matters. A prompt that does not means equal priorities."
+    return [f"## Steering it\n\n{meaning} {how}\n\n{use}"]
+
+
+def _code(value: Any) -> str:
+    """A value as JSON and Python write it alike, without a character that ends a block of code."""
+    return json.dumps(value, ensure_ascii=False, default=str).replace("`", "\\u0060")
 
 
 def _reasons(choice: Choice) -> str:

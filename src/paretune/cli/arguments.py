@@ -104,6 +104,9 @@ class EvaluateArguments:
     """What a policy is measured on."""
 
     split: Literal["train", "validation", "test"] = field(default="test", metadata={"help": "the task's split"})
+    dial_settings: int = field(
+        default=15, metadata={"help": "priorities at which a steerable policy is measured, at the most"}
+    )
 
 
 @dataclass
@@ -169,6 +172,19 @@ class DivergenceArguments(TaskArguments):
     output: str = field(
         default="divergence.jsonl",
         metadata={"help": "the records: lines are added as they are measured, and what is there is not repeated"},
+    )
+
+
+@dataclass
+class SteerArguments:
+    """At which priorities a policy answers, and what."""
+
+    priorities: NamedNumbers = field(
+        default=None, metadata={"help": "of your own, beside the corners and the centre: accuracy=0.7,clarity=0.3"}
+    )
+    prompt: str | None = field(default=None, metadata={"help": "what to answer; a prompt of training by default"})
+    max_completion_length: int | None = field(
+        default=None, metadata={"help": "tokens after which an answer is cut; as in training by default"}
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from paretune.cli import evaluate, train
+from paretune.cli.arguments import EvaluateArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.main import DONE, exit_status
 from paretune.cli.parser import StrictParser, make_parser
@@ -56,7 +57,8 @@ def _train(settings: Settings) -> None:
 
 def _measure(directory: Path, parser: StrictParser, given: dict[str, Any], split: str, decodings: list[str]) -> None:
     try:
-        evaluate.evaluate_run(directory, parser, given, split=split, decodings=decodings)
+        dial = EvaluateArguments.dial_settings
+        evaluate.evaluate_run(directory, parser, given, split=split, decodings=decodings, dial_settings=dial)
     except BadInputError as error:  # it failed before its first checkpoint
         if standing(directory).status == "finished":
             raise

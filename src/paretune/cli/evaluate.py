@@ -13,6 +13,7 @@ from rich.table import Table
 from paretune.cli.arguments import EvaluateArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
+from paretune.cli.dial_table import print_dial
 from paretune.cli.known_front import keep_known_front, known_front
 from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
@@ -29,10 +30,12 @@ from paretune.record.final_evaluations import (
     append_final_evaluation,
     chosen_policies,
     missing,
+    missing_settings,
 )
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.record.run_directory import RUN
+from paretune.steering import Template, lattice
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoint_forms import check_like, loading
 from paretune.trainer.checkpoints import BrokenCheckpointError, load_state
@@ -49,15 +52,23 @@ def run(line: CommandLine) -> int:
     quiet()
     split = given.get("split", EvaluateArguments.split)
     if (directory / RUN).is_file():
-        evaluate_run(directory, line.parser, given, split=split, decodings=DECODINGS)
+        dial = given.get("dial_settings", EvaluateArguments.dial_settings)
+        evaluate_run(directory, line.parser, given, split=split, decodings=DECODINGS, dial_settings=dial)
         _print_run(directory, split)
+        print_dial(directory, split)
     else:
         _evaluate_checkpoint(directory, line.parser, given, split)
     return 0
 
 
 def evaluate_run(
-    directory: Path, parser: StrictParser, given: Mapping[str, Any], *, split: str, decodings: Sequence[str]
+    directory: Path,
+    parser: StrictParser,
+    given: Mapping[str, Any],
+    *,
+    split: str,
+    decodings: Sequence[str],
+    dial_settings: int,
 ) -> None:
     """Measure the policies of a run's front and its last one, with fresh samples; what is known is not repeated.
 
@@ -70,6 +81,7 @@ def evaluate_run(
         given: what is told, as for ``paretune train``.
         split: train, validation or test.
         decodings: sampled (at the evaluations' temperature, or training's where they are greedy), greedy.
+        dial_settings: of a policy that is steered, priorities at which the last one is measured, at the most.
 
     Raises:
         BadInputError: if the run has no checkpoint, or the settings do not fit it.
@@ -81,6 +93,7 @@ def evaluate_run(
         raise BadInputError(error) from error
     if not policies:
         raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
+    template = _template_of(policies[-1].checkpoint)
     states = {policy.step: _state_of(policy.checkpoint) for policy in policies}
     seed = (FRESH + (header.seed or 0)) % 2**32
     with _settings(
@@ -90,14 +103,46 @@ def evaluate_run(
         keep_known_front(directory, known_front(settings, split))
         settings.config.seed = seed
         sampled_at = settings.config.eval_temperature or settings.config.temperature
+
+        def measure(
+            trainer: MultiObjectiveTrainer, policy: ChosenPolicy, decoding: str, told: Mapping[str, float] | None = None
+        ) -> None:
+            trainer.args.eval_temperature = temperature = sampled_at if decoding == "sampled" else 0.0
+            found = {"split": split, "decoding": decoding, "temperature": temperature, "seed": seed, "prompts": prompts}
+            rows = settings.rows(split)
+            if template is not None and told is not None:
+                found["priorities"] = told
+                rows = rows.map(lambda row: {"prompt": template.format(row["prompt"], told)})
+            append_final_evaluation(directory, {**_which(policy), **found, **_measure(trainer, settings, split, rows)})
+
+        # The dial comes first: where the last policy's plain line is there, a measurement is whole.
+        last, turns = policies[-1], []
+        if template is not None:
+            names = template.names
+            dial = [dict(zip(names, setting, strict=True)) for setting in lattice(len(names), dial_settings)]
+            turns = [
+                (decoding, told)
+                for decoding in decodings
+                for told in missing_settings(directory, last.step, split, decoding, prompts, dial)
+            ]
+        if turns:
+            trainer = _trainer_of(settings, last.checkpoint, states[last.step])
+        for decoding, told in turns:
+            measure(trainer, last, decoding, told)
         for policy, lacking in missing(directory, policies, split, decodings, prompts):
             trainer = _trainer_of(settings, policy.checkpoint, states[policy.step])
             for decoding in lacking:
-                temperature = sampled_at if decoding == "sampled" else 0.0
-                trainer.args.eval_temperature = temperature
-                found = {"split": split, "decoding": decoding, "temperature": temperature, "seed": seed}
-                measured = _measure(trainer, settings, split)
-                append_final_evaluation(directory, {**_which(policy), **found, "prompts": prompts, **measured})
+                measure(trainer, policy, decoding)
+
+
+def _template_of(checkpoint: Path) -> Template | None:
+    """How the prompts of a policy say priorities; None for one that is not steered."""
+    try:
+        return Template.load(checkpoint)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise BadInputError(error) from error
 
 
 def _recorded(header: Header, run: Path, parser: StrictParser, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,9 +195,9 @@ def _trainer_of(settings: Settings, checkpoint: Path, state: Mapping[str, Any]) 
     return trainer
 
 
-def _measure(trainer: MultiObjectiveTrainer, settings: Settings, split: str) -> dict[str, Any]:
+def _measure(trainer: MultiObjectiveTrainer, settings: Settings, split: str, rows: Any) -> dict[str, Any]:
     try:
-        metrics = trainer.evaluate(settings.rows(split), metric_key_prefix=split)
+        metrics = trainer.evaluate(rows, metric_key_prefix=split)
     except RewardError as error:
         raise BadInputError(error) from error
     names = [objective.name for objective in settings.task.objectives]
@@ -177,7 +222,8 @@ def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[
             raise BadInputError(error) from error
         recorded = _recorded(header, checkpoint.resolve().parent, parser, given)
     with _settings(parser, {**recorded, **given}, checkpoint) as settings:
-        found = _measure(_trainer_of(settings, checkpoint, _state_of(checkpoint)), settings, split)
+        trainer = _trainer_of(settings, checkpoint, _state_of(checkpoint))
+        found = _measure(trainer, settings, split, settings.rows(split))
     table = Table(title=f"{checkpoint} on {found['samples']} {split} completions", title_justify="left")
     for column in ("objective", "metric", "standard error"):
         table.add_column(column, justify="left" if column == "objective" else "right")

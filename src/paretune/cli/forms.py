@@ -11,6 +11,7 @@ from paretune.cli.arguments import (
     EvaluateArguments,
     ReportArguments,
     RunArguments,
+    SteerArguments,
 )
 from paretune.cli.described import CONFIG, MODEL
 
@@ -78,6 +79,16 @@ FORMS = {
         least_words=2,
         most_words=sys.maxsize,
         lacking="which runs? `paretune divergence RUN RUN [RUN ...]`: first the folders, two or more.",
+    ),
+    "steer": Form(
+        (SteerArguments,),
+        words="RUN|POLICY",
+        least_words=1,
+        most_words=1,
+        lacking="which run? `paretune steer RUN --priorities accuracy=0.7,clarity=0.3 [--prompt TEXT]`",
+        no_folder="there is no folder {} of a run or a policy.",
+        about="Shows the answers of a policy that was trained with --rule steerable, side by side at the corners, at "
+        "the centre and at the priorities that you ask for. Objectives that you leave out get the priority 0.",
     ),
     "report": Form(
         (ReportArguments,),

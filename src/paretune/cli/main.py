@@ -18,6 +18,7 @@ COMMANDS = {
     "report": "one page to look at, for a run or a comparison",
     "pick": "a checkpoint of the front, as a model folder",
     "evaluate": "measure a checkpoint's objectives, or those of a run's front",
+    "steer": "a steerable policy's answers at several priorities",
     "divergence": "how far the policies of several runs have moved apart",
     "list": "the rules, tasks and algorithms",
 }

@@ -15,7 +15,7 @@ RANGES: dict[str, Range] = {
     "lora_r": at_most(65536),  # a model's own widths are asked in addition
     "lora_dropout": DECAY,
     # Comparisons and divergence.
-    **dict.fromkeys(("test_samples", "samples"), COUNT),
+    **dict.fromkeys(("test_samples", "samples", "dial_settings"), COUNT),
     **dict.fromkeys(("jobs", "threads"), at_most(65_536)),
     **dict.fromkeys(("seeds", "exploratory_seeds"), at_most(FIRST_TUNING_SEED)),  # others than those for tuning
     "batches": at_most(1000),

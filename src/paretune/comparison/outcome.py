@@ -48,7 +48,8 @@ class Outcome:
 
     Attributes:
         status: finished or failed.
-        hypervolume: by decoding, that of the chosen policies, measured again on the test split.
+        hypervolume: by decoding, that of the chosen policies, measured again on the test split; of a steerable run its
+            last policy counts at each setting of its dial as well.
         final: by decoding, the last policy's metrics there, NaN where there is none.
         final_hypervolume: by decoding, that of the last policy alone.
         figures: those of :data:`~paretune.comparison.figures.FIGURES`, of the sampled policies; NaN where not known.
@@ -131,10 +132,11 @@ def outcome_of(
         measured.setdefault("sampled", grid[-1:])
     if header.status not in ("finished", "failed") or "sampled" not in measured:
         return None
+    dial = {decoding: _settings(run.dial, policies) for decoding, policies in measured.items()}
     hypervolume, final, final_hypervolume = {}, {}, {}
     for decoding, policies in measured.items():
         last = max(policies, key=lambda policy: policy.step).metrics
-        hypervolume[decoding] = volume(objectives, [policy.metrics for policy in policies])
+        hypervolume[decoding] = volume(objectives, [policy.metrics for policy in [*policies, *dial[decoding]]])
         final[decoding] = {objective.name: last.get(objective.name, nan) for objective in objectives}
         final_hypervolume[decoding] = volume(objectives, [last])
     front_mean, steps_to_front = _front(run)
@@ -146,7 +148,9 @@ def outcome_of(
         hypervolume=hypervolume,
         final=final,
         final_hypervolume=final_hypervolume,
-        figures=figures_of(objectives, [policy.metrics for policy in sampled], final["sampled"], known),
+        figures=figures_of(
+            objectives, [policy.metrics for policy in [*sampled, *dial["sampled"]]], final["sampled"], known
+        ),
         cost=cost_of(header, run.batches, run.evaluations),
         reached=None if target is None else reached(grid, run.batches, objectives, target),
         front_mean=front_mean,
@@ -223,6 +227,13 @@ def _measured(again: Sequence[Evaluation], split: str) -> dict[str, list[Evaluat
             groups.setdefault((policy.decoding, policy.prompts or 0), []).append(policy)
     whole = {key: policies for key, policies in sorted(groups.items()) if any(policy.final for policy in policies)}
     return {decoding: policies for (decoding, _), policies in whole.items()}
+
+
+def _settings(dial: Sequence[Evaluation], policies: Sequence[Evaluation]) -> list[Evaluation]:
+    """The settings of a steerable run's last policy, as they were measured beside these policies."""
+    last = max(policies, key=lambda policy: policy.step)
+    asked = (last.step, last.split, last.decoding, last.prompts)
+    return [one for one in dial if (one.step, one.split, one.decoding, one.prompts) == asked]
 
 
 def _front(run: RunReader) -> tuple[dict[str, float] | None, float | None]:

@@ -235,6 +235,7 @@ class Evaluation:
         front: whether the policy is on the run's front.
         final: whether it is the run's last.
         checkpoint: its folder, where it was kept.
+        priorities: those that the prompts stated, by objective; None where they stated none.
     """
 
     step: int
@@ -251,6 +252,7 @@ class Evaluation:
     front: bool = False
     final: bool = False
     checkpoint: str | None = None
+    priorities: Mapping[str, float] | None = None
 
     @classmethod
     def of(cls, fields: Fields) -> Evaluation:
@@ -272,6 +274,7 @@ class Evaluation:
             prompts=fields.count("prompts"),
             front=fields.flag("front") or False,
             final=fields.flag("final") or False,
+            priorities=fields.numbers("priorities") or None,
         )
 
 

@@ -56,7 +56,7 @@ def append_final_evaluation(directory: str | Path, line: Mapping[str, Any]) -> N
     Args:
         directory: the run's.
         line: step, front, final, split, decoding (sampled or greedy), temperature, seed, prompts, samples, metrics,
-            standard_error.
+            standard_error; for a policy that is steered also priorities, by objective.
     """
     append_line(Path(directory) / FINAL, line)
 
@@ -74,6 +74,17 @@ def missing(
     known = {(line.step, line.decoding) for line in lines if (line.split, line.prompts) == (split, prompts)}
     wanted = [(policy, [d for d in decodings if (policy.step, d) not in known]) for policy in policies]
     return [(policy, lacking) for policy, lacking in wanted if lacking]
+
+
+def missing_settings(
+    directory: str | Path, step: int, split: str, decoding: str, prompts: int, settings: Iterable[Mapping[str, float]]
+) -> list[Mapping[str, float]]:
+    """The priorities, by objective, at which a policy is still to be measured on so many prompts of a split."""
+    wanted = (step, split, decoding, prompts)
+    lines = [
+        line for line in RunReader(directory).dial if (line.step, line.split, line.decoding, line.prompts) == wanted
+    ]
+    return [setting for setting in settings if setting not in [line.priorities for line in lines]]
 
 
 def is_measured(

@@ -67,7 +67,8 @@ class RunReader:
     @cached_property
     def evaluations(self) -> list[Evaluation]:
         """evaluations.jsonl: those on the grid and those that a rule asked for."""
-        return self._lines(EVALUATIONS, Evaluation.of, "no fronts, curves or hypervolume")
+        lines = self._lines(EVALUATIONS, Evaluation.of, "no fronts, curves or hypervolume")
+        return [line for line in lines if line.priorities is None]
 
     @property
     def grid(self) -> list[Evaluation]:
@@ -79,9 +80,18 @@ class RunReader:
         """completions.jsonl."""
         return self._lines(COMPLETIONS, Completion.of, "no sample completions")
 
-    @cached_property
+    @property
     def measured_again(self) -> list[Evaluation]:
-        """final_evaluations.jsonl: what was measured after training."""
+        """final_evaluations.jsonl: what was measured after training, on prompts that state no priorities."""
+        return [line for line in self._after_training if line.priorities is None]
+
+    @property
+    def dial(self) -> list[Evaluation]:
+        """final_evaluations.jsonl: what was measured after training, a line for each setting of the priorities."""
+        return [line for line in self._after_training if line.priorities is not None]
+
+    @cached_property
+    def _after_training(self) -> list[Evaluation]:
         return self._lines(FINAL, Evaluation.of, None)
 
     @cached_property

@@ -40,18 +40,6 @@ class Problem(Protocol):
         """The row: ``prompt``, a plain string, and the columns that the rewards take."""
 
 
-def with_priorities(prompt: str, priorities: Sequence[float]) -> str:
-    """A prompt that says what matters: a digit for each objective before it, ``6:0:4 `` for 60 %, 0 % and 40 %.
-
-    The embedded policies know such a prefix from their warm-up as a hint at the style of the answer.
-
-    Args:
-        prompt: a plain string.
-        priorities: ``[K]``, on the simplex. Each is shown in tenths, and what is above nine tenths as 9.
-    """
-    return ":".join(str(min(round(10 * priority), 9)) for priority in priorities) + " " + prompt
-
-
 def embedded_task(
     name: str,
     description: str,

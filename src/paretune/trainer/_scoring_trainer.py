@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trl import GRPOTrainer
 
 from paretune.objectives import Objective, apply_gates, completion_text, prompt_text
+from paretune.steering import COLUMN
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import ROW, MetricPool, generating_at, metrics_of, with_row_numbers
 from paretune.trainer.modes import in_mode
@@ -161,8 +162,8 @@ class ScoringTrainer(GRPOTrainer):
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
-        if ROW not in self._signature_columns:  # which `remove_unused_columns` would remove
-            self._signature_columns.append(ROW)
+        # which `remove_unused_columns` would remove
+        self._signature_columns += [name for name in (ROW, COLUMN) if name not in self._signature_columns]
 
     def evaluation_loop(
         self,

@@ -6,7 +6,9 @@ from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
 
+from paretune.objectives import Objective, check_objectives
 from paretune.trainer.config import MultiObjectiveConfig
+from paretune.weighting import WeightingRule
 
 
 def by_name(positional: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,3 +56,25 @@ def check_rows(name: str, rows: Any, *, needs_prompts: bool = True) -> None:
     columns = getattr(rows, "column_names", None)
     if needs_prompts and isinstance(columns, list) and "prompt" not in columns:
         raise ValueError(f"`{name}` has no column 'prompt', it has {', '.join(columns)}: rename the one that holds it.")
+
+
+def check_fit(rule: WeightingRule, objectives: Sequence[Objective], brought: Sequence[Objective] = ()) -> None:
+    """Raise ``ValueError`` if objectives do not fit together, or the rule does not fit them.
+
+    Args:
+        rule: the rule.
+        objectives: all of them.
+        brought: those that an environment brings as its own rewards.
+    """
+    try:
+        check_objectives(objectives)
+        rule.check(objectives)
+    except ValueError as error:
+        if not brought:
+            raise
+        name = brought[0].name
+        raise ValueError(
+            f"{error} ({', '.join(map(repr, (o.name for o in brought)))} is the environment's own `get_reward`. To "
+            f"give it a metric or bounds, rename that method to `_reward`, and give Objective({name!r}, lambda "
+            "environments, **_: [e._reward() for e in environments], bounds=(low, high)).)"
+        ) from error

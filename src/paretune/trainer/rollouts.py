@@ -23,6 +23,7 @@ class Rollouts:
         scored: ``[N, K]`` after gates, NaN where an objective does not apply. They may overflow.
         lengths: ``[N]`` completion lengths in tokens.
         loss_lengths: ``[N]``, the tokens that the loss counts.
+        priorities: ``[N, K]``, what each completion's prompt says; None where the data have none.
 
     Attributes:
         rewards: ``[N, K]``, those that count. Until the weights are known each objective may have one.
@@ -33,6 +34,7 @@ class Rollouts:
     scored: Tensor
     lengths: Tensor
     loss_lengths: Tensor
+    priorities: Tensor | None = None
     rewards: Tensor = field(init=False)
     uncounted: int = field(init=False)
 

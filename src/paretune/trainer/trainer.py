@@ -18,10 +18,11 @@ from paretune.advantages import ESTIMATORS
 from paretune.influence import Influence
 from paretune.influence.realised import Realised
 from paretune.named_objects import source_of
-from paretune.objectives import Objective, Reward, as_objectives, check_objectives
+from paretune.objectives import Objective, Reward, as_objectives
 from paretune.objectives.seen_ranges import SeenRanges
+from paretune.steering import Template
 from paretune.trainer._recording_trainer import RecordingTrainer
-from paretune.trainer.arguments import by_name, check_rows, settings_of
+from paretune.trainer.arguments import by_name, check_fit, check_rows, settings_of
 from paretune.trainer.batch_record import batch_line, batch_metrics
 from paretune.trainer.checkpoint_forms import check_like
 from paretune.trainer.evaluation import MetricPool
@@ -33,6 +34,7 @@ from paretune.trainer.reward_values import countable
 from paretune.trainer.rollouts import Rollouts, reward_weights
 from paretune.trainer.run_facts import sharding_of
 from paretune.trainer.run_log import RunLogCallback
+from paretune.trainer.steered_data import gathered_priorities, steered_rows
 from paretune.trainer.step_scale import StepScale
 from paretune.weighting import RULES, Batch, Measurements, Scalarization, WeightingRule
 
@@ -94,9 +96,11 @@ class MultiObjectiveTrainer(RecordingTrainer):
         self.weighting = weighting
         self._named = {"task": task, "task_details": dict(task_details or {}), "source": source}
         if own_data:  # else an environment may bring objectives, too
-            self._check_objectives(given)
+            check_fit(weighting, given)
+        self.template: Template | None  # by which prompts say priorities
+        train_dataset, self.template = steered_rows(weighting, given, settings, train_dataset, own_data=own_data)
         super().__init__(model, given, settings, train_dataset, eval_dataset, **further)
-        self._check_objectives(self.objectives, brought=self.objectives[len(given) :])
+        check_fit(weighting, self.objectives, brought=self.objectives[len(given) :])
         self.reward_weights = weighting.initial_weights(len(self.objectives)).to(torch.float32)
         self._meter: InfluenceMeter | None = None
         self._check_rule()
@@ -125,20 +129,6 @@ class MultiObjectiveTrainer(RecordingTrainer):
     @property
     def _without_bounds(self) -> list[str]:
         return [objective.name for objective in self.objectives if objective.bounds is None]
-
-    def _check_objectives(self, objectives: list[Objective], brought: Sequence[Objective] = ()) -> None:
-        try:
-            check_objectives(objectives)
-            self.weighting.check(objectives)
-        except ValueError as error:
-            if not brought:
-                raise
-            name = brought[0].name
-            raise ValueError(
-                f"{error} ({', '.join(map(repr, (o.name for o in brought)))} is the environment's own `get_reward`. To "
-                f"give it a metric or bounds, rename that method to `_reward`, and give Objective({name!r}, lambda "
-                "environments, **_: [e._reward() for e in environments], bounds=(low, high)).)"
-            ) from error
 
     def _check_rule(self) -> None:
         wanted = self.weighting.measurements()
@@ -245,7 +235,8 @@ class MultiObjectiveTrainer(RecordingTrainer):
                 own = range(len(rewards))[self._own_rows(len(rewards))]
                 pool.add([row // self.num_generations for row in own], metrics)
                 self._set_rule_evaluation(pool.evaluation(self.state.global_step))
-        self._rollouts = Rollouts(self.args, rewards, self._lengths, loss_lengths=self._lengths)
+        said = gathered_priorities(inputs, len(self.objectives), self.accelerator)
+        self._rollouts = Rollouts(self.args, rewards, self._lengths, loss_lengths=self._lengths, priorities=said)
         if self._decides_before_advantages:
             self._decide()
         return self._rollouts.rewards
@@ -271,6 +262,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
                 bounds=self._ranges.ranges,
                 maximize=[o.maximize for o in self.objectives],
                 progress=min(self.state.global_step / max(self.state.max_steps, 1), 1.0),
+                priorities=rollouts.priorities,
             )
         )
         weights = scalarization.weights
@@ -363,6 +355,12 @@ class MultiObjectiveTrainer(RecordingTrainer):
         """Transformers'; the norm from before clipping tells whether there is an update to make."""
         self._finite_updates.norm = super()._get_grad_norm(model, grad_norm)
         return self._finite_updates.norm
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """TRL's; beside a policy that is steered stands how a prompt says priorities."""
+        super().save_model(output_dir, _internal_call)
+        if self.template is not None and self.args.should_save:
+            self.template.save(output_dir or self.args.output_dir)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         if self._is_between_batches and self.weighting.measurements().influence is not None:

@@ -6,7 +6,7 @@ A rule is one class in one file of this folder. It says before each batch what h
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -56,6 +56,31 @@ class Measurements:
 
 
 @dataclass(frozen=True)
+class Steering:
+    """How the prompts of a policy that is steered by priorities say them; :mod:`paretune.steering` prepares them.
+
+    Args:
+        concentration: of the Dirichlet distribution that priorities are drawn from, above 0: 1 draws all points of the
+            simplex alike, a smaller value more of its corners.
+        template: how a prompt says them, as :class:`paretune.steering.Template` takes it.
+        plain_share: the share of prompts that say nothing and mean equal priorities, in [0, 1].
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    concentration: float
+    template: str | Callable[..., Any] | None
+    plain_share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.concentration < float("inf"):
+            raise ValueError(f"`concentration` must be finite and above 0, got {self.concentration}.")
+        if not 0 <= self.plain_share <= 1:
+            raise ValueError(f"`plain_share` must be in [0, 1], got {self.plain_share}.")
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The metrics of one policy.
 
@@ -95,6 +120,7 @@ class Batch:
         bounds: (low, high) of each metric, declared or seen so far; None where there are none yet.
         maximize: whether a larger metric is better, for each objective.
         progress: share of training that is done, from 0 to 1.
+        priorities: ``[N, K]`` on the simplex, those of each completion's prompt; None where the data have none.
     """
 
     names: Sequence[str]
@@ -113,6 +139,7 @@ class Batch:
     bounds: Sequence[tuple[float, float] | None] = ()
     maximize: Sequence[bool] = ()
     progress: float = 0.0
+    priorities: Tensor | None = None
 
     @property
     def gains(self) -> Tensor:
@@ -180,6 +207,8 @@ class WeightingRule(ABC):
     """Whether the rule may scale the size of updates; the trainer then records how large they are."""
     knows_order: ClassVar[bool] = False
     """Whether the order of the objectives matters to the rule; the weights of all others follow a permutation."""
+    steering: Steering | None = None
+    """How prompts are to say priorities, for a rule whose policy is steered by them; the trainer prepares its data."""
     settings: dict[str, Any]
     """The constructor's arguments, as plain JSON values."""
 
