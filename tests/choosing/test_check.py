@@ -296,11 +296,11 @@ def test_bounds() -> None:
     assert lines == [
         "a leaves its bounds 0 to 30 in 25 % of the completions: its metric was seen from 0 to 40.",
         "b starts at the worst end of its bounds 0 to 60, mean 60: such a policy adds nothing to the hypervolume.",
-        "no hypervolume without bounds of c.",
+        "no hypervolume without bounds of c; c showed a single value: add such bounds yourself.",
     ]
     assert said(varied(), metrics, bounds=[None] * 3)[-1] == (
         "no hypervolume without bounds of r0, r1, r2; what was seen is held by --bounds r0=0:40 (for train, compare, "
-        "report and pick)."
+        "report and pick); r1, r2 showed a single value: add such bounds yourself."
     )
     good = said(varied(), metrics, bounds=[(0.0, 40.0), (0.0, 60.0), (0.0, 5.0)], validation=[0.0, 1.0, 1.0])
     assert [line.split(" at")[0] for line in good] == [

@@ -184,3 +184,12 @@ def test_an_end_that_is_declared_stands_and_the_other_is_seen() -> None:
     assert ranges.ranges == [(0.0, 2.0), (1.0, 4.0)]
     ranges.observe(torch.tensor([[-9.0, 9.0], [-9.0, 9.0]]))
     assert ranges.ranges == [(0.0, 2.0), (1.0, 4.0)]
+
+
+@pytest.mark.parametrize("low", [[], [0.0], [0.0, "1"], [0.0, float("nan")], [0.0, 10**400], None, {"a": 1}])
+def test_a_range_of_another_form_is_not_taken_up(low: Any) -> None:
+    ranges = SeenRanges([(None, None)] * 2)
+    before = ranges.state_dict()
+    with pytest.raises(ValueError, match="`low` must be 2 finite numbers or null"):
+        ranges.load_state_dict({"low": low, "high": [None, None]})
+    assert ranges.state_dict() == before

@@ -108,7 +108,7 @@ def _bounds(check: Check) -> list[str]:
         proposed = ",".join(f"{name}={low:.12g}:{high:.12g}" for name, (low, high) in held)
         told = f"; what was seen is held by --bounds {quote(proposed)} (for train, compare, report and pick)"
         constant = ", ".join(check.names[k] for k in unbounded if not check.proposed[k])
-        alone = f"; of {constant} a single value was seen: add its bounds yourself"
+        alone = f"; {constant} showed a single value: add such bounds yourself"
         lines.append(f"{line}{told if proposed else ''}{alone if constant else ''}.")
     return lines
 

@@ -1,6 +1,7 @@
 """The ranges of metrics: as they were declared, and else as far as training has seen them."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import torch
@@ -50,7 +51,23 @@ class SeenRanges:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what :meth:`state_dict` gave."""
+        """Take up what :meth:`state_dict` gave.
+
+        Raises:
+            ValueError: if it holds something else than a number or null for each metric.
+        """
+        found = {}
         for end, unseen in (("low", torch.inf), ("high", -torch.inf)):
-            values = [unseen if value is None else float(value) for value in state[end]]
-            setattr(self, f"_{end}", torch.tensor(values, dtype=torch.float64))
+            values = state[end]
+            fits = isinstance(values, list) and len(values) == len(self._declared)
+            if not fits or not all(value is None or _is_finite(value) for value in values):
+                raise ValueError(f"`{end}` must be {len(self._declared)} finite numbers or null, got {values!r:.60}")
+            found[end] = torch.tensor([unseen if v is None else v for v in values], dtype=torch.float64)
+        self._low, self._high = found["low"], found["high"]
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
