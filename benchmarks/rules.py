@@ -8,6 +8,7 @@ batches' seconds are compared.
 
 import argparse
 import inspect
+import random
 import shutil
 import tempfile
 import warnings
@@ -43,8 +44,10 @@ def free_rules(count: int) -> dict[str, WeightingRule]:
 def ratios(options: argparse.Namespace, count: int) -> dict[str, float]:
     """Seconds of a batch of each rule, relative to fixed weights."""
     seconds: dict[str, list[float]] = defaultdict(list)
-    for _ in range(options.rounds):
-        for name, rule in free_rules(count).items():
+    for turn in range(options.rounds):
+        rules = list(free_rules(count).items())
+        random.Random(turn).shuffle(rules)  # whoever comes first finds an idle allocator
+        for name, rule in rules:
             scratch = tempfile.mkdtemp()
             build(options, count, "independent", rule=rule, scratch=scratch, max_steps=BATCHES).train()
             seconds[name] += [line["seconds"]["total"] for line in list(read_steps(scratch))[1:]]
