@@ -272,7 +272,7 @@ def test_the_task_of_a_script_is_to_be_named(home: Home, elsewhere: Path, capsys
     for argv in (["evaluate", run], ["evaluate", run / "checkpoint-3"], ["divergence", run, home.run]):
         assert main([str(a) for a in argv]) == 2
         [line] = capsys.readouterr().err.strip().splitlines()
-        assert f"the record of {run} does not name its task, for a script made the run: give --task" in line
+        assert f"{run}/run.json does not name its task, for a script made the run: give --task" in line
     paretune(elsewhere, "report", run)
     assert "To run it again" not in (run / "report.html").read_text()
 

@@ -74,6 +74,11 @@ def test_a_policy_that_lacks_a_metric_has_no_figures_and_adds_none_to_the_front(
     assert all(np.isnan(value) for value in alone.values())
 
 
+def test_without_objectives_there_are_no_figures() -> None:
+    found = figures_of([], [{}, {"accuracy": 1.0}], {}, None)
+    assert all(np.isnan(value) for value in found.values())
+
+
 def test_a_front_of_the_best_policies_has_no_regret() -> None:
     weights = weight_lattice(2)
     policies = [metrics(gains) for gains in GAINS]

@@ -152,7 +152,7 @@ def _recorded(header: Header, run: Path, parser: StrictParser, given: Mapping[st
     told = {name: value for name, value in header.generation.items() if value is not None}
     if header.evaluation.get("temperature") is not None:
         told["eval_temperature"] = header.evaluation["temperature"]
-    return parser.take({**recorded_task(header, run), **told}, f"the record of {run}")
+    return parser.take({**recorded_task(header, run), **told}, f"{run}/run.json")
 
 
 def _which(policy: ChosenPolicy) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def recorded_task(header: Header, run: object) -> dict[str, Any]:
     """
     if header.source is None:
         raise BadInputError(
-            f"the record of {run} does not name its task, for a script made the run: give --task, or --reward_funcs "
+            f"{run}/run.json does not name its task, for a script made the run: give --task, or --reward_funcs "
             "and --dataset_name."
         )
     warn_of_changes(header.source, run)

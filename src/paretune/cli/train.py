@@ -210,7 +210,7 @@ def recorded(parser: StrictParser, given: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if obstacle_of(header) is not None or "source" not in header.content:
         return {}
-    found = parser.take(recorded_settings(header), f"the record of {given['output_dir']}")
+    found = parser.take(recorded_settings(header), f"{given['output_dir']}/run.json")
     if given.keys() & set(OF_RULE):
         found.pop("rule_settings", None)
     for settings in (found, found.get("model_init_kwargs") or {}):

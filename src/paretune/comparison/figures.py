@@ -92,9 +92,9 @@ def front_figures(
 
 
 def _gains(objectives: Sequence[Objective], policies: Sequence[Metrics]) -> np.ndarray:
-    """``[N, K]``: the gains of the policies that have all of them."""
+    """``[N, K]``: the gains of the policies that have all of them; no row where there is no objective."""
     rows = [[objective.gain(policy.get(objective.name)) for objective in objectives] for policy in policies]
-    whole = [row for row in rows if all(gain is not None and gain == gain for gain in row)]
+    whole = [row for row in rows if row and all(gain is not None and gain == gain for gain in row)]
     return np.array(whole, dtype=np.float64).reshape(len(whole), len(objectives))
 
 
