@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from comparison.runs import batch, make_run, tear
 from paretune import ScheduledWeights
 from paretune.comparison.controls import control_arm, random_walk
-from paretune.comparison.plan import ARMS, Arm, PlanError
+from paretune.comparison.plan import Arm, PlanError, arm_of
 
 MOVING = [(0.5, 0.5), (0.6, 0.4), (0.9, 0.1)]
 
@@ -31,11 +31,11 @@ def schedule_of(arm: Arm) -> dict[int, list[float]]:
 
 def test_average_is_the_mean_of_the_run_with_the_same_seed(tmp_path: Path) -> None:
     runs = {0: run_of(tmp_path / "0", MOVING), 1: run_of(tmp_path / "1", [(1.0, 0.0)])}
-    arm = control_arm(ARMS["average"], 0, runs)
+    arm = control_arm(arm_of("average", {}), 0, runs)
     assert (arm.name, arm.rule, arm.control) == ("average", "fixed", None)
     mean = [float(w) for w in arm.settings["weights"].split(",")]
     assert mean == pytest.approx([2 / 3, 1 / 3], abs=1e-15)
-    assert control_arm(ARMS["average"], 1, runs).weights == "1.0,0.0"
+    assert control_arm(arm_of("average", {}), 1, runs).weights == "1.0,0.0"
 
 
 @settings(max_examples=20, deadline=None)
@@ -43,7 +43,7 @@ def test_average_is_the_mean_of_the_run_with_the_same_seed(tmp_path: Path) -> No
 def test_an_average_is_taken_to_the_last_digit(tmp_path_factory: pytest.TempPathFactory, raw: list) -> None:
     weights = [(a / (a + b), b / (a + b)) for a, b in raw]
     runs = {0: run_of(tmp_path_factory.mktemp("run"), weights)}
-    mean = [float(w) for w in str(control_arm(ARMS["average"], 0, runs).weights).split(",")]
+    mean = [float(w) for w in str(control_arm(arm_of("average", {}), 0, runs).weights).split(",")]
     assert mean == pytest.approx(np.mean(weights, axis=0), abs=1e-15)
     assert sum(mean) == pytest.approx(1.0, abs=1e-15)
 
@@ -51,7 +51,7 @@ def test_an_average_is_taken_to_the_last_digit(tmp_path_factory: pytest.TempPath
 def test_a_run_replays_the_next_seed_s_weights_and_the_last_the_first_s(tmp_path: Path) -> None:
     own = {2: [(0.2, 0.8)], 5: [(0.5, 0.5)], 11: [(0.9, 0.1)]}
     runs = {seed: run_of(tmp_path / str(seed), own[seed]) for seed in (11, 2, 5)}
-    replayed = {seed: schedule_of(control_arm(ARMS["replay"], seed, runs)) for seed in own}
+    replayed = {seed: schedule_of(control_arm(arm_of("replay", {}), seed, runs)) for seed in own}
     assert replayed == {2: {0: [0.5, 0.5]}, 5: {0: [0.9, 0.1]}, 11: {0: [0.2, 0.8]}}
 
 
@@ -72,7 +72,7 @@ def test_weights_hold_from_the_step_at_which_their_batch_began(
     tmp_path: Path, steps: list[int], weights: list[tuple[float, float]], schedule: dict[int, tuple[float, float]]
 ) -> None:
     runs = {0: run_of(tmp_path / "0", [(1.0, 0.0)]), 1: run_of(tmp_path / "1", weights, steps)}
-    found = schedule_of(control_arm(ARMS["replay"], 0, runs))
+    found = schedule_of(control_arm(arm_of("replay", {}), 0, runs))
     assert list(found) == list(schedule)
     for step, expected in schedule.items():
         assert found[step] == pytest.approx(expected, abs=1e-15)
@@ -80,7 +80,7 @@ def test_weights_hold_from_the_step_at_which_their_batch_began(
 
 def test_the_random_walk_of_a_run_is_scheduled_where_its_weights_were(tmp_path: Path) -> None:
     runs = {seed: run_of(tmp_path / str(seed), MOVING, [2, 4, 6]) for seed in (0, 1)}
-    first, second = (schedule_of(control_arm(ARMS["random-walk"], seed, runs)) for seed in (0, 1))
+    first, second = (schedule_of(control_arm(arm_of("random-walk", {}), seed, runs)) for seed in (0, 1))
     assert list(first) == list(second) == [0, 2, 4]
     assert np.array(list(first.values())) == pytest.approx(random_walk(np.array(MOVING), 0), abs=1e-15)
     assert first[0] == pytest.approx([0.5, 0.5])
@@ -89,7 +89,7 @@ def test_the_random_walk_of_a_run_is_scheduled_where_its_weights_were(tmp_path: 
 def test_a_schedule_keeps_every_digit(tmp_path: Path) -> None:
     weights = np.random.default_rng(0).dirichlet([1.0, 1.0], size=20)
     runs = {seed: run_of(tmp_path / str(seed), [tuple(row) for row in weights.tolist()]) for seed in (0, 1)}
-    assert list(schedule_of(control_arm(ARMS["replay"], 0, runs)).values()) == weights.tolist()
+    assert list(schedule_of(control_arm(arm_of("replay", {}), 0, runs)).values()) == weights.tolist()
 
 
 def test_a_run_without_weights_to_take(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_run_without_weights_to_take(tmp_path: Path) -> None:
         (tmp_path / "nowhere", "cannot be read: .* is not the directory of a run"),
     ):
         with pytest.raises(PlanError, match=complaint) as raised:
-            control_arm(ARMS["average"], 0, {0: directory})
+            control_arm(arm_of("average", {}), 0, {0: directory})
         assert "\n" not in str(raised.value)
         assert str(directory) in str(raised.value)
 
@@ -136,8 +136,8 @@ def test_what_a_walk_cannot_be_made_of() -> None:
 
 def test_an_average_of_weights_of_any_sum_and_sign(tmp_path: Path) -> None:
     runs = {0: run_of(tmp_path / "0", [(1.0, 1.0), (1.0, -1.0)]), 1: run_of(tmp_path / "1", [(1.0, 0.5)])}
-    assert control_arm(ARMS["average"], 0, runs).weights == "1.0,0.0"
-    assert schedule_of(control_arm(ARMS["replay"], 1, runs)) == {0: [1.0, 1.0], 1: [1.0, -1.0]}
+    assert control_arm(arm_of("average", {}), 0, runs).weights == "1.0,0.0"
+    assert schedule_of(control_arm(arm_of("replay", {}), 1, runs)) == {0: [1.0, 1.0], 1: [1.0, -1.0]}
 
 
 @given(raw=rows, seed=st.integers(0, 2**32 - 1))

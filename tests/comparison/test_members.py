@@ -18,7 +18,7 @@ from paretune.comparison.members import (
     standing,
     tuning_members,
 )
-from paretune.comparison.plan import ARMS, Arm, Plan
+from paretune.comparison.plan import Arm, Plan, arm_of
 
 PROMPTS = {"validation": 32, "test": 64}
 TWO = ({"weights": "0.5,0.5"}, {"weights": "0.9,0.1"})
@@ -220,5 +220,5 @@ def test_what_finished_is_kept_while_it_can_be_measured(tmp_path: Path) -> None:
 
 
 def test_controls_are_runs_like_others() -> None:
-    plan = Plan("arithmetic", [ARMS["gradient"], ARMS["replay"]], seeds=(0, 1))
+    plan = Plan("arithmetic", [Arm("gradient", "gradient"), arm_of("replay", {})], seeds=(0, 1))
     assert [m.directory for m in comparison_members(plan)][1::2] == ["replay-grpo-seed0", "replay-grpo-seed1"]

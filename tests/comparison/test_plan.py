@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 import yaml
 
-from paretune.comparison.plan import ARMS, CONTROLS, Arm, Plan, PlanError, arm_of, read_plan, write_plan
+from paretune.comparison.plan import CONTROLS, Arm, Plan, PlanError, arm_of, read_plan, write_plan
 from paretune.record.json_lines import plain
+from paretune.weighting import PRESETS, RULES
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "comparisons"
 TWO = ({"weights": "0.5,0.5"}, {"weights": "0.9,0.1"})
 
 
+NAMES = {"rules": RULES, "presets": PRESETS}
+
+
 def arms(*names: str) -> list[Arm]:
-    return [arm_of(name, {}) for name in names]
+    return [arm_of(name, {}, **NAMES) for name in names]
 
 
 def one_line(raised: pytest.ExceptionInfo[PlanError]) -> str:
@@ -38,20 +42,18 @@ def same(a: Plan, b: Plan) -> bool:
     [
         ("balanced", {"preset": "balanced"}, "fixed", True),
         ("gradient", {}, "gradient", False),
-        ("gradient-exact", {"rule_settings": {"method": "exact"}}, "gradient", False),
-        ("hypervolume-reward", {"preset": "balanced", "rule_settings": {"apply_to": "reward"}}, "hypervolume", False),
+        ("nash", {}, "nash", False),
         ("fixed:0.6:0.3:0.1", {"weights": "0.6,0.3,0.1"}, "fixed", True),
         ("replay", {}, "fixed", False),
     ],
 )
 def test_arms_that_need_no_description(name: str, settings: dict[str, Any], rule: str, fixed: bool) -> None:
-    arm = arm_of(name, {})
+    (arm,) = arms(name)
     assert (arm.name, arm.settings, arm.rule, arm.is_fixed) == (name.replace(":", "-"), settings, rule, fixed)
 
 
 def test_a_rule_is_an_arm_by_its_name_and_anyones_by_import_path() -> None:
     assert arm_of("nash", {}, ["nash", "gradient"]) == Arm("nash", "nash")
-    assert arm_of("gradient", {}, ["gradient"]) is ARMS["gradient"]
     assert arm_of("my.rules:Mine", {}) == Arm("Mine", "my.rules:Mine")
     assert arm_of("rules/my_rule.py:Mine", {}) == Arm("Mine", "rules/my_rule.py:Mine")
     assert arm_of("fixed:0.5:0.5", {}, ["fixed"]).weights == "0.5,0.5"
@@ -61,12 +63,12 @@ def test_a_description_comes_before_the_arm_of_the_same_name() -> None:
     described = {"gradient": {"rule": "gradient", "rule_settings": {"mu": 1e-3}}, "balanced": {"weights": "0.5,0.5"}}
     assert arm_of("gradient", described).settings == {"rule_settings": {"mu": 1e-3}}
     assert arm_of("balanced", described).settings == {"weights": "0.5,0.5"}
-    assert arm_of("efficiency", described) is ARMS["efficiency"]
+    assert arm_of("efficiency", described, **NAMES) == Arm("efficiency", preset="efficiency")
 
 
 @pytest.mark.parametrize("name", ["nothing", "fixed", "fixed:", "fixed:a:b", "fixed:0.5,0.5", "", "Balanced", "../up"])
 def test_an_arm_that_there_is_none_of(name: str) -> None:
-    with pytest.raises(PlanError, match="choose from mine, accuracy") as raised:
+    with pytest.raises(PlanError, match="choose from mine, average") as raised:
         arm_of(name, {"mine": {}})
     assert repr(name) in one_line(raised)
     assert "fixed:0.6:0.3:0.1" in one_line(raised)
@@ -87,6 +89,9 @@ def test_an_arm_that_there_is_none_of(name: str) -> None:
         ({"configurations": [{}]}, "a configuration sets"),
         ({"configurations": ["0.5,0.5"]}, "a configuration sets"),
         ({"configurations": 3}, "not iterable"),
+        ({"control": "average", "of": "gradient", "configurations_of": "a"}, "it has no configurations"),
+        ({"configurations": TWO, "configurations_of": "a"}, "its own configurations or those of another arm, not both"),
+        ({"chosen_by": "beauty"}, "chosen_by must be one of hypervolume, geometric_mean, .*; got 'beauty'"),
     ],
 )
 def test_an_arm_described_wrongly(description: dict[str, Any], complaint: str) -> None:
@@ -142,12 +147,12 @@ def test_a_configuration_joins_what_the_arm_sets() -> None:
             "'average', a control itself: name another arm",
         ),
         (
-            {"arms": [Arm("gradient", "gradient", seeds=1), ARMS["average"]]},
+            {"arms": [Arm("gradient", "gradient", seeds=1), arm_of("average", {})]},
             "'gradient': give that as many seeds and algorithms",
         ),
         (
             {
-                "arms": [Arm("gradient", "gradient", algorithms=["grpo"]), ARMS["average"]],
+                "arms": [Arm("gradient", "gradient", algorithms=["grpo"]), arm_of("average", {})],
                 "algorithms": ["grpo", "rloo"],
             },
             "'gradient': give that as many seeds and algorithms",
@@ -158,6 +163,14 @@ def test_a_configuration_joins_what_the_arm_sets() -> None:
             "give 'gradient' two seeds or more",
         ),
         ({"primary": "gradient"}, "names 'gradient', which is not compared"),
+        ({"primary_figure": "beauty"}, "must be one of hypervolume, geometric_mean, .*; got 'beauty'"),
+        ({"arms": [Arm("a", configurations_of="b")]}, "chooses from the configurations of 'b': compare that, too"),
+        ({"arms": [Arm("a", configurations_of="a")]}, "chooses from the configurations of 'a': compare that, too"),
+        ({"arms": [Arm("a", configurations_of="balanced"), *arms("balanced")]}, "with configurations of its own"),
+        (
+            {"arms": [Arm("a", configurations=TWO), Arm("b", "nash", configurations_of="a")], "tuning_seeds": [9]},
+            "its runs try 'nash', those of 'a' try 'fixed'",
+        ),
     ],
 )
 def test_a_comparison_that_makes_no_sense(fields: dict[str, Any], complaint: str) -> None:
@@ -197,15 +210,17 @@ def test_the_seeds_of_an_arm(
 def test_how_many_configurations() -> None:
     assert Plan("arithmetic", arms("balanced")).configurations == 0
     tuned = Arm("a", configurations=TWO)
-    assert Plan("arithmetic", [tuned, *arms("balanced")], tuning_seeds=[1000]).configurations == 2
+    plan = Plan("arithmetic", [tuned, *arms("balanced"), Arm("b", configurations_of="a")], tuning_seeds=[1000])
+    assert plan.configurations == 2
+    assert [list(plan.configurations_of(arm)) for arm in plan.arms] == [list(TWO), [], list(TWO)]
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_the_recipes_are_plans(path: Path) -> None:
     recipe = {"arms": {}, "algorithms": "grpo", **yaml.safe_load(path.read_text(encoding="utf-8"))}
     plan = Plan(
         recipe["task"],
-        [arm_of(name, recipe["arms"]) for name in recipe["rules"].split(",")],
+        [arm_of(name, recipe["arms"], **NAMES) for name in recipe["rules"].split(",")],
         recipe["algorithms"].split(","),
         range(recipe["seeds"]),
         tuning_seeds=(1000, 1001),
@@ -219,7 +234,11 @@ def test_the_recipes_are_plans(path: Path) -> None:
 
 FULL = Plan(
     task="arithmetic",
-    arms=(Arm("tuned", "gradient", rule_settings={"method": "exact"}, configurations=TWO, seeds=2), *arms("balanced")),
+    arms=(
+        Arm("tuned", "gradient", rule_settings={"method": "exact"}, configurations=TWO, seeds=2),
+        *arms("balanced"),
+        Arm("other", "gradient", rule_settings={"method": "exact"}, configurations_of="tuned", chosen_by="regret"),
+    ),
     algorithms=("grpo", "rloo"),
     seeds=(0, 1, 2),
     tuning_seeds=(1000,),
@@ -227,6 +246,7 @@ FULL = Plan(
     test_samples=256,
     threads=2,
     primary="tuned",
+    primary_figure="share_of_best",
     target=0.25,
     exploratory_seeds=2,
 )
@@ -270,11 +290,13 @@ def test_an_arm_with_few_seeds_keeps_those_that_it_has(tmp_path: Path) -> None:
         {"threads": 1},
         {"tuning_seeds": [1000, 1001]},
         {"primary": None},
+        {"primary_figure": "hypervolume"},
         {"target": 0.3},
         {"exploratory_seeds": None},
-        {"arms": [replace(FULL.arms[0], seeds=3), FULL.arms[1]]},
-        {"arms": [replace(FULL.arms[0], configurations=TWO[::-1])]},
-        {"arms": [*FULL.arms, Arm("other", configurations=TWO[:1])]},
+        {"arms": [replace(FULL.arms[0], seeds=3), *FULL.arms[1:]]},
+        {"arms": [replace(FULL.arms[0], configurations=TWO[::-1]), *FULL.arms[1:]]},
+        {"arms": [*FULL.arms[:2], replace(FULL.arms[2], chosen_by="hypervolume")]},
+        {"arms": [*FULL.arms, Arm("third", configurations=TWO[:1])]},
     ],
 )
 def test_what_all_runs_share_stays(tmp_path: Path, change: dict[str, Any]) -> None:

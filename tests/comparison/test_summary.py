@@ -15,7 +15,7 @@ from paretune.cli.compare_table import primary_line
 from paretune.comparison.figures import FIGURES, WITH_KNOWN_FRONT
 from paretune.comparison.members import Member, comparison_members, tuning_members
 from paretune.comparison.null_spread import null_spread
-from paretune.comparison.plan import ARMS, Arm, Plan, arm_of
+from paretune.comparison.plan import Arm, Plan, arm_of
 from paretune.comparison.statistics import holm, paired
 from paretune.comparison.summary import configured_arms, summarise, target_of
 from paretune.record.json_files import read_json, write_json
@@ -23,7 +23,7 @@ from paretune.record.run_directory import read_run
 from paretune.report.comparisons import read_comparison
 from paretune.report.headlines import comparison_answer
 
-FIXED, OTHER, MOVING = Arm("fixed", weights="0.5,0.5"), Arm("other", weights="0.9,0.1"), ARMS["gradient"]
+FIXED, OTHER, MOVING = Arm("fixed", weights="0.5,0.5"), Arm("other", weights="0.9,0.1"), Arm("gradient", "gradient")
 STEPS = [batch(step) for step in (5, 10, 15, 20)]
 
 
@@ -112,7 +112,7 @@ def test_the_pairs_are_those_of_seeds_that_both_arms_have(tmp_path: Path) -> Non
     ("arms", "primary", "told"),
     [
         ([FIXED, OTHER], "fixed", ("fixed", "fixed", "fixed is itself the best fixed")),
-        ([MOVING, ARMS["pama"]], "gradient", ("gradient", None, "no fixed weights are compared")),
+        ([MOVING, Arm("pama", "pama")], "gradient", ("gradient", None, "no fixed weights are compared")),
         ([FIXED, MOVING], "gradient", ("gradient", "fixed", "gradient has no run that can be judged")),
     ],
 )
@@ -150,7 +150,7 @@ def noisy(member: Member) -> float:
 
 
 def test_holm_s_family_is_that_of_the_secondary_contrasts(tmp_path: Path) -> None:
-    arms = [FIXED, MOVING, arm_of("pama", {}), ARMS["average"], ARMS["replay"]]
+    arms = [FIXED, MOVING, Arm("pama", "pama"), arm_of("average", {}), arm_of("replay", {})]
     plan = Plan("made-up", arms, ("grpo", "rloo"), (0, 1, 2, 3), primary="gradient")
     make(tmp_path, plan, noisy)
     summary = summarise(tmp_path, plan)
@@ -185,7 +185,7 @@ def test_holm_s_family_is_that_of_the_secondary_contrasts(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("primary", ["gradient", "pama", None])
 def test_every_arm_is_set_against_the_best_fixed_weights(tmp_path: Path, primary: str | None) -> None:
-    arms = [FIXED, MOVING, arm_of("pama", {}), ARMS["average"]]
+    arms = [FIXED, MOVING, Arm("pama", "pama"), arm_of("average", {})]
     plan = Plan("made-up", arms, seeds=(0, 1, 2), primary=primary)
     make(tmp_path, plan, noisy)
     summary = summarise(tmp_path, plan)
@@ -223,7 +223,7 @@ def test_tuned_fixed_weights_are_the_baseline_whatever_others_came_to(tmp_path: 
 
 
 def test_without_fixed_weights_there_is_no_baseline(tmp_path: Path) -> None:
-    plan = Plan("made-up", [MOVING, ARMS["average"]], seeds=(0, 1))
+    plan = Plan("made-up", [MOVING, arm_of("average", {})], seeds=(0, 1))
     make(tmp_path, plan, noisy)
     summary = summarise(tmp_path, plan)
     assert (summary["best_fixed"], summary["primary"]) == ({"grpo": None}, None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from comparison.runs import TEST, VALIDATION, batch, make_run, tear
 from paretune.comparison.plan import Arm, Plan
+from paretune.comparison.summary import configured_arms
 from paretune.comparison.tuning import Tried, chosen, expected_best, tried
 
 WEIGHTS = ("1,0", "0.5,0.5", "0,1")
@@ -42,6 +43,24 @@ def test_the_best_on_the_validation_split_is_chosen_whatever_the_test_split_says
     assert best.arm == ARM.configured({"weights": "0.5,0.5"})
     assert {seed: outcome.hypervolume["sampled"] for seed, outcome in best.runs.items()} == {1000: 0.1, 1001: 0.2}
     assert tried(tmp_path, PLAN, PLAN.arm("plain")) == []
+
+
+@pytest.mark.parametrize(
+    ("figure", "best"), [("hypervolume", 0), ("smallest_gain", 1), ("geometric_mean", 2), ("front_regret", None)]
+)
+def test_the_figure_that_an_arm_names_ranks_the_runs_that_it_shares(
+    tmp_path: Path, figure: str, best: int | None
+) -> None:
+    """The first has the best front, the second and third the better last policies; no true front is known."""
+    points = [{10: (1.0, 0.8), 20: (0.9, 0.05)}, {20: (0.5, 0.5)}, {20: (0.45, 0.6)}]
+    for i, measured in enumerate(points):
+        make_run(tmp_path / f"tuning/tuned-{i}-rloo-seed1000", measured={VALIDATION: measured, TEST: measured})
+    arm = Arm("other", rule_settings={"scale": 2}, configurations_of="tuned", chosen_by=figure)
+    plan = Plan("arithmetic", [ARM, arm], ("rloo",), tuning_seeds=(1000,))
+    found = tried(tmp_path, plan, arm)
+    assert chosen(found) == best
+    assert [one and one.arm.weights for one in found] == list(WEIGHTS)
+    assert configured_arms(tmp_path, plan)["tuned"] == ARM.configured(ARM.configurations[0])
 
 
 def test_tokens_are_those_of_one_run(tmp_path: Path) -> None:
@@ -89,7 +108,7 @@ def test_a_failed_run_counts_with_its_last_policies(tmp_path: Path) -> None:
 
 
 def one(validation: float, test: float, tokens: float = 100.0) -> Tried:
-    return Tried(ARM, validation, test, tokens, {})
+    return Tried(ARM, validation, validation, test, tokens, {})
 
 
 @given(

@@ -120,9 +120,8 @@ class CompareArguments(TaskArguments):
     rules: Annotated[str, COMMAS] = field(
         default="balanced,gradient",
         metadata={
-            "help": "what is compared: accuracy, balanced, efficiency (fixed weights), fixed:0.6:0.3:0.1, gradient, "
-            "gradient-realised, gradient-exact, hypervolume, hypervolume-reward, pama; controls of gradient: average, "
-            "replay, random-walk; and the names under `arms`"
+            "help": "what is compared: rules (`paretune list`), presets of weights, fixed:0.6:0.3:0.1, module:Class, "
+            "average, replay and random-walk, the controls of gradient; and the names under `arms`"
         },
     )
     arms: dict[str, Any] | str | None = field(
@@ -141,6 +140,10 @@ class CompareArguments(TaskArguments):
     primary: str | None = field(
         default=None,
         metadata={"help": "the rule of the one contrast named beforehand; the first of `rules` that is not fixed"},
+    )
+    primary_figure: str | None = field(
+        default=None,
+        metadata={"help": "the figure of that contrast (docs/comparing.md); hypervolume by default"},
     )
     target: float | None = field(
         default=None, metadata={"help": "a policy's hypervolume to time runs to; from the tuning runs by default"}

@@ -30,6 +30,7 @@ from paretune.cli.task_source import load_task, names_a_task, rows_of, warn_of_c
 from paretune.cli.train import quiet
 from paretune.comparison import launchers
 from paretune.comparison.controls import control_arm
+from paretune.comparison.figures import WITH_KNOWN_FRONT
 from paretune.comparison.members import (
     Member,
     clear,
@@ -56,7 +57,7 @@ from paretune.record.json_files import write_json
 from paretune.record.parsing import RecordError
 from paretune.report import write_report
 from paretune.tasks import Task
-from paretune.weighting import RULES, FixedWeights
+from paretune.weighting import PRESETS, RULES, FixedWeights
 
 Launcher = Callable[[Sequence[launchers.Job], int, Callable[[], None]], Generator[tuple[launchers.Job, bool]]]
 NOT_TAKEN_OVER = ("trust_remote_code", "unsafe_no_sandbox")
@@ -165,7 +166,7 @@ def plan_of(own: CompareArguments, made: Settings, given: Collection[str], befor
         raise PlanError("`arms` must map names to {rule, weights, preset, rule_settings, configurations}, in YAML.")
     described = {name: _joined(arm) for name, arm in described.items()}
     _check_arms(described)
-    arms = [_anywhere(arm_of(name.strip(), described, RULES)) for name in own.rules.split(",") if name.strip()]
+    arms = [_anywhere(arm_of(name.strip(), described, RULES, PRESETS)) for name in own.rules.split(",") if name.strip()]
     if before is not None:
         arms += [arm for arm in before.arms if arm.name not in {a.name for a in arms}]
     algorithms = [name.strip() for name in own.algorithms.split(",")]
@@ -173,7 +174,7 @@ def plan_of(own: CompareArguments, made: Settings, given: Collection[str], befor
         _check_algorithm(name)
     has_fixed = any(arm.is_fixed for arm in arms)
     moving = [arm.name for arm in arms if not arm.is_fixed and arm.control is None]
-    tuned = any(arm.configurations for arm in arms)
+    tuned = any(arm.is_tuned for arm in arms)
     tuning_seeds = [FIRST_TUNING_SEED + i for i in range(own.tuning_seeds)] if tuned else []
     settings = shared(made, given)
     if "eval_steps" in settings:  # a checkpoint for every point
@@ -197,6 +198,7 @@ def plan_of(own: CompareArguments, made: Settings, given: Collection[str], befor
         test_samples=own.test_samples or (before.test_samples if before else None),
         threads=own.threads or (before.threads if before else max(1, (os.cpu_count() or 1) // own.jobs)),
         primary=own.primary or (before.primary if before else moving[0] if moving and has_fixed else None),
+        primary_figure=own.primary_figure or (before.primary_figure if before else "hypervolume"),
         target=own.target or (before.target if before else None),
         exploratory_seeds=own.exploratory_seeds or (before.exploratory_seeds if before else None),
     )
@@ -268,6 +270,10 @@ def check(plan: Plan, task: Task) -> None:
                                        rule_settings=dict(variant.rule_settings)), task)  # fmt: skip
             except BadInputError as error:
                 raise BadInputError(f"{arm.name}: {error}") from error
+    asked = {"primary_figure": plan.primary_figure, **{f"{a.name}: chosen_by": a.chosen_by for a in plan.arms}}
+    for where, figure in asked.items():
+        if figure in WITH_KNOWN_FRONT and task.front is None:
+            raise BadInputError(f"{where}: {figure} needs a true front, and that of {task.name} is not known.")
     settings = {**task.settings, **plan.settings}
     if settings.get("eval_strategy", "no") == "no":
         raise BadInputError("A comparison evaluates its runs: set --eval_strategy steps and --eval_steps.")

@@ -158,16 +158,18 @@ def at_equal_cost(group: Group, fixed: Group | None, plan: Plan, found: Found) -
     return {"against": fixed.label, "runs": runs, "hypervolume": volume}
 
 
-def tuning_entry(arm: Arm, found: Found, objectives: Sequence[Objective]) -> dict[str, Any] | None:
+def tuning_entry(plan: Plan, arm: Arm, found: Found, objectives: Sequence[Objective]) -> dict[str, Any] | None:
     """What the search for the arm's configuration found."""
-    if not arm.configurations:
+    if not arm.is_tuned:
         return None
     known = [one for one in found[arm.name] if one is not None]
     return {
         "configurations": [
-            _configuration(settings, one) for settings, one in zip(arm.configurations, found[arm.name], strict=True)
+            _configuration(settings, one)
+            for settings, one in zip(plan.configurations_of(arm), found[arm.name], strict=True)
         ],
         "chosen": chosen(found[arm.name]),
+        "chosen_by": arm.chosen_by,
         "expected_best": expected_best(known),
         "sweep": sweep_of(known, objectives),
     }

@@ -40,9 +40,9 @@ def _figure(name: str) -> Figure:
     return lambda outcome: outcome.figures[name]
 
 
-BESIDE = {name: _figure(name) for name in FIGURES if name not in WITH_KNOWN_FRONT}
-"""Those that need the true front are left out: it is the same for both arms, so their contrasts would say again what
-those of the geometric mean and of the expected utility say."""
+FIGURE_OF: dict[str, Figure] = {**HYPERVOLUMES, **{name: _figure(name) for name in FIGURES}}
+"""Those that need the true front are contrasted only where the primary contrast names one: the front is the same for
+both arms, so their contrasts say again what those of the geometric mean and of the expected utility say."""
 
 
 def contrasts_of(
@@ -60,13 +60,12 @@ def contrasts_of(
         kind: Kind = "secondary" if group.algorithm == first else "exploratory"
         if fixed is not None and fixed is not group:
             named = group.arm.name == plan.primary and group.algorithm == first
-            contrast = _contrast(group, fixed, "hypervolume", "primary" if named else kind)
             if named:
-                primary = contrast
-                others += [_contrast(group, fixed, figure, kind) for figure in HYPERVOLUMES if figure != "hypervolume"]
-                others += [_contrast(group, fixed, figure, "exploratory") for figure in BESIDE]
+                primary = _contrast(group, fixed, plan.primary_figure, "primary")
+                beside = [figure for figure in FIGURE_OF if figure not in (plan.primary_figure, *WITH_KNOWN_FRONT)]
+                others += [_contrast(group, fixed, f, kind if f in HYPERVOLUMES else "exploratory") for f in beside]
             else:
-                others.append(contrast)
+                others.append(_contrast(group, fixed, "hypervolume", kind))
         control_of = plan.arm(group.arm.name).of
         for source in groups:
             if source.arm.name == control_of and source.algorithm == group.algorithm:
@@ -93,7 +92,7 @@ def _no_primary(groups: Sequence[Group], plan: Plan, best: Mapping[str, Group | 
     return {
         "rule": plan.primary if group is None else group.label,
         "against": None if fixed is None else fixed.label,
-        "figure": "hypervolume",
+        "figure": plan.primary_figure,
         "kind": "primary",
         **paired([], []).to_dict(),
         "reason": reason,
@@ -103,7 +102,7 @@ def _no_primary(groups: Sequence[Group], plan: Plan, best: Mapping[str, Group | 
 
 def _contrast(a: Group, b: Group, figure: str, kind: Kind) -> dict[str, Any]:
     """Two arms over the seeds with which both have the figure."""
-    of = {**HYPERVOLUMES, **BESIDE}[figure]
+    of = FIGURE_OF[figure]
     pairs = [(of(a.outcomes[s]), of(b.outcomes[s])) for s in sorted(set(a.outcomes) & set(b.outcomes))]
     pairs = [pair for pair in pairs if all(map(isfinite, pair))]
     found = paired([x for x, _ in pairs], [y for _, y in pairs]).to_dict()

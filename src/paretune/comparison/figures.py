@@ -31,6 +31,9 @@ OF_THE_FRONT = {
 FIGURES = {**OF_THE_LAST, **OF_THE_FRONT}
 WITH_KNOWN_FRONT = ("share_of_best", "regret", "front_regret")
 """Figures that need the true front."""
+RANKING = ("hypervolume", *FIGURES)
+"""Figures by which one of several configurations can be chosen."""
+LESS_IS_BETTER = ("regret", "front_regret")
 REFERENCES = {"hypervolume_within": 0.1, "hypervolume_beyond": -0.1}
 """Reference points of the hypervolume, in gains, beside the worst corner at 0: a tenth of the range to either side."""
 

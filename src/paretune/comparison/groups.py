@@ -87,7 +87,12 @@ def _grid_hypervolume(run: BoundedRun) -> float:
 
 
 def best_fixed(groups: Sequence[Group], plan: Plan, algorithm: str) -> Group | None:
-    """The arm with the best fixed weights: a tuned one if there is any; of several the best on validation."""
+    """The arm with the best fixed weights.
+
+    A tuned one if there is any, and one that was tuned by the figure of the primary contrast before others; of several
+    the best on validation.
+    """
     fixed = [group for group in groups if group.algorithm == algorithm and group.arm.is_fixed]
-    tuned = [group for group in fixed if plan.arm(group.arm.name).configurations]
-    return max(tuned or fixed, key=lambda group: group.validation, default=None)
+    tuned = [group for group in fixed if plan.arm(group.arm.name).is_tuned]
+    rivals = [group for group in tuned if plan.arm(group.arm.name).chosen_by == plan.primary_figure]
+    return max(rivals or tuned or fixed, key=lambda group: group.validation, default=None)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from paretune.comparison.figures import RANKING
 from paretune.named_objects import is_named
 from paretune.record.fields import Fields
 from paretune.record.json_files import read_json, write_json
@@ -40,6 +41,9 @@ class Arm:
         rule_settings: the rule's further settings.
         configurations: settings (weights, preset or rule_settings) of which the best on the tuning seeds is taken;
             none: the arm is not tuned.
+        configurations_of: or the name of another arm, to choose from its configurations and from the runs that try
+            them.
+        chosen_by: the figure that ranks configurations: one of :data:`~paretune.comparison.figures.RANKING`.
         control: one of :data:`CONTROLS`: the weights are read off the runs of another arm.
         of: that arm.
         seeds: how many of the comparison's seeds it is run with, the first so many; None: all.
@@ -52,6 +56,8 @@ class Arm:
     preset: str | None = None
     rule_settings: Mapping[str, Any] = field(default_factory=dict)
     configurations: Sequence[Mapping[str, Any]] = ()
+    configurations_of: str | None = None
+    chosen_by: str = "hypervolume"
     control: str | None = None
     of: str | None = None
     seeds: int | None = None
@@ -64,8 +70,14 @@ class Arm:
             )
         if (self.control, self.of) != (None, None) and (self.control not in CONTROLS or self.of is None):
             raise PlanError(f"Arm {self.name!r}: control must be one of {', '.join(CONTROLS)}, and `of` name an arm.")
-        if self.control is not None and self.configurations:
+        if self.control is not None and self.is_tuned:
             raise PlanError(f"Arm {self.name!r}: a control takes its weights from runs, it has no configurations.")
+        if self.configurations and self.configurations_of is not None:
+            raise PlanError(f"Arm {self.name!r}: give its own configurations or those of another arm, not both.")
+        if self.chosen_by not in RANKING:
+            raise PlanError(
+                f"Arm {self.name!r}: chosen_by must be one of {', '.join(RANKING)}; got {self.chosen_by!r}."
+            )
         if self.seeds is not None and self.seeds < 1:
             raise PlanError(f"Arm {self.name!r}: seeds must be 1 or more, got {self.seeds}.")
         for configuration in self.configurations:
@@ -76,7 +88,12 @@ class Arm:
     def configured(self, configuration: Mapping[str, Any]) -> "Arm":
         """The arm with one of its configurations."""
         settings = {**self.rule_settings, **configuration.get("rule_settings", {})}
-        return replace(self, **{**configuration, "rule_settings": settings}, configurations=())
+        return replace(self, **{**configuration, "rule_settings": settings}, configurations=(), configurations_of=None)
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether it takes the best of several configurations."""
+        return bool(self.configurations) or self.configurations_of is not None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -90,28 +107,17 @@ class Arm:
         return self.rule == "fixed" and self.control is None
 
 
-ARMS = {
-    **{preset: Arm(preset, preset=preset) for preset in ("accuracy", "balanced", "efficiency")},
-    "gradient": Arm("gradient", "gradient"),
-    "gradient-realised": Arm("gradient-realised", "gradient", rule_settings={"method": "realised"}),
-    "gradient-exact": Arm("gradient-exact", "gradient", rule_settings={"method": "exact"}),
-    "hypervolume": Arm("hypervolume", "hypervolume", preset="balanced"),
-    "hypervolume-reward": Arm("hypervolume-reward", "hypervolume", preset="balanced",
-                              rule_settings={"apply_to": "reward"}),
-    "pama": Arm("pama", "pama"),
-    **{control: Arm(control, control=control, of="gradient") for control in CONTROLS},
-}  # fmt: skip
-"""Arms that need no description of their own; ``fixed:0.6:0.3:0.1`` is one, too."""
-
-
-def arm_of(name: str, described: Mapping[str, Mapping[str, Any]], rules: Collection[str] = ()) -> Arm:
-    """An arm by its name: one of those described, else one of :data:`ARMS`, else fixed weights, else a rule.
+def arm_of(
+    name: str, described: Mapping[str, Mapping[str, Any]], rules: Collection[str] = (), presets: Collection[str] = ()
+) -> Arm:
+    """An arm by its name: one of those described, else a rule, fixed weights or a control of the gradient rule.
 
     Args:
         name: the name. ``fixed:0.6:0.3:0.1`` gives fixed weights, ``module:Class`` or ``file.py:Class`` a rule of the
             user's own, whose arm has the name of the class.
         described: arms by their names.
         rules: names of rules, each of which is an arm with the rule's defaults.
+        presets: names of fixed weights, each of which is an arm.
 
     Raises:
         PlanError: if there is none of that name, or its description does not fit.
@@ -121,15 +127,17 @@ def arm_of(name: str, described: Mapping[str, Mapping[str, Any]], rules: Collect
             return Arm(name, **described[name])
         except TypeError as error:
             raise PlanError(f"Arm {name!r}: {str(error).split('() ')[-1]}.") from error
-    if name in ARMS:
-        return ARMS[name]
-    if match := _FIXED.fullmatch(name):
-        return Arm(name.replace(":", "-"), weights=match[1][1:].replace(":", ","))
     if name in rules:
         return Arm(name, name)
+    if name in presets:
+        return Arm(name, preset=name)
+    if name in CONTROLS:
+        return Arm(name, control=name, of="gradient")
+    if match := _FIXED.fullmatch(name):
+        return Arm(name.replace(":", "-"), weights=match[1][1:].replace(":", ","))
     if is_named(name):
         return Arm(name.rpartition(":")[2], name)
-    known = ", ".join(dict.fromkeys([*described, *ARMS, *rules]))
+    known = ", ".join(dict.fromkeys([*described, *rules, *presets, *CONTROLS]))
     raise PlanError(
         f"Unknown rule {name!r} to compare: choose from {known}, or give weights as fixed:0.6:0.3:0.1, "
         "or a rule of your own as module:Class."
@@ -153,6 +161,7 @@ class Plan:
         test_samples: prompts of the test split by which runs are judged; None: all of them.
         threads: of each run.
         primary: the arm of the one contrast named beforehand, against the best fixed weights; None: there is none.
+        primary_figure: what that contrast is in: one of :data:`~paretune.comparison.figures.RANKING`.
         target: hypervolume of a single policy whose time of arrival is measured; None: from the tuning runs of the
             best fixed weights, where there are any.
     """
@@ -166,6 +175,7 @@ class Plan:
     test_samples: int | None = None
     threads: int = 1
     primary: str | None = None
+    primary_figure: str = "hypervolume"
     target: float | None = None
     exploratory_seeds: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
@@ -192,8 +202,12 @@ class Plan:
         for arm in self.arms:
             if arm.of is not None:
                 self._check_source(arm, arm.of)
+            if arm.configurations_of is not None:
+                self._check_configurations(arm, arm.configurations_of)
         if self.primary is not None and self.primary not in names:
             raise PlanError(f"The primary contrast names {self.primary!r}, which is not compared.")
+        if self.primary_figure not in RANKING:
+            raise PlanError(f"The primary figure must be one of {', '.join(RANKING)}; got {self.primary_figure!r}.")
 
     def _check_source(self, control: Arm, of: str) -> None:
         """See to it that the runs are there whose weights a control takes."""
@@ -211,6 +225,20 @@ class Plan:
             if control.control == "replay" and own and len(others) < 2:
                 raise PlanError(f"{control.name!r} replays another seed's weights: give {of!r} two seeds or more.")
 
+    def _check_configurations(self, arm: Arm, of: str) -> None:
+        """See to it that another arm's runs try what an arm chooses from."""
+        other = next((other for other in self.arms if other.name == of), None)
+        if other is None or not other.configurations:
+            raise PlanError(
+                f"{arm.name!r} chooses from the configurations of {of!r}: compare that, too, with configurations of "
+                "its own."
+            )
+        if (arm.rule, arm.settings) != (other.rule, other.settings):
+            raise PlanError(
+                f"{arm.name!r} chooses from the configurations of {of!r}: its runs try {arm.rule!r}, those of {of!r} "
+                f"try {other.rule!r}, or their settings differ: give both the same."
+            )
+
     @property
     def task_settings(self) -> Mapping[str, Any]:
         """The settings by which ``paretune train`` finds the task."""
@@ -220,6 +248,12 @@ class Plan:
     def arm(self, name: str) -> Arm:
         """An arm by its name; ``KeyError`` if there is none."""
         return {arm.name: arm for arm in self.arms}[name]
+
+    def configurations_of(self, arm: Arm) -> Sequence[Mapping[str, Any]]:
+        """Those that an arm chooses from: its own, or another arm's."""
+        if arm.configurations_of is None:
+            return arm.configurations
+        return next((other.configurations for other in self.arms if other.name == arm.configurations_of), ())
 
     def seeds_of(self, arm: Arm, algorithm: str) -> list[int]:
         """The seeds that an arm is run with under an algorithm; none if it is not."""
@@ -291,12 +325,14 @@ def read_plan(directory: str | Path) -> Plan:
 _PLAN: Mapping[str, Callable[[Fields, str], Any]] = {
     "task": Fields.text, "source": Fields.mapping, "arms": Fields.sequence, "algorithms": Fields.texts,
     "seeds": Fields.counts, "tuning_seeds": Fields.counts, "settings": Fields.mapping, "test_samples": Fields.count,
-    "threads": Fields.count, "primary": Fields.text, "target": Fields.number, "exploratory_seeds": Fields.count,
+    "threads": Fields.count, "primary": Fields.text, "primary_figure": Fields.text,
+    "target": Fields.number, "exploratory_seeds": Fields.count,
 }  # fmt: skip
 _ARM: Mapping[str, Callable[[Fields, str], Any]] = {
     "name": Fields.text, "rule": Fields.text, "weights": Fields.text, "preset": Fields.text,
-    "rule_settings": Fields.mapping, "configurations": Fields.sequence, "control": Fields.text, "of": Fields.text,
-    "seeds": Fields.count, "algorithms": Fields.texts,
+    "rule_settings": Fields.mapping, "configurations": Fields.sequence, "configurations_of": Fields.text,
+    "chosen_by": Fields.text, "control": Fields.text, "of": Fields.text, "seeds": Fields.count,
+    "algorithms": Fields.texts,
 }  # fmt: skip
 
 
@@ -315,6 +351,7 @@ def _widened(old: Plan, new: Plan, path: Path) -> Plan:
         "threads",
         "tuning_seeds",
         "primary",
+        "primary_figure",
         "target",
         "exploratory_seeds",
     )

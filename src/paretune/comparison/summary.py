@@ -29,7 +29,7 @@ def configured_arms(root: str | Path, plan: Plan) -> dict[str, Arm | None]:
 
 
 def _found(root: str | Path, plan: Plan, bounds: Bounds | None = None) -> Found:
-    return {arm.name: tried(root, plan, arm, bounds) for arm in plan.arms if arm.configurations}
+    return {arm.name: tried(root, plan, arm, bounds) for arm in plan.arms if arm.is_tuned}
 
 
 def _configured(plan: Plan, found: Found) -> dict[str, Arm | None]:
@@ -85,7 +85,7 @@ def summarise(root: str | Path, plan: Plan, jobs: int | None = None, bounds: Bou
             **arm_entry(group, objectives, target),
             "versus_best_fixed": versus_best_fixed(group, best[group.algorithm], contrasts),
             "at_equal_cost": at_equal_cost(group, best[group.algorithm], plan, found),
-            "tuning": tuning_entry(plan.arm(group.arm.name), found, objectives),
+            "tuning": tuning_entry(plan, plan.arm(group.arm.name), found, objectives),
         }
         for group in groups
     }

@@ -1,19 +1,20 @@
 """Each arm's best configuration, chosen on seeds and samples that the comparison does not use.
 
-Configurations are ranked by the hypervolume of their runs' chosen policies, measured again on fresh samples of the
-*validation* split, averaged over the tuning seeds. What they come to on the test split decides nothing: it shows what a
-search of so many configurations is worth, and at what cost (expected best of m, Dodge et al., arXiv 1909.03004, here
-without replacement).
+Configurations are ranked by a figure of their runs' policies, measured again on fresh samples of the *validation* split
+and averaged over the tuning seeds: the hypervolume of the chosen ones, unless the arm names another. What they come to
+on the test split decides nothing: it shows what a search of so many configurations is worth, and at what cost
+(expected best of m, Dodge et al., arXiv 1909.03004, here without replacement).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
+from math import comb, isfinite
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from paretune.bounded_run import Bounds
+from paretune.comparison.figures import LESS_IS_BETTER
 from paretune.comparison.members import tuning_members
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Arm, Plan
@@ -25,14 +26,16 @@ class Tried:
 
     Attributes:
         arm: the arm as configured.
-        validation: hypervolume on the validation split, by which it is ranked.
-        test: the same on the test split.
+        validation: hypervolume on the validation split.
+        rank: by which it is ranked, the more the better: the figure on the validation split.
+        test: hypervolume on the test split.
         tokens: generated in one of its runs.
         runs: by seed, the outcome on the test split.
     """
 
     arm: Arm
     validation: float
+    rank: float
     test: float
     tokens: float
     runs: Mapping[int, Outcome]
@@ -49,14 +52,14 @@ def tried(root: str | Path, plan: Plan, arm: Arm, bounds: Bounds | None = None) 
     """
     runs: dict[int | None, dict[int, tuple[Outcome, Outcome]]] = {}
     for member in tuning_members(plan):
-        if member.arm.name == arm.name:
+        if member.arm.name == (arm.configurations_of or arm.name):
             directory = Path(root) / member.directory
             validation, test = (judged(directory, split=split, bounds=bounds) for split in ("validation", "test"))
             if isinstance(validation, Outcome) and isinstance(test, Outcome):
                 runs.setdefault(member.configuration, {})[member.seed] = (validation, test)
     return [
         _tried(arm.configured(configuration), runs[i]) if i in runs else None
-        for i, configuration in enumerate(arm.configurations)
+        for i, configuration in enumerate(plan.configurations_of(arm))
     ]
 
 
@@ -64,15 +67,21 @@ def _tried(arm: Arm, runs: Mapping[int, tuple[Outcome, Outcome]]) -> Tried:
     return Tried(
         arm=arm,
         validation=mean(validation.hypervolume["sampled"] for validation, _ in runs.values()),
+        rank=mean(_rank(validation, arm.chosen_by) for validation, _ in runs.values()),
         test=mean(test.hypervolume["sampled"] for _, test in runs.values()),
         tokens=mean(test.cost.tokens for _, test in runs.values()),
         runs={seed: test for seed, (_, test) in runs.items()},
     )
 
 
+def _rank(validation: Outcome, figure: str) -> float:
+    value = validation.hypervolume["sampled"] if figure == "hypervolume" else validation.figures[figure]
+    return -value if figure in LESS_IS_BETTER else value
+
+
 def chosen(found: Sequence[Tried | None]) -> int | None:
     """Which configuration is best on the validation split; None if none could be judged."""
-    ranked = [(one.validation, -i) for i, one in enumerate(found) if one is not None]
+    ranked = [(one.rank, -i) for i, one in enumerate(found) if one is not None and isfinite(one.rank)]
     return -max(ranked)[1] if ranked else None
 
 
@@ -84,7 +93,7 @@ def expected_best(found: Sequence[Tried]) -> list[dict[str, Any]]:
     Returns:
         Lines with ``configurations`` (m), ``hypervolume`` (on the test split) and ``tokens`` (of m runs).
     """
-    ranked = sorted(found, key=lambda one: one.validation)
+    ranked = sorted(found, key=lambda one: one.rank)
     total = len(ranked)
     tokens = mean(one.tokens for one in ranked) if ranked else 0.0
     return [
