@@ -1,15 +1,14 @@
 """Are the tasks fit to judge rules by? The table of docs/tasks.md.
 
-    python scripts/fitness.py treasure recall --output_dir results/fitness [--jobs 2]
+    python scripts/fitness.py results/leaderboard/treasure results/leaderboard/recall
 
-For each task this makes one comparison with `paretune compare`, in a folder of the task's name, with its plan beside it
-as YAML. All weights are fixed but for one arm, which draws them at random: all weight on one objective, equal weights,
-and a search of ten weightings on two seeds. Run the command again after an interruption: finished runs are kept, and
-where all are there only the table is made. Prints Markdown.
+makes a row for each comparison of recipes/comparisons/leaderboard/: a search of ten weightings on two seeds, all weight
+on one objective, equal weights, and weights at random.
 
-    python scripts/fitness.py treasure recall --untrained
+    python scripts/fitness.py --untrained treasure recall
 
-prints what is known before any training: the front of the validation split, and where the initial policy is.
+prints what is known of tasks before any training: the front of the validation split, and where the initial policy is.
+Both print Markdown.
 """
 
 import argparse
@@ -21,15 +20,12 @@ from functools import partial
 from math import nan, sqrt
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from paretune import tasks
-from paretune.cli import main as paretune
 from paretune.comparison.members import comparison_members, tuning_members
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Plan, read_plan
@@ -41,8 +37,6 @@ from paretune.record.reader import RunReader
 from paretune.tasks.measuring import measure
 
 ALONE = "only-"
-FLOOR = 0.02
-"""The smallest weight of a search."""
 CLEAR = 5.0
 """Standard errors from which on two policies count as different."""
 LEFT = 0.08
@@ -53,32 +47,6 @@ FEWEST = 3
 """Non-dominated weightings."""
 LONGEST = 60.0
 """Seconds of a run."""
-
-
-def weightings(objectives: int, count: int) -> list[str]:
-    """Weightings for a search, spread evenly over the simplex: the same on every call."""
-    draws = np.random.default_rng(0).dirichlet(np.ones(objectives), count)
-    return [",".join(f"{FLOOR + (1 - objectives * FLOOR) * w:.3f}" for w in draw) for draw in draws]
-
-
-def plan_of(task: tasks.Task, args: argparse.Namespace) -> dict[str, Any]:
-    """The comparison of one task, as `paretune compare` takes it."""
-    names = [objective.name for objective in task.objectives]
-    alone = {ALONE + name: {"weights": ",".join(str(int(other == name)) for other in names)} for name in names}
-    arms = {
-        "best-fixed": {"configurations": [{"weights": w} for w in weightings(len(names), args.configurations)]},
-        "equal": {"weights": ",".join(["1"] * len(names))},
-        **alone,
-    }
-    return {
-        "task": task.name,
-        "rules": ",".join([*arms, "random"]),
-        "seeds": args.seeds,
-        "tuning_seeds": args.tuning_seeds,
-        "threads": 1,
-        "max_steps": args.max_steps,
-        "arms": {name: {"rule": "fixed", **told} for name, told in arms.items()},
-    }
 
 
 @dataclass(frozen=True)
@@ -195,12 +163,13 @@ def row_of(root: Path) -> list[str]:
     rules = summary["rules"]
     objectives = RunReader(root / rules["equal"]["runs"][0]["directory"]).header.objectives
     of_arm = {label: last_on_test(root, [run["directory"] for run in rule["runs"]]) for label, rule in rules.items()}
-    alone = {o.name: policy_of(objectives, of_arm[ALONE + o.name]) for o in objectives}
+    only = {o.name: f"{ALONE}{k}" for k, o in enumerate(objectives, start=1)}
+    alone = {name: policy_of(objectives, of_arm[label]) for name, label in only.items()}
     moved, least = spread(alone)
     apart = len(rules["best-fixed"]["tuning"]["sweep"]["apart"])
     share = {label: rule["figures"]["share_of_best"]["mean"] for label, rule in rules.items()}
     shares = {label: nan if value is None else value for label, value in share.items()}
-    best_alone = max(shares[ALONE + o.name] for o in objectives)
+    best_alone = max(shares[label] for label in only.values())
     far, in_errors = slack(root, plan, objectives)
     took = seconds(root, plan)
     agree = {figure: len(set(winners(root, plan, figure))) == 1 for figure in ("hypervolume", "geometric_mean")}
@@ -236,30 +205,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="+", metavar="TASK")
+    parser.add_argument(
+        "what", nargs="+", metavar="COMPARISON|TASK", help="folders of comparisons; tasks if --untrained"
+    )
     parser.add_argument("--untrained", action="store_true", help="only what is known before any training")
-    parser.add_argument("--output_dir", type=Path)
-    parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
-    parser.add_argument("--max_steps", type=int, default=100)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--tuning_seeds", type=int, default=2, help="searches")
-    parser.add_argument("--configurations", type=int, default=10, help="weightings of a search")
     args = parser.parse_args()
     if args.untrained:
-        table(UNTRAINED, [untrained_row(tasks.load(name)) for name in args.tasks])
-        return 0
-    if args.output_dir is None:
-        parser.error("give --output_dir DIR, or --untrained")
-    args.output_dir.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for name in args.tasks:
-        plan, root = args.output_dir / f"{name}.yaml", args.output_dir / name
-        plan.write_text(yaml.safe_dump(plan_of(tasks.load(name), args), sort_keys=False))
-        status = paretune(["compare", "--config", str(plan), "--jobs", str(args.jobs), "--output_dir", str(root)])
-        if status:
-            return status
-        rows.append(row_of(root))
-    table(COLUMNS, rows)
+        table(UNTRAINED, [untrained_row(tasks.load(name)) for name in args.what])
+    else:
+        table(COLUMNS, [row_of(Path(directory)) for directory in args.what])
     return 0
 
 
