@@ -7,7 +7,9 @@ TEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -
 COMPARISONS := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-rloo arithmetic-reinforce++ \
 	arithmetic-follow-up
 
-.PHONY: setup demo results records test test-slow test-rotating deepspeed soak lint bench bench-sandbox describe smollm2 policy clean browser
+DOCS := docs/_build
+
+.PHONY: setup demo docs docs-links results records test test-slow test-rotating deepspeed soak lint bench bench-sandbox describe smollm2 policy clean browser
 
 setup: $(VENV)/ready
 
@@ -18,6 +20,17 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 demo: setup  ## train the embedded policy with the gradient rule: minutes on a laptop, nothing to download
 	$(BIN)/paretune train --max_steps 40
+
+docs: $(VENV)/docs-ready  ## the documentation as a site, docs/_build/html: spelling, links and the reference must be without a warning
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs src recipes
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs $(DOCS)/html
+
+docs-links: $(VENV)/docs-ready  ## the links to other sites; needs the network
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --quiet -b linkcheck docs $(DOCS)/links
+
+$(VENV)/docs-ready: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	touch $@
 
 results: setup  ## the runs behind docs/results.md (seven to fourteen hours on two cores); run again, it goes on where it was
 	for comparison in $(COMPARISONS); do \
@@ -47,8 +60,8 @@ soak: setup  ## kills at random moments, thousands of steps: the figures of docs
 	$(TEST) -m slow tests/soak
 
 lint: setup
-	$(BIN)/ruff check src tests scripts benchmarks
-	$(BIN)/ruff format --check src tests scripts benchmarks
+	$(BIN)/ruff check src tests scripts benchmarks docs
+	$(BIN)/ruff format --check src tests scripts benchmarks docs
 	$(BIN)/mypy
 
 bench: setup  ## what measuring influence costs: the tables of docs/performance.md (half an hour on two cores)
@@ -67,4 +80,4 @@ policy: setup  ## make a task's embedded policy anew: TASK=recall
 	$(BIN)/python scripts/make_policy.py --task $(TASK)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DOCS) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -106,6 +106,14 @@ def test_a_name_that_is_not_there_is_found(name: str) -> None:
         resolve(name)
 
 
+def test_the_site_shows_every_page() -> None:
+    shown: set[Path] = set()
+    for index in (ROOT / "docs" / "index.md", ROOT / "docs" / "reference" / "index.md"):
+        for contents in re.findall(r"^```\{toctree\}\n(.*?)^```", index.read_text(encoding="utf-8"), re.S | re.M):
+            shown |= {index.parent / f"{line}.md" for line in contents.split("\n") if line and not line.startswith(":")}
+    assert {*(ROOT / "docs").rglob("*.md")} - {ROOT / "docs" / "index.md"} == shown
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_the_index_of_rules_has_every_rule(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
