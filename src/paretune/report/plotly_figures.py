@@ -157,14 +157,16 @@ def _(chart: DistributionChart) -> Figure:
         for a, b, share in zip(low, high, chart.shares, strict=True)
     ]
     group = {} if chart.group is None else {"legendgroup": f"arm-{chart.group}"}
-    bars = {
-        "type": "bar",
-        "x": rounded([(a + b) / 2 for a, b in zip(low, high, strict=True)]),
-        "y": rounded(chart.shares),
-        "width": rounded([(b - a) * 0.92 for a, b in zip(low, high, strict=True)]),
-        "marker": {"color": f"${chart.number}/0.75", "line": {"width": 0}},
-        "text": texts,
-        "textposition": "none",
+    middles = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+    steps = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": rounded([chart.edges[0], *middles, chart.edges[-1]]),
+        "y": rounded([chart.shares[0], *chart.shares, chart.shares[-1]]),
+        "line": {"color": f"${chart.number}", "width": 1, "shape": "hvh"},
+        "fill": "tozeroy",
+        "fillcolor": f"${chart.number}/0.55",
+        "text": [texts[0], *texts, texts[-1]],
         **group,
         **HOVER,
     }
@@ -179,7 +181,7 @@ def _(chart: DistributionChart) -> Figure:
         **HOVER,
     }
     return {
-        "data": [bars, mean],
+        "data": [steps, mean],
         "layout": {
             "xaxis": {**_axis(chart.x_title), "range": [chart.edges[0], chart.edges[-1]]},
             "yaxis": {**_axis("share of batches"), "tickformat": ".0%", "range": [0, round(top, 4)]},

@@ -10,6 +10,17 @@
   const plots = [...figures.keys()].sort((a, b) => is3d(a) - is3d(b));
   const hidden = new Set();
 
+  /** The drawing library, which the page carries compressed. */
+  async function unpack() {
+    const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
+    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(unpacked).text();
+    document.head.append(script);
+  }
+
+  const library = unpack();
+
   function is3d(div) {
     return "scene" in figures.get(div).layout;
   }
@@ -77,14 +88,19 @@
       });
       div.dataset.drawn = dark.matches ? "dark" : "light";
     } catch (error) {
-      div.classList.add("broken");
-      div.textContent = `This chart could not be drawn: ${error}`;
-      console.error(error);
+      fail(div, error);
     }
+  }
+
+  function fail(div, error) {
+    div.classList.add("broken");
+    div.textContent = `This chart could not be drawn: ${error}`;
+    console.error(error);
   }
 
   /** One after the other, giving way to the reader's scrolling. */
   async function drawAll() {
+    await library.catch((error) => plots.forEach((div) => fail(div, error)));
     for (const div of plots) {
       await draw(div);
       await new Promise((resolve) => setTimeout(resolve));
