@@ -18,7 +18,7 @@ from paretune.report.charts import Chart, CubeChart, Group, ParallelChart, RowCh
 from paretune.report.plotly_figures import plotly_figure
 
 PLOTLY = "plotly-gl3d-4.1.1.min.js.gz"
-"""Of plotly's partial bundles the one with scatter plots in two and three dimensions, and nothing that is not drawn here.
+"""Plotly's partial bundle with scatter plots in two and three dimensions: all that is drawn here.
 
 ``npm pack plotly.js-gl3d-dist-min@4.1.1`` brings it, ``gzip -9n`` makes it small enough for every page to carry.
 """
