@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from paretune.report import styles
-from paretune.report.charts import Chart, CubeChart, Group, ParallelChart, RowChart
+from paretune.report.charts import Chart, CubeChart, Group, PairChart, ParallelChart, RowChart
 from paretune.report.plotly_figures import plotly_figure
 
 PLOTLY = "plotly-gl3d-4.1.1.min.js.gz"
@@ -203,6 +203,12 @@ def _size(chart: Chart) -> str:
     return "high" if isinstance(chart, CubeChart | ParallelChart) else "usual"
 
 
+def _axes(chart: Chart) -> str:
+    """The axes for which the reader chooses objectives, a letter each; none where each objective has its own."""
+    letters = "xy" if isinstance(chart, PairChart) else "xyz" if isinstance(chart, CubeChart) else ""
+    return letters if letters and len(chart.objectives) > len(letters) else ""
+
+
 def _figure(chart: Chart) -> str:
     return inert(plotly_figure(chart))
 
@@ -232,7 +238,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: Mapping[str, Any] = {"figure": _figure, "size": _size}
+    filters: Mapping[str, Any] = {"axes": _axes, "figure": _figure, "size": _size}
     environment.filters.update(filters)
     return environment
 
