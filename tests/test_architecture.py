@@ -43,7 +43,7 @@ MAY_IMPORT = {
 }
 
 TRL = {"trl", "accelerate"}
-LIBRARIES = {"torch", "numpy", "scipy", "transformers", "datasets", "peft", "moocore", "matplotlib", "plotly", *TRL}
+LIBRARIES = {"torch", "numpy", "scipy", "transformers", "datasets", "peft", "moocore", "matplotlib", *TRL}
 
 NEVER_IMPORTS = {
     **dict.fromkeys(

@@ -135,6 +135,7 @@ def header(arm: Arm, *, seed: int, steps: int, every: int) -> dict[str, Any]:
     return {
         "schema": 1, "status": "finished", "started": "2026-11-23T21:25:34+00:00", "ended": "2026-11-23T21:28:04+00:00",
         "task": "arithmetic", "rule": {"name": arm.rule, "settings": dict(arm.settings)}, "algorithm": "grpo",
+        "initial_weights": dict(zip(START, arm.settings.get("weights", [1 / 3] * 3), strict=True)),
         "objectives": OBJECTIVES, "model": "some/model", "seed": seed, "max_steps": steps,
         "generation": {"max_completion_length": 60, "temperature": 1.0},
         "evaluation": {"samples": 192, "temperature": 1.0, "every": every},

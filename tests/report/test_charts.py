@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from paretune.comparison.statistics import estimate
 from paretune.pareto import dominates
-from paretune.record.entries import Objective
-from paretune.report import comparison_charts, run_charts
+from paretune.record.entries import Evaluation, Header, Objective
+from paretune.record.fields import Fields
+from paretune.report import comparison_charts, run_charts, run_page
 from paretune.report.charts import (
     Chart,
     CubeChart,
@@ -26,6 +27,7 @@ from paretune.report.charts import (
     thinned,
 )
 from paretune.report.comparisons import Comparison, read_comparison
+from paretune.report.noise import within_noise
 from paretune.report.run_reading import read_run
 from paretune.report.runs import Run
 from report.records import ARMS, OBJECTIVES, write_comparison, write_run
@@ -101,6 +103,7 @@ def test_the_charts_of_a_run(run: Path) -> None:
     assert marks[0].lines[1] == "hypervolume rule"
     assert " ± 0.030" in marks[0].lines[2]
     assert [chart.reverse for chart in curves(run_charts.objective_curves(found))] == [False, True, False]
+    assert pair.sets[0].marks[0].label == "0"
     assert [len(chart.curves) for chart in curves(run_charts.weights(found))] == [3]
     assert run_charts.influence(found) == []  # this rule measures none
     distribution, over_training = run_charts.meta_reward(found)[0].charts
@@ -111,6 +114,45 @@ def test_the_charts_of_a_run(run: Path) -> None:
     assert over_tokens.curves[0].x[-1] == 160_000
     assert over_steps.curves[0].y == over_seconds.curves[0].y
     assert all(a <= b for a, b in pairwise(over_steps.curves[1].y))  # the archive's never falls
+
+
+def test_weights_are_a_stack_that_begins_with_the_initial_ones(run: Path) -> None:
+    [chart] = curves(run_charts.weights(read(run)))
+    assert chart.stacked
+    assert [(curve.x[0], curve.y[0]) for curve in chart.curves] == [(0, 0.4), (0, 0.3), (0, 0.3)]
+    older = replace(read(run), header=replace(read(run).header, initial_weights={}))
+    assert curves(run_charts.weights(older))[0].curves[0].x[0] == 1
+    negative = [replace(batch, weights={"accuracy": -0.5, "clarity": 1.5}) for batch in older.batches]
+    assert not curves(run_charts.weights(replace(older, batches=negative)))[0].stacked
+
+
+def test_fixed_weights_are_drawn_beside_those_that_move(comparison: Path) -> None:
+    for chart in curves(comparison_charts.weights(compared(comparison))):
+        assert [curve.label for curve in chart.curves] == ["balanced", "accuracy", "gradient", "hypervolume"]
+
+
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=8))
+def test_what_is_on_the_front_by_noise_alone(points: list[tuple[float, float]]) -> None:
+    objectives = [Objective("x"), Objective("y", maximize=False)]
+    errors = {"x": 0.5, "y": 0.5}  # two values are clearly apart from 2 · √0.5 on: from 2 on whole numbers
+    evaluations = [Evaluation(i, {"x": x, "y": y}, errors, front=True) for i, (x, y) in enumerate(points)]
+    run = Run(Path("run"), Header.of(Fields({}, "")), objectives, evaluations=evaluations)
+    expected = [
+        i
+        for i, (x, y) in enumerate(points)
+        if any(i != j and x - a < 2 and b - y < 2 for j, (a, b) in enumerate(points))
+    ]
+    assert [e.step for e in within_noise(run)] == expected
+
+
+def test_bars_are_drawn_where_noise_may_make_the_front(run: Path) -> None:
+    found = read(run)
+    for errors in ({}, {"accuracy": 1.0, "conciseness": 50.0, "clarity": 1.0}):
+        noisy = replace(found, evaluations=[replace(e, errors=errors) for e in found.evaluations])
+        pair = run_charts.fronts(noisy)[0].charts[0]
+        assert isinstance(pair, PairChart)
+        assert [dict(mark.errors) for mark in pair.sets[0].marks] == [errors] * len(found.evaluations)
+    assert "may be there by noise alone" in run_page(noisy).sections[0].lead
 
 
 def test_error_bars_are_one_standard_error(run: Path) -> None:
@@ -144,11 +186,11 @@ def test_long_runs_are_thinned_and_say_so(tmp_path: Path) -> None:
     found = read(write_run(tmp_path / "run", ARMS[2], steps=1200, every=400))
     [chart] = curves(run_charts.weights(found))
     assert len(chart.curves[0].x) == run_charts.MOST_POINTS
-    assert (chart.curves[0].x[0], chart.curves[0].x[-1]) == (1, 1200)
+    assert (chart.curves[0].x[0], chart.curves[0].x[-1]) == (0, 1200)
     assert run_charts.weights(found)[0].caption.endswith("500 of 1200 batches are drawn.")
     compared_too = compared(write_comparison(tmp_path / "comparison", seeds=3, steps=300))
     [group] = comparison_charts.weights(compared_too)
-    assert [len(curve.x) for chart in curves([group]) for curve in chart.curves] == [comparison_charts.MOST_POINTS] * 3
+    assert [len(curve.x) for chart in curves([group]) for curve in chart.curves] == [comparison_charts.MOST_POINTS] * 12
     assert group.caption.endswith("200 of up to 300 batches are drawn.")
 
 
@@ -160,16 +202,15 @@ def test_fewer_objectives(tmp_path: Path, count: int, types: list[type[Chart]]) 
     assert len(curves(run_charts.objective_curves(found))) == count
 
 
-def test_many_objectives_are_drawn_in_some_pairs(run: Path) -> None:
+def test_of_many_objectives_all_are_there_to_choose_from(run: Path) -> None:
     objectives = [Objective(f"o{i}", bounds=(0.0, 1.0)) for i in range(6)]
     found = read(run)
     evaluations = [replace(e, metrics={o.name: 0.5 for o in objectives}) for e in found.evaluations]
-    pairs, whole = run_charts.fronts(replace(found, objectives=objectives, evaluations=evaluations))
-    assert len(pairs.charts) == 6
-    assert pairs.caption.endswith("Only the first 4 objectives are drawn in pairs.")
-    parallel = whole.charts[1]
-    assert isinstance(parallel, ParallelChart)
-    assert len(parallel.objectives) == 6
+    [whole] = run_charts.fronts(replace(found, objectives=objectives, evaluations=evaluations))
+    assert [type(chart) for chart in whole.charts] == [PairChart, CubeChart, ParallelChart]
+    for chart in whole.charts:
+        assert isinstance(chart, PairChart | CubeChart | ParallelChart)
+        assert chart.objectives == objectives
 
 
 def test_bands_are_means_and_t_intervals_over_seeds(comparison: Path) -> None:
@@ -193,6 +234,7 @@ def test_bands_of_weights_end_where_weights_do(comparison: Path) -> None:
         for run, corner in zip(arm.runs, corners, strict=True)
     ]
     charts = curves(comparison_charts.weights(replace(found, arms=[replace(arm, runs=opposite)])))
+    assert {curve.label for chart in charts for curve in chart.curves} == {"gradient"}
     bands = [(curve.low[-1], curve.y[-1], curve.high[-1]) for chart in charts for curve in chart.curves]
     assert bands == [(0.0, 0.5, 1.0), (None, 0.0, None), (0.0, 0.5, 1.0)]  # four equal seeds: no interval
 
@@ -216,8 +258,8 @@ def test_two_seeds_are_two_thin_lines(tmp_path: Path) -> None:
 
 def test_only_arms_that_do_it_are_drawn(comparison: Path) -> None:
     found = compared(comparison)
-    for groups in (comparison_charts.weights(found), comparison_charts.influence(found)):
-        assert {curve.label for chart in curves(groups) for curve in chart.curves} == {"gradient"}
+    drawn = {curve.label for chart in curves(comparison_charts.influence(found)) for curve in chart.curves}
+    assert drawn == {"gradient"}
     [distributions] = comparison_charts.meta_rewards(found)
     assert [chart.title for chart in distributions.charts] == ["hypervolume"]
 

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paretune.report import comparison_charts, comparison_page, read_records, run_page
 from paretune.report.charts import Chart, PairChart
 from paretune.report.comparisons import Comparison
 from paretune.report.page import Block, Charts, Fold, Page, inert
+from paretune.report.plotly_axes import axis
 from paretune.report.plotly_figures import plotly_figure
 from paretune.report.plotly_texts import LONGEST, label, plain_label
 
@@ -44,7 +47,7 @@ def test_every_chart_has_a_figure_and_a_name_of_its_own(page: Page) -> None:
     assert len({chart.name for chart in drawn}) == len(drawn) > 8
     for chart in drawn:
         figure = plotly_figure(chart)
-        assert set(figure) == {"data", "layout"}
+        assert {"data", "layout"} <= set(figure) <= {"data", "layout", "choice"}
         assert figure["data"]
         json.dumps(figure, allow_nan=False)
 
@@ -62,15 +65,27 @@ def test_colours_are_names_that_the_script_knows(page: Page) -> None:
 
     found = {colour for chart in charts(page) for colour in colours(plotly_figure(chart))}
     assert found
-    assert all(c[1:].partition("/")[0].isdigit() or c in ("$ink", "$paper", "$muted") for c in found)
+    assert all(c[1:].partition("/")[0] in ("ink", "paper", "muted", *"0123456789") for c in found)
 
 
 def test_better_is_up_and_right(run: Path) -> None:
     for chart in charts(page_of(run)):
         if isinstance(chart, PairChart):
-            layout = plotly_figure(chart)["layout"]
-            for axis, objective in (("xaxis", chart.x), ("yaxis", chart.y)):
-                assert (layout[axis].get("autorange") == "reversed") is not objective.maximize
+            for axis, objective in zip(plotly_figure(chart)["choice"]["options"], chart.objectives, strict=True):
+                assert (axis.get("autorange") == "reversed") is not objective.maximize
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.none(), max_size=6), st.booleans())
+def test_an_axis_on_which_nothing_changes_says_so(values: list[float | None], reverse: bool) -> None:
+    found = axis("metric", values, reverse=reverse)
+    known = [value for value in values if value is not None]
+    constant = len(known) > 1 and len(set(known)) == 1
+    assert (found["title"]["text"] == "metric: constant") is constant
+    if constant:
+        low, high = found["range"]
+        assert len(found["tickvals"]) == 1
+        assert min(low, high) < known[0] < max(low, high)
+        assert (low > high) is reverse
 
 
 def test_an_arm_has_one_colour_and_one_group(comparison: Path) -> None:

@@ -70,6 +70,7 @@ class Header:
         source: how task, rule and model were named; None where a script made them, which no settings can name.
         rule: the weighting rule's name, or an empty text.
         rule_settings: the rule's settings.
+        initial_weights: those before the first batch, by objective; the records of older versions lack them.
         model: that it began with.
         algorithm: the advantage estimator's, or an empty text.
         seed: of the run.
@@ -88,6 +89,7 @@ class Header:
     source: Source | None
     rule: str
     rule_settings: Mapping[str, Any]
+    initial_weights: Mapping[str, float]
     model: str | None
     algorithm: str
     seed: int | None
@@ -111,6 +113,7 @@ class Header:
             source=_source(fields),
             rule=rule.text("name") or "",
             rule_settings=rule.mapping("settings"),
+            initial_weights=fields.numbers("initial_weights"),
             model=fields.text("model"),
             algorithm=fields.text("algorithm") or "",
             seed=fields.count("seed"),

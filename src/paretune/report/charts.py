@@ -1,7 +1,7 @@
 """What is drawn, described without a drawing library: the page and the files are drawn from the same charts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from paretune.record.entries import Objective
@@ -34,11 +34,21 @@ class Group:
 
 @dataclass(frozen=True)
 class Mark:
-    """A policy among others: its metrics, and whether it is on the front, dominated, or the initial one."""
+    """A policy among others.
+
+    Attributes:
+        values: its metrics.
+        kind: whether it is on the front, dominated, or the initial policy.
+        lines: what is known of it.
+        label: stands beside the mark; empty for none.
+        errors: a bar of that length to each side, by objective; none where there are none.
+    """
 
     values: Mapping[str, float]
     kind: MarkKind
     lines: Sequence[str]
+    label: str = ""
+    errors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,16 +62,20 @@ class Marks:
 
 @dataclass(frozen=True)
 class PairChart(Chart):
-    """Two objectives against each other; lines join what is best in these two."""
+    """Two objectives against each other; lines join what is best in these two.
 
-    x: Objective
-    y: Objective
+    Attributes:
+        objectives: on the axes x and y; of more than two the reader chooses.
+        sets: the policies.
+    """
+
+    objectives: Sequence[Objective]
     sets: Sequence[Marks]
 
 
 @dataclass(frozen=True)
 class CubeChart(Chart):
-    """Three objectives."""
+    """Three objectives; of more than three the reader chooses."""
 
     objectives: Sequence[Objective]
     sets: Sequence[Marks]
@@ -113,6 +127,7 @@ class CurveChart(Chart):
         markers: whether every value is marked.
         level: a value of y with a thin line at it.
         from_zero: whether y begins at 0, unless a value is below.
+        stacked: whether the curves are areas on top of one another.
     """
 
     x_title: str
@@ -123,6 +138,7 @@ class CurveChart(Chart):
     markers: bool = False
     level: float | None = None
     from_zero: bool = False
+    stacked: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,6 +207,12 @@ def best_in_two(points: Sequence[tuple[float, float]], x: Objective, y: Objectiv
         if not best or sign_y * point[1] > sign_y * best[-1][1]:
             best.append(point)
     return sorted(best)
+
+
+def only_value(values: Iterable[float | None]) -> float | None:
+    """The value that all known ones have; None where they differ, or nothing is known."""
+    known = {value for value in values if value is not None}
+    return known.pop() if len(known) == 1 else None
 
 
 def thinned(length: int, most: int) -> list[int]:

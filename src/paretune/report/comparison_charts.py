@@ -69,12 +69,11 @@ def objective_curves(comparison: Comparison) -> list[Group]:
 
 
 def weights(comparison: Comparison) -> list[Group]:
-    """The weights of the arms that move them."""
+    """The weights of all arms."""
 
     def value(objective: Objective) -> Callable[[Batch], float | None]:
         return lambda batch: batch.weights.get(objective.name)
 
-    moving = [arm for arm in comparison.arms if any(run.weights_move for run in arm.runs)]
     charts = [
         CurveChart(
             f"weights-{i + 1}",
@@ -82,12 +81,12 @@ def weights(comparison: Comparison) -> list[Group]:
             "",
             STEPS,
             "weight",
-            [_possible(curve, arm) for arm in moving for curve in _batch_curves(arm, value(objective))],
+            [_possible(curve, arm) for arm in comparison.arms for curve in _batch_curves(arm, value(objective))],
             from_zero=True,
         )
         for i, objective in enumerate(comparison.objectives)
     ]
-    return _group(f"The rules whose weights move. {BANDS}{_thin(comparison)}", charts)
+    return _group(f"The weights in every batch, fixed ones too. {BANDS}{_thin(comparison)}", charts)
 
 
 def _possible(curve: Curve, arm: ArmResult) -> Curve:
@@ -298,7 +297,7 @@ def _batch_curves(arm: ArmResult, value: Callable[[Batch], float | None]) -> lis
     """An arm's curve over its batches."""
     runs = []
     for run in arm.runs:
-        values = ((batch.step, value(batch)) for batch in run.batches)
+        values = ((batch.step, value(batch)) for batch in run.weighed)
         runs.append({step: (float(step), y) for step, y in values if y is not None})
     return _over_seeds(arm, runs)
 

@@ -2,18 +2,22 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import singledispatch
+from itertools import combinations
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from paretune.bounded_run import Bounds
-from paretune.record.figures import figure
+from paretune.record.figures import MINUS, figure
 from paretune.report import comparison_charts, read_records, run_charts, styles
 from paretune.report.charts import (
     Chart,
@@ -24,6 +28,7 @@ from paretune.report.charts import (
     PairChart,
     RowChart,
     best_in_two,
+    only_value,
 )
 from paretune.report.comparisons import Comparison
 from paretune.report.runs import Run
@@ -63,6 +68,7 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,
 }
 WIDTH, HEIGHT, ROW = 2.7, 2.3, 0.28
+MOST_COLUMNS = 6
 INK, MUTED = "#1d2126", "#5b636c"
 MARKERS = {"circle": "o", "square": "s", "diamond": "D"}
 DASHES: Mapping[str, Any] = {
@@ -103,10 +109,18 @@ def save_figures(
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a name may be in any script
         for name, groups in drawn.items():
-            charts = [chart for group in groups for chart in group.charts if draw.dispatch(type(chart)) is not _cannot]
+            charts = [one for group in groups for chart in group.charts for one in _alone(chart)]
             if charts:
                 paths += _save(_page(charts, keys), Path(out) / name, formats)
     return paths
+
+
+def _alone(chart: Chart) -> list[Chart]:
+    """What is drawn of a chart: every pair of one whose reader chooses two objectives, nothing of three dimensions."""
+    if not isinstance(chart, PairChart):
+        return [] if draw.dispatch(type(chart)) is _cannot else [chart]
+    pairs = combinations(chart.objectives, 2)
+    return [replace(chart, title=f"{y.name} against {x.name}", objectives=[x, y]) for x, y in pairs]
 
 
 def _save(page: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
@@ -118,16 +132,20 @@ def _save(page: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
 
 
 def _page(charts: Sequence[Chart], keys: Mapping[int, str]) -> Figure:
-    """Charts in a row, those of named rows below one another, with a legend of a comparison's arms."""
+    """Charts in rows, those of named rows below one another, with a legend of a comparison's arms."""
     rows = [chart for chart in charts if isinstance(chart, RowChart)]
     if rows:
         heights = [len(chart.rows) * ROW + 0.9 for chart in rows]
         page = Figure(figsize=(2 * WIDTH, sum(heights)), layout="constrained")
         every = page.subplots(len(charts), 1, squeeze=False, height_ratios=heights)[:, 0]
     else:
-        page = Figure(figsize=(len(charts) * WIDTH, HEIGHT + 0.3), layout="constrained")
-        every = page.subplots(1, len(charts), squeeze=False)[0]
-    for axes, chart in zip(every, charts, strict=True):
+        columns = min(len(charts), MOST_COLUMNS)
+        down = ceil(len(charts) / columns)
+        page = Figure(figsize=(columns * WIDTH, down * HEIGHT + 0.3), layout="constrained")
+        every = page.subplots(down, columns, squeeze=False).flat
+    for axes in every[len(charts) :]:
+        axes.remove()
+    for axes, chart in zip(every, charts, strict=False):
         draw(chart, axes)
         if len(charts) > 1:
             axes.set_title(chart.title, loc="left")
@@ -158,38 +176,65 @@ _cannot = draw.dispatch(object)
 
 @draw.register
 def _(chart: PairChart, axes: Axes) -> None:
-    x, y = chart.x.name, chart.y.name
+    of_x, of_y = chart.objectives
+    x, y = of_x.name, of_y.name
+    drawn: list[tuple[float, float]] = []
     for one in chart.sets:
         here = [mark for mark in one.marks if x in mark.values and y in mark.values]
-        best = best_in_two([(m.values[x], m.values[y]) for m in here], chart.x, chart.y)
+        points = [(m.values[x], m.values[y]) for m in here]
         look = _look(one.number)
-        axes.plot(*zip(*best, strict=True), **{**look, "marker": "", "alpha": 0.6})
-        for kind, alpha in (("dominated", 0.35), ("front", 1.0), ("start", 1.0)):
-            points = [(m.values[x], m.values[y]) for m in here if m.kind == kind]
-            if points:
-                start = {"color": INK, "marker": "D"} if kind == "start" else {}
-                axes.plot(*zip(*points, strict=True), **{**look, "linestyle": "", "alpha": alpha, **start})
-    axes.set(xlabel=direction(chart.x), ylabel=direction(chart.y))
-    if not chart.x.maximize:
-        axes.invert_xaxis()
-    if not chart.y.maximize:
-        axes.invert_yaxis()
+        axes.plot(*zip(*best_in_two(points, of_x, of_y), strict=True), **{**look, "marker": "", "alpha": 0.6})
+        for mark, point in zip(here, points, strict=True):
+            start = {"color": INK, "marker": "D"} if mark.kind == "start" else {}
+            faint = 0.35 if mark.kind == "dominated" else 1.0
+            axes.plot(*point, **{**look, "linestyle": "", "alpha": faint, **start})
+            if mark.errors:
+                bars = {"xerr": mark.errors.get(x), "yerr": mark.errors.get(y)}
+                axes.errorbar(*point, **bars, fmt="none", ecolor=look["color"], elinewidth=0.6, alpha=0.45)
+            if mark.label:
+                axes.annotate(mark.label, point, (0, 4), textcoords="offset points", ha="center", fontsize=6)
+        drawn += points
+    _axis(axes.xaxis, direction(of_x), [a for a, _ in drawn], reverse=not of_x.maximize)
+    _axis(axes.yaxis, direction(of_y), [b for _, b in drawn], reverse=not of_y.maximize)
 
 
 @draw.register
 def _(chart: CurveChart, axes: Axes) -> None:
-    for curve in chart.curves:
-        _curve(chart, curve, axes)
+    known = [curve for curve in chart.curves if curve.x]
+    if chart.stacked:
+        heights = [[y or 0.0 for y in curve.y] for curve in known]
+        looks = [_look(curve.number)["color"] for curve in known]
+        axes.stackplot(known[0].x, heights, labels=[curve.label for curve in known], colors=looks, alpha=0.75)
+    else:
+        for curve in known:
+            _curve(chart, curve, axes)
     if chart.level is not None:
         axes.axhline(chart.level, color=MUTED, linewidth=0.7, linestyle=":")
-    axes.set(xlabel=chart.x_title, ylabel=chart.y_title)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if chart.from_zero and not any(y is not None and y < 0 for curve in chart.curves for y in curve.y):
-        axes.set_ylim(bottom=0, top=1.05 * axes.get_ylim()[1])
-    if chart.reverse:
-        axes.invert_yaxis()
+    _axis(axes.xaxis, chart.x_title, [x for curve in known for x in curve.x])
+    values = [y for curve in known for ys in (curve.y, curve.low, curve.high) for y in ys]
+    _axis(axes.yaxis, chart.y_title, [0.0, 1.0] if chart.from_zero else values, reverse=chart.reverse)
+    if chart.from_zero and not any(y is not None and y < 0 for y in values):
+        axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * (1 if chart.stacked else 1.05))
     if len(chart.curves) > 1 and chart.curves[0].group is None:
         axes.legend()
+
+
+def _axis(one: Axis, title: str, values: Sequence[float | None], *, reverse: bool = False) -> None:
+    """A title and ticks in plain numbers; where all values are the same, one tick, and the title says so."""
+    only = only_value(values)
+    if only is None:
+        one.set_label_text(title)
+        one.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+    else:
+        one.set_label_text(f"{title}: constant" if len(values) > 1 else title)
+        one.set_ticks([only], labels=[figure(only)])
+    if reverse:
+        one.set_inverted(True)
+
+
+def _plain(value: float) -> str:
+    """A tick: no exponent, no letter for a power of ten."""
+    return f"{value:,.10f}".rstrip("0").rstrip(".").replace(",", "\u202f").replace("-", MINUS)
 
 
 def _curve(chart: CurveChart, curve: Curve, axes: Axes) -> None:

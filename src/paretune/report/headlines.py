@@ -1,16 +1,12 @@
 """The answer that stands on top of a report."""
 
-from math import hypot
-
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.figures import difference, figure, interval, p_value, signed, with_error
 from paretune.record.summary_entries import Contrast
 from paretune.report.comparisons import Comparison
+from paretune.report.noise import clearly_better
 from paretune.report.runs import Run
 from paretune.report.wording import joined, plural
-
-CLEAR = 2
-"""Joint standard errors from which on a change counts as one."""
 
 
 def run_answer(run: Run) -> str:
@@ -120,11 +116,9 @@ def _change(objective: Objective, first: Evaluation, last: Evaluation) -> tuple[
     name = objective.name
     if name not in first.metrics or name not in last.metrics:
         return None
-    change = last.metrics[name] - first.metrics[name]
-    noise = CLEAR * hypot(first.errors.get(name, 0.0), last.errors.get(name, 0.0))
-    if abs(change) <= noise:
-        return name, "same"
-    return name, "better" if (change > 0) == objective.maximize else "worse"
+    if clearly_better(objective, last, first):
+        return name, "better"
+    return name, "worse" if clearly_better(objective, first, last) else "same"
 
 
 def _sentence(parts: list[str]) -> str:

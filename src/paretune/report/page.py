@@ -1,5 +1,6 @@
 """The page: sections of charts, tables and texts, written as one HTML file that needs no network."""
 
+import gzip
 import hashlib
 import json
 import unicodedata
@@ -10,13 +11,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
-import plotly.offline
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from paretune.report import styles
-from paretune.report.charts import Chart, CubeChart, Group, ParallelChart, RowChart
+from paretune.report.charts import Chart, CubeChart, Group, PairChart, ParallelChart, RowChart
 from paretune.report.plotly_figures import plotly_figure
 
+PLOTLY = "plotly-gl3d-4.1.1.min.js.gz"
+"""Plotly's partial bundle with scatter plots in two and three dimensions: all that is drawn here.
+
+``npm pack plotly.js-gl3d-dist-min@4.1.1`` brings it, ``gzip -9n`` makes it small enough for every page to carry.
+"""
 HIDDEN = ("Cc", "Cf", "Cs", "Co")
 """Unicode's categories of characters without a look of their own."""
 SHOWN = "\n\t\u200c\u200d\u00ad"
@@ -150,11 +155,11 @@ class Page:
 
 def render(page: Page) -> str:
     """The page as HTML."""
-    plotly_js, script, style = _plotly(), _own("script.js"), _own("style.css")
+    (plotly, plotly_hash), script, style = _plotly(), _own("script.js"), _own("style.css")
     policy = "; ".join(
         [
             "default-src 'none'",
-            f"script-src {_hash(plotly_js)} {_hash(script)}",
+            f"script-src {plotly_hash} {_hash(script.encode())}",
             # plotly writes its styles at run time.
             "style-src 'unsafe-inline'",
             # Its button for a picture of a chart.
@@ -167,7 +172,7 @@ def render(page: Page) -> str:
     return template.render(
         page=page,
         policy=policy,
-        plotly_js=plotly_js,
+        plotly=plotly,
         script=script,
         style=style,
         palette=inert({"light": styles.LIGHT, "dark": styles.DARK}),
@@ -198,12 +203,18 @@ def _size(chart: Chart) -> str:
     return "high" if isinstance(chart, CubeChart | ParallelChart) else "usual"
 
 
+def _axes(chart: Chart) -> str:
+    """The axes for which the reader chooses objectives, a letter each; none where each objective has its own."""
+    letters = "xy" if isinstance(chart, PairChart) else "xyz" if isinstance(chart, CubeChart) else ""
+    return letters if letters and len(chart.objectives) > len(letters) else ""
+
+
 def _figure(chart: Chart) -> str:
     return inert(plotly_figure(chart))
 
 
-def _hash(script: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+def _hash(script: bytes) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(script).digest()).decode()}'"
 
 
 def _own(name: str) -> str:
@@ -211,10 +222,10 @@ def _own(name: str) -> str:
 
 
 @cache
-def _plotly() -> str:
-    # HTML reads every line end as a line feed, and the hash is taken of what is read.
-    source: str = plotly.offline.get_plotlyjs()
-    return source.replace("\r\n", "\n").replace("\r", "\n")
+def _plotly() -> tuple[str, str]:
+    """The compressed library as text, and the hash of the script that the page makes of it."""
+    packed = files("paretune.report").joinpath(PLOTLY).read_bytes()
+    return b64encode(packed).decode(), _hash(gzip.decompress(packed))
 
 
 @cache
@@ -227,7 +238,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: Mapping[str, Any] = {"figure": _figure, "size": _size}
+    filters: Mapping[str, Any] = {"axes": _axes, "figure": _figure, "size": _size}
     environment.filters.update(filters)
     return environment
 

@@ -21,13 +21,16 @@ from paretune.report.charts import (
     ParallelChart,
     thinned,
 )
+from paretune.report.noise import within_noise
 from paretune.report.runs import Run
 from paretune.report.wording import direction, measured, plural, rule_name
 
 MOST_POINTS = 500
 """Points of one curve; beyond it every n-th batch is drawn."""
 MOST_PAIRED = 4
-"""Objectives whose pairs are drawn one by one."""
+"""Objectives whose pairs are drawn one by one; of more the reader chooses two."""
+MOST_LABELLED = 12
+"""Policies on the front whose steps stand beside them."""
 BIN = 0.1
 STEPS = "optimiser steps"
 COSTS = {"steps": STEPS, "tokens": "tokens generated", "seconds": "seconds of training"}
@@ -37,13 +40,16 @@ COSTS_CAPTION = "Tokens include those of evaluations, seconds leave out the eval
 
 def fronts(run: Run) -> list[Group]:
     """Every evaluated policy and the front: pair by pair, in three dimensions, and on all objectives."""
-    marks = [_mark(run, evaluation) for evaluation in run.evaluations]
+    bars = bool(within_noise(run))
+    few = len(run.front) <= MOST_LABELLED
+    marks = [_mark(run, e, labelled=few and (e.front or e.step == 0), bars=bars) for e in run.evaluations]
     return front_groups(
         run.objectives,
         [Marks("evaluated policies", 0, marks)] if marks else [],
         pairs="Each mark is an evaluated policy, and the best corner is always the top right one. Lines join the "
         "policies that no other one beats in these two objectives; pale marks are dominated in all objectives "
-        "together. The diamond is the initial policy.",
+        f"together. The diamond is the initial policy.{' Numbers are steps.' if few else ''}"
+        f"{' Bars are ± one standard error.' if bars else ''}",
         cube="The same policies; drag to turn.",
     )
 
@@ -59,16 +65,17 @@ def front_groups(objectives: Sequence[Objective], sets: Sequence[Marks], *, pair
     """
     if not sets:
         return []
+    several = len(objectives) > MOST_PAIRED
     paired: list[Chart] = [
-        PairChart(f"front-{i + 1}", f"{y.name} against {x.name}", "", x, y, sets)
-        for i, (x, y) in enumerate(combinations(objectives[:MOST_PAIRED], 2))
+        PairChart(f"front-{i + 1}", f"{y.name} against {x.name}", "", [x, y], sets)
+        for i, (x, y) in enumerate([] if several else combinations(objectives, 2))
     ]
-    if len(objectives) > MOST_PAIRED:
-        pairs += f" Only the first {MOST_PAIRED} objectives are drawn in pairs."
     whole: list[Chart] = []
+    if several:
+        whole.append(PairChart("front-pair", "Two objectives", f"Choose the objectives. {pairs}", objectives, sets))
     if len(objectives) >= 3:
-        first = "Three objectives at once" if len(objectives) == 3 else "The first three objectives at once"
-        whole.append(CubeChart("front-3d", first, cube, objectives[:3], sets))
+        choose = "Choose the objectives. " if len(objectives) > 3 else ""
+        whole.append(CubeChart("front-3d", "Three objectives at once", choose + cube, objectives, sets))
     if len(objectives) >= 2 and all(objective.bounds for objective in objectives):
         caption = "A line is a policy; up is better on every axis, from the worst bound (0) to the best (1)."
         whole.append(ParallelChart("front-parallel", "All objectives side by side", caption, objectives, sets))
@@ -112,9 +119,11 @@ def weights(run: Run) -> list[Group]:
     caption = "The weight of each objective in every batch" + (
         "." if run.weights_move else "; this rule leaves them where they are."
     )
-    curves, thin = _batch_curves(run, lambda batch: batch.weights)
-    charts = [CurveChart("weights", "Weights", "", STEPS, "weight", curves, from_zero=True)] if curves else []
-    return _group(caption + thin, charts)
+    curves, thin = _batch_curves(run, run.weighed, lambda batch: batch.weights)
+    stacked = all(y is None or y >= 0 for curve in curves for y in curve.y)
+    chart = CurveChart("weights", "Weights", "", STEPS, "weight", curves, from_zero=True, stacked=stacked)
+    initial = " Step 0 shows the initial weights." if run.header.initial_weights else ""
+    return _group(caption + initial + thin, [chart] if curves else [])
 
 
 def influence(run: Run) -> list[Group]:
@@ -123,7 +132,7 @@ def influence(run: Run) -> list[Group]:
         "How well each objective's gradient agrees with the sum of all: above 0 a step for it helps the whole, below 0 "
         "it is paid for by the others."
     )
-    curves, thin = _batch_curves(run, lambda batch: batch.influence)
+    curves, thin = _batch_curves(run, run.batches, lambda batch: batch.influence)
     charts = [CurveChart("influence", "Influence", "", STEPS, "influence ⟨g, Σg⟩", curves, level=0)] if curves else []
     return _group(caption + thin, charts)
 
@@ -132,7 +141,7 @@ def signals(run: Run) -> list[Group]:
     """What else the rule went by in every batch: gains, multipliers, scores."""
     charts: list[Chart] = []
     for i, name in enumerate(dict.fromkeys(name for batch in run.batches for name in batch.signals)):
-        curves, thin = _batch_curves(run, partial(_signal, name))
+        curves, thin = _batch_curves(run, run.batches, partial(_signal, name))
         if curves:
             charts.append(CurveChart(f"signal-{i + 1}", name, thin.strip(), STEPS, name, curves))
     return _group("What the rule read from each batch and went by; its page in the documentation explains it.", charts)
@@ -199,10 +208,12 @@ def hypervolume(run: Run) -> list[Group]:
     )
 
 
-def _batch_curves(run: Run, values: Callable[[Batch], Mapping[str, float]]) -> tuple[list[Curve], str]:
+def _batch_curves(
+    run: Run, batches: Sequence[Batch], values: Callable[[Batch], Mapping[str, float]]
+) -> tuple[list[Curve], str]:
     """One curve for each objective, and a remark if it shows fewer batches than there were."""
-    kept = [run.batches[i] for i in thinned(len(run.batches), MOST_POINTS)]
-    thin = f" {MOST_POINTS} of {len(run.batches)} batches are drawn." if len(kept) < len(run.batches) else ""
+    kept = [batches[i] for i in thinned(len(batches), MOST_POINTS)]
+    thin = f" {MOST_POINTS} of {len(run.batches)} batches are drawn." if len(kept) < len(batches) else ""
     curves = [
         Curve(o.name, i, [batch.step for batch in kept], [values(batch).get(o.name) for batch in kept])
         for i, o in enumerate(run.objectives)
@@ -225,7 +236,7 @@ def _around(evaluation: Evaluation, objective: Objective) -> tuple[float | None,
     return (None, None) if error is None else (value - error, value + error)
 
 
-def _mark(run: Run, evaluation: Evaluation) -> Mark:
+def _mark(run: Run, evaluation: Evaluation, *, labelled: bool, bars: bool) -> Mark:
     start = evaluation.step == 0
     place = "on the front" if evaluation.front else "dominated"
     lines = [
@@ -234,4 +245,5 @@ def _mark(run: Run, evaluation: Evaluation) -> Mark:
         *measured(evaluation, run.objectives),
     ]
     kind: MarkKind = "start" if start else "front" if evaluation.front else "dominated"
-    return Mark(evaluation.metrics, kind, lines)
+    label, errors = str(evaluation.step) if labelled else "", evaluation.errors if bars else {}
+    return Mark(evaluation.metrics, kind, lines, label, errors)

@@ -1,16 +1,19 @@
 """The report of one run."""
 
+from collections.abc import Sequence
 from statistics import mean
 
+from paretune.record.entries import Evaluation
 from paretune.record.figures import NONE, figure, with_error
 from paretune.report import run_charts, worth
 from paretune.report.again import obstacle_of, run_settings
 from paretune.report.charts import Group
 from paretune.report.headlines import run_answer, run_detail
+from paretune.report.noise import CLEAR, within_noise
 from paretune.report.page import Block, Charts, Code, Fold, Page, Samples, Section, Table, Text
 from paretune.report.runs import Run
 from paretune.report.samples import samples
-from paretune.report.wording import compact, duration, model_name, plural, rule_name
+from paretune.report.wording import compact, duration, joined, model_name, plural, rule_name
 
 
 def run_page(run: Run) -> Page:
@@ -79,10 +82,22 @@ def _front_lead(run: Run) -> str:
         return ""
     if not run.front:
         return "No evaluated policy is on the front."
-    steps = ", ".join(str(evaluation.step) for evaluation in run.front)
-    many = len(run.front) > 12
-    where = "" if many else f", at {'step' if len(run.front) == 1 else 'steps'} {steps}"
-    return f"{plural(len(run.front), 'policy', 'policies')} of {len(run.evaluations)} on the front{where}."
+    many = len(run.front) > run_charts.MOST_LABELLED
+    where = "" if many else f", at {_steps(run.front)}"
+    lead = f"{plural(len(run.front), 'policy', 'policies')} of {len(run.evaluations)} on the front{where}."
+    unclear = within_noise(run)
+    if not unclear:
+        return lead
+    which = f"{len(unclear)} of them" if many else f"{'Those' if len(unclear) > 1 else 'The one'} at {_steps(unclear)}"
+    return (
+        f"{lead} {which} may be there by noise alone: another policy is as good in every objective, within {CLEAR} "
+        "joint standard errors."
+    )
+
+
+def _steps(evaluations: Sequence[Evaluation]) -> str:
+    """Steps as in a sentence."""
+    return f"{'step' if len(evaluations) == 1 else 'steps'} {joined(str(e.step) for e in evaluations)}"
 
 
 def _evaluations(run: Run) -> list[Block]:

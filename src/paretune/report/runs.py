@@ -52,10 +52,16 @@ class Run:
         return [evaluation for evaluation in self.evaluations if evaluation.front]
 
     @property
+    def weighed(self) -> Sequence[Batch]:
+        """The batches, and before them as step 0 the weights that training began with, where they are known."""
+        initial = self.header.initial_weights
+        return [Batch(0, weights=initial), *self.batches] if initial and self.batches else self.batches
+
+    @property
     def weights_move(self) -> bool:
         """Whether any weight changed while it trained."""
-        names = {name for batch in self.batches for name in batch.weights}
-        spans = ([b.weights[name] for b in self.batches if name in b.weights] for name in names)
+        names = {name for batch in self.weighed for name in batch.weights}
+        spans = ([b.weights[name] for b in self.weighed if name in b.weights] for name in names)
         return any(max(span) - min(span) > 1e-9 for span in spans)
 
     @property

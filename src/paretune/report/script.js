@@ -9,6 +9,22 @@
   // The charts in three dimensions take longest: they come last.
   const plots = [...figures.keys()].sort((a, b) => is3d(a) - is3d(b));
   const hidden = new Set();
+  /** Of figures with objectives as axes: which of them stand there. */
+  const choices = new Map(plots.flatMap((div) => {
+    const { choice } = figures.get(div);
+    return choice ? [[div, choice.axes.map((_, i) => i)]] : [];
+  }));
+
+  /** The drawing library, which the page carries compressed. */
+  async function unpack() {
+    const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
+    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(unpacked).text();
+    document.head.append(script);
+  }
+
+  const library = unpack();
 
   function is3d(div) {
     return "scene" in figures.get(div).layout;
@@ -39,13 +55,13 @@
   function theme(narrow) {
     const axis = {
       gridcolor: property("--faint"), linecolor: property("--faint"), zerolinecolor: property("--faint"),
-      automargin: true, ticks: "", zeroline: false, title: { font: { size: 12, color: property("--muted") }, standoff: 8 },
+      automargin: true, ticks: "", zeroline: false, exponentformat: "none", separatethousands: true, title: { font: { size: 12, color: property("--muted") }, standoff: 8 },
     };
     const side = { ...axis, backgroundcolor: property("--paper"), showbackground: false, showspikes: false };
     return {
       layout: {
         paper_bgcolor: property("--paper"), plot_bgcolor: property("--paper"), uirevision: "keep",
-        font: { family: property("font-family") || "system-ui, sans-serif", size: narrow ? 11 : 12, color: property("--ink") },
+        separators: ".\u202f", font: { family: getComputedStyle(document.body).fontFamily, size: narrow ? 11 : 12, color: property("--ink") },
         margin: { l: 8, r: 12, t: 8, b: 8 }, dragmode: touch ? false : "zoom",
         xaxis: axis, yaxis: axis, scene: { xaxis: side, yaxis: side, zaxis: side },
         hoverlabel: {
@@ -58,11 +74,30 @@
     };
   }
 
+  /** Puts the objectives that are chosen onto the axes of a figure. */
+  function place({ axes, options }, chosen, data, layout) {
+    const home = layout.scene || layout;
+    layout.uirevision = chosen.join();
+    axes.forEach((axis, i) => {
+      home[axis] = options[chosen[i]];
+      for (const trace of data) {
+        if (trace.columns) trace[axis[0]] = trace.columns[chosen[i]];
+        if (trace.errors) trace[`error_${axis[0]}`] = { ...trace.bars, array: trace.errors[chosen[i]] };
+      }
+    });
+    const [first, second] = chosen;
+    for (const trace of data.filter(({ lines }) => lines)) {
+      const ends = first < second ? trace.lines[`${first}-${second}`] : trace.lines[`${second}-${first}`].toReversed();
+      [trace.x, trace.y] = ends;
+    }
+  }
+
   async function draw(div) {
     const figure = figures.get(div);
     const data = painted(figure.data);
     for (const trace of data) trace.visible = !hidden.has(trace.legendgroup);
     const layout = painted(figure.layout);
+    if (figure.choice) place(figure.choice, choices.get(div), data, layout);
     const narrow = div.clientWidth < 480;
     layout.template = theme(narrow);
     if (narrow && is3d(div)) {
@@ -77,14 +112,19 @@
       });
       div.dataset.drawn = dark.matches ? "dark" : "light";
     } catch (error) {
-      div.classList.add("broken");
-      div.textContent = `This chart could not be drawn: ${error}`;
-      console.error(error);
+      fail(div, error);
     }
+  }
+
+  function fail(div, error) {
+    div.classList.add("broken");
+    div.textContent = `This chart could not be drawn: ${error}`;
+    console.error(error);
   }
 
   /** One after the other, giving way to the reader's scrolling. */
   async function drawAll() {
+    await library.catch((error) => plots.forEach((div) => fail(div, error)));
     for (const div of plots) {
       await draw(div);
       await new Promise((resolve) => setTimeout(resolve));
@@ -97,6 +137,20 @@
       if (box.checked) hidden.delete(box.dataset.arm);
       else hidden.add(box.dataset.arm);
       drawAll();
+    });
+  }
+  for (const [div, chosen] of choices) {
+    const selects = [...div.parentElement.querySelectorAll("select")];
+    selects.forEach((select, i) => {
+      select.selectedIndex = chosen[i];
+      select.addEventListener("change", () => {
+        // An objective stands on one axis: the axis that had it takes what this one had.
+        const taken = chosen.indexOf(select.selectedIndex);
+        if (taken >= 0) chosen[taken] = chosen[i];
+        chosen[i] = select.selectedIndex;
+        selects.forEach((one, k) => { one.selectedIndex = chosen[k]; });
+        draw(div);
+      });
     });
   }
   dark.addEventListener("change", drawAll);

@@ -372,7 +372,9 @@ class MultiObjectiveTrainer(RecordingTrainer):
         rule: dict[str, Any] = {"name": self.weighting.name, "settings": self.weighting.settings}
         if type(self.weighting) not in RULES.values():
             rule["source"] = source_of(type(self.weighting))
-        return {**self._named, "rule": rule, **super()._header()}
+        initial = self.weighting.initial_weights(len(self.objectives)).tolist()
+        named = dict(zip(self.reward_func_names, initial, strict=True))
+        return {**self._named, "rule": rule, "initial_weights": named, **super()._header()}
 
     def _state(self) -> dict[str, Any]:
         return {
