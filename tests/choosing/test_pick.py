@@ -158,7 +158,7 @@ def test_several_runs_have_one_front(model: str, tmp_path: Path) -> None:
     (run(tmp_path / "e") / "pareto.json").unlink()
     found = read_fronts(tmp_path)
     assert [(point.run.name, point.step) for point in found.undominated] == [("a", 10), ("b", 10)]
-    assert [line.split(":")[0].split("/")[-1] for line in found.left_out] == ["d has an empty front", "e has no front"]
+    assert [line.split(":")[0].split("/")[-1] for line in found.left_out] == ["d was never evaluated", "e has no front"]
     choice = choose(found, Wish({"accuracy": 1.0}, []))
     assert (choice.point.run.name, choice.point.step) == ("b", 10)
     assert [(point.run.name, point.step) for point in choice.candidates] == [("b", 10), ("a", 10)]

@@ -19,6 +19,7 @@ from paretune.cli.parser import make_parser
 from paretune.comparison.launchers import Job
 from paretune.named_objects import sha256_of
 from paretune.record.json_lines import read_lines
+from paretune.record.reader import RunReader
 from paretune.record.run_directory import read_run, read_steps
 from paretune.report.again import run_settings
 from paretune.report.run_reading import read_run as read_whole
@@ -146,6 +147,13 @@ class Home:
         return self.folder / "run"
 
     @property
+    def given(self) -> dict[str, Any]:
+        """What the command said of the task."""
+        if self.named is BY_TASK:
+            return {"task": "my_task.py:task"}
+        return {"reward_funcs": ["my_task:OBJECTIVES"], "dataset_name": "sums.jsonl", "validation_share": 0.25}
+
+    @property
     def train(self) -> list[str]:
         return ["train", *self.named, "--rule", "my_rule.py:Mine", *SMALL, *GRID, "--output_dir", "run"]
 
@@ -193,9 +201,9 @@ def test_it_trains_and_resumes(home: Home) -> None:
         for name in (("my_task.py", "my_rule.py") if home.named is BY_TASK else
                      ("my_task.py", "sums.jsonl", "my_rule.py"))
     ]  # fmt: skip
+    assert run["source"]["given"] == home.given  # as the command said it that began the run
     named = {"rule": f"{home.folder}/my_rule.py:Mine", "model_name_or_path": f"{home.folder}/policy"}
     if home.named is BY_TASK:
-        assert run["source"]["given"] == {"task": "my_task.py:task"}
         assert run["source"]["settings"] == {"task": f"{home.folder}/my_task.py:task", **named}
     else:
         objects, data = [f"{home.folder}/my_task.py:OBJECTIVES"], f"{home.folder}/sums.jsonl"
@@ -261,7 +269,7 @@ def test_a_record_does_not_say_whose_code_to_trust(home: Home, elsewhere: Path) 
     run = edited(home.run, elsewhere / "run", settings=settings)
     header = read_run(run)
     (run / "run.json").write_text(json.dumps({**header, "settings": {**header["settings"], **code}}))
-    told = train.recorded(make_parser("paretune train"), {"output_dir": str(run), "resume_from_checkpoint": True})
+    told = train.recorded(make_parser("paretune train"), RunReader(run).header, {"output_dir": str(run)})
     assert told["rule"] == f"{home.folder}/my_rule.py:Mine"
     assert told["model_init_kwargs"] == {"use_cache": False}
     assert "trust_remote_code" not in told

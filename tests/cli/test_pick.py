@@ -84,7 +84,7 @@ def test_the_runs_of_a_comparison(model: str, screen: Callable[[], str], tmp_pat
     pick.run([str(tmp_path), "--at-least", "accuracy=0.02,conciseness=10", "--prefer", "accuracy=1"])
     text = screen()
     assert "left out: " in text
-    assert "c-seed0 has an empty front" in text
+    assert "c-seed0 was never evaluated" in text
     assert f"picked: {tmp_path / 'a-seed0' / 'checkpoint-2'}" in text
     assert "better, but its checkpoint was not kept: a-seed0 step 20" in text
     assert "b-seed0" in text
@@ -176,7 +176,9 @@ def test_refused(argv: list[str], expected: str, refused: Callable[..., str]) ->
 
 def test_runs_without_a_front_are_refused(refused: Callable[..., str], tmp_path: Path) -> None:
     rewrite(tmp_path / "run" / "pareto.json", points=[])
-    assert "run has an empty front" in refused("run", *GOOD)
+    assert "run has an empty front: no evaluation gave a finite metric" in refused("run", *GOOD)
+    (tmp_path / "run" / "evaluations.jsonl").write_text("")
+    assert "run was never evaluated: train with --eval_strategy steps" in refused("run", *GOOD)
     (tmp_path / "run" / "pareto.json").write_text("{")
     assert "the record of run is broken" in refused("run", *GOOD)
     (tmp_path / "run" / "pareto.json").unlink()

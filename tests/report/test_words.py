@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.figures import difference, figure, interval, p_value, signed, with_error
@@ -57,6 +59,20 @@ def test_words() -> None:
     assert difference(0.1, None, None) == ("+0.100", "–")
     assert (with_error(44.36, 1.13), with_error(0.641, 0.0345)) == ("44.4 ± 1.1", "0.641 ± 0.035")  # the same place
     assert with_error(0.5, None) == "0.500"
+    assert with_error(6.2e-9, 2.1e-9) == "6.2e−09 ± 2.1e−09"
+    assert with_error(-6.2e-9, 3.4e-7) == "−0.1e−07 ± 3.4e−07"  # the larger one decides on the place
+    assert with_error(6.2e-9, 0.02) == "0.000 ± 0.020"
+
+
+@given(st.floats(-1e6, 1e6, allow_subnormal=False), st.floats(0, 1e6, allow_subnormal=False))
+def test_a_value_and_its_error_have_one_unit_and_one_place(value: float, error: float) -> None:
+    shown = [part.replace("−", "-").replace("\u202f", "") for part in with_error(value, error).split(" ± ")]
+    units = {part.partition("e")[2] for part in shown}
+    places = {len(part.partition("e")[0].partition(".")[2]) for part in shown}
+    assert len(units) == len(places) == 1
+    half = 0.5 * 10.0 ** (int(units.pop() or 0) - places.pop())
+    assert [float(part) for part in shown] == pytest.approx([value, error], abs=half * (1 + 1e-9), rel=1e-9)
+    assert max(map(abs, map(float, shown))) > 0 or max(abs(value), error) <= half
     assert [duration(s) for s in (None, 76.4, 102, 7300)] == ["–", "76 s", "1 min 42 s", "2 h 01 min"]
     assert joined(["a", "b", "c"]) == "a, b and c"
     assert (p_value(0.0004), p_value(0.03)) == ("< 0.001", "0.030")

@@ -143,6 +143,16 @@ def test_average_over_several_batches() -> None:
     assert moved(rule, 1.0, 0.0, learning_rate=1.0) == pytest.approx(mirror_descent([0.5] * 2, [2.0, 0.0], 1).tolist())
 
 
+@given(st.lists(simplex, min_size=1, max_size=4))
+def test_a_mean_over_m_batches_moves_an_mth_as_far_as_they_would(influences: list[list[float]]) -> None:
+    count = len(influences)
+    averaged, often = GradientInfluence(mu=5e-3 / count, average_over=count), GradientInfluence(mu=5e-3)
+    for influence in influences:
+        known = (influence * 2)[:3]
+        found, expected = moved(averaged, *known), moved(often, *known)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
 def test_every_nth_batch_only() -> None:
     rule = GradientInfluence(mu=1.0, every=3)
     wanted = []

@@ -19,6 +19,7 @@ from paretune.pareto import dominates
 from paretune.record.checkpoints import checkpoints
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.parsing import RecordError
+from paretune.record.reader import RunReader
 
 
 class PickError(ValueError):
@@ -173,7 +174,7 @@ def read_fronts(directory: str | Path, bounds: Bounds | None = None) -> Fronts:
             left_out.append(f"{run} has no front: it is not evaluated yet, or an objective has no bounds (--bounds).")
             continue
         if not own:
-            left_out.append(f"{run} has an empty front: no evaluation gave a finite metric for every objective.")
+            left_out.append(f"{run} {why_empty(RunReader(run))}")
         objectives = objectives or own_objectives
         if own_objectives != objectives:
             raise PickError(f"{run} has other objectives, or other bounds of them, than {runs[0]}: give one of them.")
@@ -223,6 +224,13 @@ def gains_of(objectives: Sequence[Objective], metrics: Mapping[str, float]) -> d
     """Where each metric stands between the worst bound, 0, and the best, 1."""
     gains = {objective.name: objective.gain(metrics[objective.name]) for objective in objectives}
     return {name: gain for name, gain in gains.items() if gain is not None}  # all of them: each has bounds
+
+
+def why_empty(run: RunReader) -> str:
+    """Why the front of a run has no point, as the predicate of a sentence."""
+    if not run.grid:
+        return "was never evaluated: train with --eval_strategy steps and --eval_steps, so that it gets a front."
+    return "has an empty front: no evaluation gave a finite metric for every objective."
 
 
 def _read_run(run: Path, bounds: Bounds | None) -> tuple[list[Objective], list[Point] | None]:

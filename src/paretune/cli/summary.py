@@ -8,6 +8,7 @@ from statistics import mean
 from rich.console import Console
 from rich.table import Table
 
+from paretune.choosing.pick import why_empty
 from paretune.comparison.figures import OF_THE_LAST, last_figures
 from paretune.record.entries import FrontPoint
 from paretune.record.figures import figure
@@ -22,10 +23,12 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
     names = [objective.name for objective in run.header.objectives]
     grid, batches = run.grid, run.batches
     console.print()
-    if run.front is not None:
+    if run.front:
         _print_front(run.front, names, console)
         if grid and grid[-1].archive is not None:
             console.print(f"hypervolume: {figure(grid[-1].archive, 4)} (1 is the best corner of the bounds)")
+    elif run.front is not None:
+        console.print(f"the run {why_empty(run)}", soft_wrap=True)
     elif grid:
         values = ", ".join(f"{name} {figure(grid[-1].metrics.get(name))}" for name in names)
         console.print(f"last evaluation: {values} (no front: not every objective has bounds)")
@@ -43,9 +46,6 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
 
 
 def _print_front(points: Sequence[FrontPoint], names: Sequence[str], console: Console) -> None:
-    if not points:
-        console.print("No point on the Pareto front: no evaluation gave a finite metric for every objective.")
-        return
     table = Table(title="Pareto front on the validation set", title_justify="left")
     for column in ("step", *names, "checkpoint"):
         table.add_column(column, justify="left" if column == "checkpoint" else "right")

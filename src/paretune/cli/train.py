@@ -6,6 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from paretune.objectives import RewardError
 from paretune.record.checkpoints import checkpoints
 from paretune.record.directory_lock import RunInUseError, is_in_use
 from paretune.record.disk import check_writable
+from paretune.record.entries import Header
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.record.resumption import OtherRunError, check_resumable
@@ -57,7 +59,11 @@ def run(line: CommandLine) -> int:
         given["output_dir"] = _folder(given)
     if not given["output_dir"].strip():
         raise BadInputError("--output_dir is empty: give a folder.")
-    settings = resolve(line.parser, {**recorded(line.parser, given), **given}, DEFAULTS)
+    before = _resumed(given)
+    told = {} if before is None else recorded(line.parser, before, given)
+    settings = resolve(line.parser, {**told, **given}, DEFAULTS)
+    if before is not None and before.source is not None:  # the record keeps what the command said that began the run
+        settings = replace(settings, source=replace(settings.source, given=before.source.given))
     if evaluates(settings.config, settings.rule):
         settings.rows("validation")
     check_ready(settings)
@@ -197,19 +203,22 @@ def _folder(given: Mapping[str, Any]) -> str:
     return str(Path("runs") / f"{task}-{rule}-{datetime.now():%Y%m%d-%H%M%S}")
 
 
-def recorded(parser: StrictParser, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the run that goes on, by its record, unless the command names the task and so is whole.
-
-    What the command says of the rule stands in place of all that the record says of the rule's settings.
-    """
+def _resumed(given: Mapping[str, Any]) -> Header | None:
+    """The record of the run that goes on, unless it names no task, or the command names one and so is whole."""
     if not resumes(given.get(RESUME)) or given.keys() & set(NAMED_BY):
-        return {}
+        return None
     try:
         header = RunReader(given["output_dir"]).header
     except (OSError, RecordError):  # of which more is said where the run is resumed
-        return {}
-    if obstacle_of(header) is not None or "source" not in header.content:
-        return {}
+        return None
+    return None if obstacle_of(header) is not None or "source" not in header.content else header
+
+
+def recorded(parser: StrictParser, header: Header, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the run that goes on, by its record.
+
+    What the command says of the rule stands in place of all that the record says of the rule's settings.
+    """
     found = parser.take(recorded_settings(header), f"{given['output_dir']}/run.json")
     if given.keys() & set(OF_RULE):
         found.pop("rule_settings", None)

@@ -46,16 +46,19 @@ class Source:
     Attributes:
         settings: task or rewards and data, rule and model, as the command's settings, local files by absolute paths.
         files: the user's files that they name, with the SHA-256 of each at that time.
+        given: what the command said of the task, as it said it.
     """
 
     settings: Mapping[str, Any]
     files: Mapping[str, str]
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, fields: Fields) -> Source:
         """Read the object ``source`` of run.json or of a comparison's plan."""
         files = {one.text("file"): one.text("sha256") for one in fields.each("files")}
-        return cls(fields.mapping("settings"), {file: sha256 for file, sha256 in files.items() if file and sha256})
+        known = {file: sha256 for file, sha256 in files.items() if file and sha256}
+        return cls(fields.mapping("settings"), known, fields.mapping("given"))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import math
 
 MINUS = "−"
 NONE = "–"
+THOUSANDS = "\u202f"
+"""A narrow space where no line ends."""
 
 
 def figure(value: float | None, digits: int = 3) -> str:
@@ -14,7 +16,7 @@ def figure(value: float | None, digits: int = 3) -> str:
     if math.isinf(value):
         return f"{MINUS if value < 0 else ''}∞"
     if size >= 10_000:
-        written = f"{value:,.0f}".replace(",", "\u202f")  # a narrow space where no line ends
+        written = f"{value:,.0f}".replace(",", THOUSANDS)
     elif size >= 100:
         written = f"{value:.{max(digits - 3, 0)}f}"
     elif size >= 10:
@@ -56,11 +58,15 @@ def difference(mean: float | None, low: float | None, high: float | None) -> tup
 
 
 def with_error(value: float | None, error: float | None) -> str:
-    """A value and its standard error, where there is one, to the same decimal place."""
+    """A value and its standard error, where there is one, in one unit and to the same decimal place."""
     if value is None or error is None:
         return figure(value)
-    decimals = len(figure(value).partition(".")[2])
-    return f"{figure(value)} ± {error:.{decimals}f}"
+    own, larger = figure(value), figure(max(abs(value), error))
+    _, power, exponent = larger.partition("e")
+    unit = 10.0 ** int(exponent.replace(MINUS, "-")) if power else 1.0
+    decimals = 1 if power else len((larger if "e" in own else own).partition(".")[2])
+    written = (f"{part / unit:z,.{decimals}f}{power}{exponent}" for part in (value, error))
+    return " ± ".join(written).replace(",", THOUSANDS).replace("-", MINUS)
 
 
 def p_value(value: float | None) -> str:

@@ -137,8 +137,10 @@ class GradientInfluence(WeightingRule):
             by a backward pass for each objective.
         layers: ``"all"`` trainable parameters; only those of the ``"middle"`` blocks, as the paper does; or a list
             of block indices (one named twice counts once). Not with ``"realised"``, which sees the whole update.
-        average_over: batches whose mean influence makes one move of the weights; an objective's mean is over those to
-            which it applied.
+        average_over: batches whose mean influence makes one move of the weights, as in the paper; an objective's mean
+            is over those to which it applied. Of m batches the weights thus move an m-th as far as they would batch by
+            batch: that is what makes them steadier, for m moves in a row add up to the sum. With mu / m they move as
+            far.
         every: influence is measured in every n-th batch only and counts for n batches: the weights move n times as far,
             as the same influence in each of them would have taken them; in between, they stay.
         floor: no weight falls below this; in [0, 1/K). Without one, a weight can fall so low that its objective
