@@ -2,28 +2,28 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
-from paretune.cli.process_group import leave_process_group
 from paretune.objectives import RewardError
 from policies import digits, letters, prompts
 
-RANK = int(os.environ["RANK"])
+
+def rank() -> int:
+    return int(os.environ["RANK"])
 
 
 def raises(completions: list[str], **_: Any) -> list[float]:
-    if RANK == 1:
+    if rank() == 1:
         raise ZeroDivisionError("no reward")
     return digits(completions)
 
 
 def too_few(completions: list[str], **_: Any) -> list[float]:
-    return digits(completions)[: 1 if RANK == 1 else None]
+    return digits(completions)[: 1 if rank() == 1 else None]
 
 
 async def raises_async(completions: list[str], **_: Any) -> list[float]:
@@ -31,17 +31,17 @@ async def raises_async(completions: list[str], **_: Any) -> list[float]:
 
 
 def hangs(completions: list[str], **_: Any) -> list[float]:
-    if RANK == 1:
+    if rank() == 1:
         time.sleep(600)
     return digits(completions)
 
 
 def raises_differently(**_: Any) -> list[float]:
-    raise KeyError(RANK)
+    raise KeyError(rank())
 
 
 def infinite(completions: list[str], **_: Any) -> list[float]:
-    return [float("inf") if RANK == 1 and i == 2 else value for i, value in enumerate(digits(completions))]
+    return [float("inf") if rank() == 1 and i == 2 else value for i, value in enumerate(digits(completions))]
 
 
 class Observes:
@@ -62,8 +62,7 @@ def trainer_of(model: str, directory: Path, reward: Callable[..., Any], **kwargs
     return MultiObjectiveTrainer(model, objectives, config, prompts(), prompts(4), weighting=FixedWeights([0.5, 0.5]))
 
 
-def main() -> None:
-    model, out = sys.argv[1], Path(sys.argv[2])
+def end_in_every_way(model: str, out: Path) -> None:
     cases: dict[str, Callable[[Path], Any]] = {
         "raises": lambda folder: trainer_of(model, folder, raises).train,
         "returns too few": lambda folder: trainer_of(model, folder, too_few).train,
@@ -87,9 +86,4 @@ def main() -> None:
     parameters = [float(p.sum()) for p in trainer.model.parameters()]
     uncounted = trainer._current().uncounted
     outcomes["infinite"] = {"uncounted": uncounted, "weights": trainer.weights, "parameters": parameters}
-    (out / f"rank-{RANK}.json").write_text(json.dumps(outcomes))
-
-
-if __name__ == "__main__":
-    main()
-    leave_process_group()
+    (out / f"rank-{rank()}.json").write_text(json.dumps(outcomes))

@@ -1,12 +1,11 @@
 """Run by test_two_processes.py on each of two real processes: trains, and leaves what came out in a folder a job.
 
-Jobs follow one another in the same pair of processes, for starting them takes longer than most jobs.
+Jobs follow one another in the same pair of processes.
 """
 
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from paretune import (
     ScheduledWeights,
 )
 from paretune.advantages import ESTIMATORS
-from paretune.cli.process_group import leave_process_group
 from paretune.objectives import Conciseness, completion_length
 from paretune.weighting import RULES as registered  # noqa: N811
 from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
@@ -156,12 +154,7 @@ def job_of(job: str, model: str, out: Path) -> None:
         (out / f"state-{rank}.json").write_text(json.dumps(state_of_rank, sort_keys=True))
 
 
-def main() -> None:
-    model, out, *jobs = sys.argv[1:]
+def do(model: str, out: Path, *jobs: str) -> None:
+    """Do some jobs, one after the other."""
     for job in jobs:
-        job_of(job, model, Path(out) / job)
-
-
-if __name__ == "__main__":
-    main()
-    leave_process_group()
+        job_of(job, model, out / job)

@@ -6,7 +6,6 @@ same batch is there however many processes share it.
 
 import json
 import random
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from torch.distributed.tensor import DTensor
 from transformers.distributed import DistributedConfig
 
 from paretune import GradientInfluence, MultiObjectiveConfig, MultiObjectiveTrainer
-from paretune.cli.process_group import leave_process_group
 from policies import brief, digits, letters, prompts
 
 
@@ -117,15 +115,9 @@ def train(model: str, out: Path, launched: str) -> None:
         torch.save([p.detach() for p in parameters], out / f"parameters-{rank}.pt")
 
 
-def main() -> None:
-    """Arguments: the policy's folder, how it was launched, and a folder for each run that holds its settings."""
-    model, launched = sys.argv[1:3]
+def train_each(model: str, launched: str, *folders: Path) -> None:
+    """Train once for each folder, which holds the settings of its run."""
     if launched == "fsdp by accelerate":
         let_accelerate_shard_on_cpus()
-    for out in sys.argv[3:]:
-        train(model, Path(out), launched)
-
-
-if __name__ == "__main__":
-    main()
-    leave_process_group()
+    for out in folders:
+        train(model, out, launched)

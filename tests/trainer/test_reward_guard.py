@@ -24,6 +24,7 @@ from paretune.trainer.reward_values import LARGEST
 from paretune.weighting import WeightingRule
 from policies import brief, digits, letters, prompts, saved_policy
 from trainer.on_two import on_two
+from trainer.run_faults_on_two import end_in_every_way
 
 PATIENCE = 60  # seconds: the machine may be busy
 
@@ -427,7 +428,7 @@ def test_an_infinite_metric_does_not_count_in_the_mean(model: str, tmp_path: Pat
 @pytest.mark.slow
 def test_a_fault_on_one_of_two_processes_ends_both_with_the_same_line(model: str, tmp_path: Path) -> None:
     started = time.monotonic()
-    on_two("run_faults_on_two.py", model, tmp_path)
+    on_two(end_in_every_way, model, tmp_path)
     elapsed = time.monotonic() - started
     first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
     expected = {

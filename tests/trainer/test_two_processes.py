@@ -12,7 +12,7 @@ from paretune.record.checkpoints import checkpoints
 from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from policies import saved_policy
 from trainer.on_two import on_two
-from trainer.run_on_two import RULES
+from trainer.run_on_two import RULES, do
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def launch(model: str, out: Path, *jobs: str) -> None:
     """Do some jobs, one after the other, in one pair of processes."""
-    on_two("run_on_two.py", model, out, *jobs)
+    on_two(do, model, out, *jobs)
 
 
 QUICK = ["gradient", "hypervolume", "nash"]
