@@ -82,7 +82,7 @@ def spread(alone: Mapping[str, Policy]) -> tuple[float, str]:
     """
     found = []
     for name, own in alone.items():
-        lowest = min(alone.values(), key=lambda policy, n=name: policy.gains[n])
+        lowest = min(alone.values(), key=lambda policy: policy.gains[name])
         noise = sqrt(own.errors[name] ** 2 + lowest.errors[name] ** 2)
         found.append(((own.gains[name] - lowest.gains[name]) / noise if noise else nan, name))
     return min(found)

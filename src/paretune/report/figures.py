@@ -142,7 +142,7 @@ def _page(charts: Sequence[Chart], keys: Mapping[int, str]) -> Figure:
         columns = min(len(charts), MOST_COLUMNS)
         down = ceil(len(charts) / columns)
         page = Figure(figsize=(columns * WIDTH, down * HEIGHT + 0.3), layout="constrained")
-        every = page.subplots(down, columns, squeeze=False).flat
+        every = page.subplots(down, columns, squeeze=False).ravel()
     for axes in every[len(charts) :]:
         axes.remove()
     for axes, chart in zip(every, charts, strict=False):
@@ -189,8 +189,8 @@ def _(chart: PairChart, axes: Axes) -> None:
             faint = 0.35 if mark.kind == "dominated" else 1.0
             axes.plot(*point, **{**look, "linestyle": "", "alpha": faint, **start})
             if mark.errors:
-                bars = {"xerr": mark.errors.get(x), "yerr": mark.errors.get(y)}
-                axes.errorbar(*point, **bars, fmt="none", ecolor=look["color"], elinewidth=0.6, alpha=0.45)
+                wide, high = mark.errors.get(x), mark.errors.get(y)
+                axes.errorbar(*point, high, wide, fmt="none", ecolor=look["color"], elinewidth=0.6, alpha=0.45)
             if mark.label:
                 axes.annotate(mark.label, point, (0, 4), textcoords="offset points", ha="center", fontsize=6)
         drawn += points

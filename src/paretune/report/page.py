@@ -205,8 +205,10 @@ def _size(chart: Chart) -> str:
 
 def _axes(chart: Chart) -> str:
     """The axes for which the reader chooses objectives, a letter each; none where each objective has its own."""
-    letters = "xy" if isinstance(chart, PairChart) else "xyz" if isinstance(chart, CubeChart) else ""
-    return letters if letters and len(chart.objectives) > len(letters) else ""
+    if not isinstance(chart, PairChart | CubeChart):
+        return ""
+    letters = "xy" if isinstance(chart, PairChart) else "xyz"
+    return letters if len(chart.objectives) > len(letters) else ""
 
 
 def _figure(chart: Chart) -> str:
