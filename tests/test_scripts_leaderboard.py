@@ -1,0 +1,94 @@
+"""The leaderboard, from comparisons by hand."""
+
+import json
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from scipy.stats import ttest_1samp
+
+from comparison.runs import OBJECTIVES, TEST, VALIDATION, make_run
+from paretune.comparison.members import comparison_members, tuning_members
+from paretune.comparison.plan import Arm, Plan, write_plan
+from paretune.comparison.summary import summarise
+from paretune.record.json_files import write_json
+from paretune.record.known_front import append_known_front
+
+SEARCHED = [(0.36, 0.36), (0.81, 0.09)]
+"""Two configurations: the first has the better geometric mean, the second the worse regret."""
+GAINS = {"best-fixed": (0.36, 0.36), "best-fixed-front": (0.36, 0.36), "nash": (0.64, 0.36), "tour": (0.49, 0.49)}
+
+
+@pytest.fixture(scope="module")
+def leaderboard() -> ModuleType:
+    spec = spec_from_file_location("leaderboard", Path(__file__).parents[1] / "scripts" / "leaderboard.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def comparison(root: Path, better: float) -> Path:
+    """Three seeds; seed s of the rule nash has a first gain that is `better` times as high, and higher by s %."""
+    arms = [
+        Arm("best-fixed", configurations=[{"weights": "1,1"}, {"weights": "9,1"}], chosen_by="share_of_best"),
+        Arm("best-fixed-front", configurations_of="best-fixed", chosen_by="front_regret"),
+        Arm("nash", "nash"), Arm("tour", "tour"),
+    ]  # fmt: skip
+    plan = Plan("made-up", arms, seeds=(0, 1, 2), tuning_seeds=(1000,), primary="nash", primary_figure="share_of_best")
+    write_plan(root, plan)
+    for member in [*tuning_members(plan), *comparison_members(plan)]:
+        if member.configuration is None:
+            first, second = GAINS[member.arm.name]
+            gains = (first * better * (1 + member.seed / 100) if member.arm.name == "nash" else first, second)
+        else:
+            gains = SEARCHED[member.configuration]
+        splits = (TEST,) if member.configuration is None else (TEST, VALIDATION)
+        run = make_run(root / member.directory, measured={split: {20: gains} for split in splits})
+        for split, _ in splits:
+            best = {"value": 0.75, "gains": [0.75, 0.75], "gap": 0.0}
+            told = {"split": split, "prompts": 64, "objectives": OBJECTIVES, "weights": [[0.0, 1.0], [1.0, 0.0]]}
+            append_known_front(run, {**told, "gains": [[0.3, 1.0], [1.0, 0.3]], "best_geometric_mean": best})
+    write_json(root / "summary.json", summarise(root, plan))
+    return root
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    parent = tmp_path_factory.mktemp("boards")
+    return [comparison(parent / name, better) for name, better in (("a", 1.0), ("b", 0.81), ("c", 0.36))]
+
+
+def test_contrasts_by_hand(leaderboard: ModuleType, folders: list[Path]) -> None:
+    tasks = [leaderboard.Task.read(folder) for folder in folders]
+    nash, tour = leaderboard.PRIMARY
+    found = [task.gain("nash", "best-fixed", "share_of_best") for task in tasks]
+    for factor, one in zip((1.0, 0.9, 0.6), found, strict=True):  # the square roots
+        shares = [(0.48 * factor * (1 + s / 100) ** 0.5 - 0.36) / 0.75 for s in range(3)]
+        assert one.difference == pytest.approx(sum(shares) / 3)
+    together = leaderboard.overall(tasks, nash)
+    means = [one.difference for one in found]
+    assert together.mean.mean == pytest.approx(sum(means) / 3)
+    assert together.p_t == pytest.approx(ttest_1samp(means, 0.0).pvalue)
+    # A regret is better when it is less: over both corners of the lattice 0.64 against 0.51.
+    assert leaderboard.overall(tasks, tour).mean.mean == pytest.approx(0.13)
+
+
+def test_the_best_arm_stands_first_and_the_file_says_what_the_tables_say(
+    leaderboard: ModuleType, folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    told, drawn = tmp_path / "board.json", tmp_path / "board.svg"
+    argv = [*map(str, folders), "--to", str(told), "--figure", str(drawn)]
+    monkeypatch.setattr("sys.argv", ["leaderboard.py", *argv])
+    assert leaderboard.main() == 0
+    content = json.loads(told.read_text())
+    assert next(iter(content["arms"]["share_of_best"])) == "tour"
+    assert next(iter(content["arms"]["front_regret"])) == "tour"
+    assert content["contrasts"]["nash"]["a"]["n"] == 3
+    assert "<svg" in drawn.read_text()
+    said = capsys.readouterr().out
+    assert "| nash against best-fixed | share of best |" in said
+    assert said.count("\n| tour | ") == 2
