@@ -22,6 +22,7 @@ from paretune.choosing.check import (
     without_signal,
 )
 from paretune.choosing.check_findings import findings, percent
+from paretune.choosing.suggestion import suggestion
 
 NAN = math.nan
 THIRDS = np.full(3, 1 / 3)
@@ -218,6 +219,35 @@ def test_a_gradient_s_norm_is_over_the_batches_to_which_its_objective_applies() 
 
 def test_where_nothing_stands_out() -> None:
     assert said(varied()) == ["every reward varies, no gradients oppose each other, and the bounds hold what was seen."]
+
+
+def suggested(rewards: np.ndarray, gramian: Any = None, thresholds: bool = False, **fields: Any) -> str:
+    weights = np.full(rewards.shape[1], 1 / rewards.shape[1])
+    of = None if gramian is None else np.asarray(gramian, dtype=np.float64)
+    return suggestion(checked([Seen(rewards, weights, rewards, of)], **fields), thresholds=thresholds)
+
+
+def test_the_rule_that_is_suggested_and_why() -> None:
+    opposed = np.eye(3) - 0.5 * (np.eye(3, k=2) + np.eye(3, k=-2))
+    plain = suggested(varied(), opposed)
+    assert plain == (
+        "suggested rule: nash; tour for a front to choose from. It puts more weight where more is missing, and costs "
+        "nothing."
+    )
+    assert suggested(varied()) == f"{plain} No gradients oppose each other here, so equal weights may do as well."
+    without = suggested(varied(), opposed, bounds=[(0, 1), None, (0, 1)])
+    assert without == f"{plain} Declare bounds first (--bounds): they say what is missing."
+    dead = varied()
+    dead[:, 1] = 0.5
+    assert suggested(dead, opposed) == f"{plain} What never varies gets no weight: r1."
+    assert suggested(varied(), opposed, thresholds=True).startswith("suggested rule: lagrangian. You gave thresholds")
+    assert suggested(varied(1)).startswith("suggested rule: fixed. There is one objective")
+    dead[:, 2] = np.repeat([0.0, 1, 0, 1], 4)
+    assert suggested(dead, thresholds=True) == (
+        "no rule can help yet: only r0 gives a gradient. Mend the other rewards first."
+    )
+    dead[:, 0] = NAN
+    assert suggested(dead).startswith("no rule can help yet: no objective gives a gradient.")
 
 
 def test_dead_rewards_come_first() -> None:

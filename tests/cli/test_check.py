@@ -95,8 +95,10 @@ def test_what_is_wrong_is_said(home: Path, capsys: pytest.CaptureFixture[str], m
         r"a plain training step takes [\d.]+ s; [\d.]+ times with an evaluation in every batch, [\d.]+ times with the "
         r"realised influence, [\d.]+ times with the directional influence, [\d.]+ times with the exact influence, "
         r"[\d.]+ times with the crossed influence, [\d.]+ times with the crossed-exact influence\.",
-        said[-1],
+        said[-2],
     )
+    assert said[-1].startswith("suggested rule: nash; tour for a front to choose from. ")
+    assert "What never varies gets no weight: always, of_prompt." in said[-1]
 
 
 def test_the_policy_stays_and_metrics_belong_to_their_batches(

@@ -16,6 +16,7 @@ from transformers import SchedulerType
 from paretune import advantages
 from paretune.choosing.check import Array, Check, Seen, costs, examine
 from paretune.choosing.check_findings import findings
+from paretune.choosing.suggestion import suggestion
 from paretune.cli.arguments import CheckArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.check_tables import print_tables
@@ -149,7 +150,8 @@ def run(line: CommandLine) -> int:
         check = _measure(settings, line.given.get("batches", CheckArguments.batches), scratch, console)
     print_tables(check, min(settings.config.eval_samples or rows, rows), console)
     console.print()
-    for finding in findings(check):
+    thresholds = any(name in line.given for name in ("maximize", "at_least", "at_most"))
+    for finding in [*findings(check), suggestion(check, thresholds=thresholds)]:
         console.print(finding, markup=False, highlight=False, soft_wrap=True)
     return 0
 
