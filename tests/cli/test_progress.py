@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from transformers import PrinterCallback
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
 from paretune.cli.progress import Progress
+from paretune.cli.screen import Screen
 from paretune.weighting import Batch, Scalarization
 from policies import brief, digits, prompts, saved_policy
 
@@ -29,7 +29,7 @@ def full(completions: list[str], **_: Any) -> list[float]:
     return [1.0] * len(completions)
 
 
-def run(directory: Path, console: Console, model: str, steps: int, resume: bool | None = None) -> None:
+def run(directory: Path, console: Screen, model: str, steps: int, resume: bool | None = None) -> None:
     config = MultiObjectiveConfig(
         str(directory), max_steps=steps, per_device_train_batch_size=4, num_generations=4, max_completion_length=4,
         gradient_checkpointing=False, report_to=[], logging_steps=1, save_steps=4, eval_strategy="steps",
@@ -46,7 +46,7 @@ def run(directory: Path, console: Console, model: str, steps: int, resume: bool 
 def test_remarks_are_printed_once(terminal: bool, tmp_path: Path) -> None:
     model = saved_policy(tmp_path / "policy")
     screen = io.StringIO()
-    console = Console(file=screen, force_terminal=terminal, width=200, legacy_windows=False, color_system=None)
+    console = Screen(file=screen, force_terminal=terminal, width=200, legacy_windows=False, color_system=None)
     run(tmp_path / "run", console, model, 6)
     # In the live display a remark is printed above it, so it is a line of its own there too.
     notes = [line for line in screen.getvalue().splitlines() if "note: " in line]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from comparison.runs import OBJECTIVES, TEST, as_objectives, checkpoint, make_run, metrics
 from paretune.cli.compare_table import print_result
+from paretune.cli.screen import Screen
 from paretune.comparison.figures import FIGURES, WITH_KNOWN_FRONT, figures_of
 from paretune.comparison.outcome import outcome_of
 from paretune.comparison.plan import Arm, Plan
@@ -156,7 +156,7 @@ def test_tables_show_the_figures_and_leave_out_what_is_not_known(tmp_path: Path)
             append_known_front(run, front())
         summary = summarise(tmp_path, plan)
         write_json(tmp_path / "summary.json", summary)
-        console = Console(record=True, width=200, file=StringIO())
+        console = Screen(record=True, width=200, file=StringIO())
         print_result(summary, tmp_path, tmp_path / "report.html", [], console)
         pages = [worth.of_run(read_run(run)), worth.of_comparison(read_comparison(tmp_path))]  # type: ignore[arg-type]
         shown[known] = [console.export_text(), *map(str, pages)]

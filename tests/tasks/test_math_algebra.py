@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from paretune import tasks
+from paretune.objectives.completions import last_box
 from paretune.tasks import math_problems
-from paretune.tasks.math_algebra.problems import answer_of, read_hub, split_hub_rows
+from paretune.tasks.math_algebra.problems import read_hub, split_hub_rows
 from paretune.tasks.math_problems import FILES, INSTRUCTION
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -203,14 +204,14 @@ def test_the_published_problems_come_back_from_hub_rows():
     ],
 )
 def test_the_answer_is_in_the_last_box(solution, answer):
-    assert answer_of(solution) == answer
+    assert last_box(solution) == answer
 
 
 @pytest.mark.skipif(not MATH500.is_dir(), reason=f"{MATH500} is not there")
 def test_the_last_box_is_what_was_published_as_the_answer_of_500_solutions_of_math():
     for file in FILES.values():
         for published in pq.read_table(MATH500 / file).to_pylist():
-            assert answer_of(published["solution"]) == published["reward_model"]["ground_truth"]
+            assert last_box(published["solution"]) == published["reward_model"]["ground_truth"]
 
 
 @pytest.mark.parametrize(

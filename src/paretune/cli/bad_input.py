@@ -15,4 +15,9 @@ class BadInputError(Exception):
         line = " ".join(str(message).split())
         if len(line) > LONGEST:
             line = f"{line[: LONGEST - KEPT_AT_THE_END]} … {line[-KEPT_AT_THE_END:]}"
-        super().__init__("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
+        super().__init__(printable(line))
+
+
+def printable(text: str) -> str:
+    """A text without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

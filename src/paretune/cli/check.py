@@ -8,8 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 from transformers import SchedulerType
 
@@ -22,6 +20,7 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.check_tables import print_tables
 from paretune.cli.command_line import CommandLine
 from paretune.cli.ready import check_ready
+from paretune.cli.screen import Screen, bar
 from paretune.cli.settings import Settings, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.influence import ESTIMATORS
@@ -141,18 +140,18 @@ class Observer(WeightingRule):
 def run(line: CommandLine) -> int:
     """Measure, and say what was found; the exit status."""
     quiet()
-    console = Console()
+    screen = Screen()
     with TemporaryDirectory() as scratch:
         given = {**line.given, **STILL, "output_dir": scratch}
         settings = resolve(line.parser, given, {"disable_tqdm": True})
         rows = len(settings.rows("validation"))
         check_ready(settings)
-        check = _measure(settings, line.given.get("batches", CheckArguments.batches), scratch, console)
-    print_tables(check, min(settings.config.eval_samples or rows, rows), console)
-    console.print()
+        check = _measure(settings, line.given.get("batches", CheckArguments.batches), scratch, screen)
+    print_tables(check, min(settings.config.eval_samples or rows, rows), screen)
+    screen.print()
     thresholds = any(name in line.given for name in ("maximize", "at_least", "at_most"))
     for finding in [*findings(check), suggestion(check, thresholds=thresholds)]:
-        console.print(finding, markup=False, highlight=False, soft_wrap=True)
+        screen.say(finding)
     return 0
 
 
@@ -187,7 +186,7 @@ def _phases(rule: WeightingRule, batches: int, prompts: int) -> list[Phase]:
     ]
 
 
-def _measure(settings: Settings, batches: int, scratch: str, console: Console) -> Check:
+def _measure(settings: Settings, batches: int, scratch: str, screen: Screen) -> Check:
     """Train for a few batches at a learning rate of 0, and examine them.
 
     Raises:
@@ -199,23 +198,20 @@ def _measure(settings: Settings, batches: int, scratch: str, console: Console) -
     config.max_steps = math.ceil(len(phases) / per_step)
     config.lr_scheduler_type, config.lr_scheduler_kwargs = SchedulerType.CONSTANT, {}  # some have a least rate
     watched = [None if o.metric is None else WatchedMetric(o.metric) for o in objectives]
-    bar = Progress(
-        TextColumn("batch"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    display = bar.add_task("loading", total=len(phases))
+    progress = bar("batch", screen)
+    display = progress.add_task("loading", total=len(phases))
     told = -1
 
     def tell(done: int, doing: str) -> None:
         nonlocal told
-        bar.update(display, completed=done, description=doing)
-        if done > told and not console.is_terminal:
-            console.print(f"batch {done + 1}/{len(phases)}: {doing}", highlight=False, soft_wrap=True)
+        progress.update(display, completed=done, description=doing)
+        if done > told and not screen.is_terminal:
+            screen.say(f"batch {done + 1}/{len(phases)}: {doing}")
         told = max(told, done)
 
     observer = Observer(settings.rule, phases, watched, tell)
     task = replace(settings.task, objectives=list(map(_watching, objectives, watched)))
-    with bar:
+    with progress:
         trainer = make_trainer(replace(settings, task=task, rule=observer))
         try:
             trainer.train()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from filelock import FileLock, Timeout
-from rich.console import Console
 
 from paretune.advantages import ESTIMATORS
 from paretune.cli.arguments import CompareArguments, RunArguments
@@ -25,6 +24,7 @@ from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
 from paretune.cli.ranges import FIRST_TUNING_SEED
 from paretune.cli.ready import check_ready
+from paretune.cli.screen import Screen
 from paretune.cli.settings import Settings, anywhere, check_model_name, make_rule, task_settings
 from paretune.cli.task_source import load_task, names_a_task, rows_of, warn_of_changes
 from paretune.cli.train import quiet
@@ -83,7 +83,7 @@ def run(line: CommandLine) -> int:
     except (PlanError, RecordError) as error:
         raise BadInputError(error) from error
     own, settings = resolve(line.parser, given)
-    console = Console()
+    screen = Screen()
     try:
         plan = plan_of(own, settings, given, before)
         check(plan, settings.task)
@@ -94,7 +94,7 @@ def run(line: CommandLine) -> int:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".lock", timeout=0):
             plan = write_plan(root, plan)
-            failed = _run_all(root, plan, settings, own, console)
+            failed = _run_all(root, plan, settings, own, screen)
             bounds = bounds_for(root, line.given.get("bounds"))
             summary = summarise(root, plan, own.jobs, bounds)
             write_json(root / "summary.json", summary)
@@ -105,7 +105,7 @@ def run(line: CommandLine) -> int:
         raise BadInputError(error) from error
     except OSError as error:
         raise FailedError(f"{error} Finished runs are kept: run the same command again.") from error
-    print_result(summary, root, report.path, failed, console)
+    print_result(summary, root, report.path, failed, screen)
     return 1 if failed else 0
 
 
@@ -279,13 +279,13 @@ def check(plan: Plan, task: Task) -> None:
         raise BadInputError("A comparison evaluates its runs: set --eval_strategy steps and --eval_steps.")
 
 
-def _run_all(root: Path, plan: Plan, settings: Settings, own: CompareArguments, console: Console) -> list[str]:
+def _run_all(root: Path, plan: Plan, settings: Settings, own: CompareArguments, screen: Screen) -> list[str]:
     """Make what is missing of tuning, comparison and controls, in this order; the names of runs that failed."""
     available = len(settings.rows("test"))
     prompts = {"validation": len(settings.rows("validation")), "test": min(plan.test_samples or available, available)}
     tuning, members = tuning_members(plan), comparison_members(plan)
     failed: list[str] = []
-    with CompareTable(root, plan, console) as table:
+    with CompareTable(root, plan, screen) as table:
 
         def make(wanted: Sequence[tuple[Member, Arm]], title: str) -> None:
             missing = [(member, arm) for member, arm in wanted if not is_done(root, member, prompts)]

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
+from paretune.cli.screen import Screen, table
 from paretune.comparison.figures import OF_THE_FRONT, OF_THE_LAST
 from paretune.comparison.members import Member, comparison_members, standing, tuning_members
 from paretune.comparison.plan import Plan
@@ -31,11 +31,11 @@ class CompareTable:
     Args:
         root: the comparison's folder.
         plan: the comparison.
-        console: where to print.
+        screen: where to print.
     """
 
-    def __init__(self, root: Path, plan: Plan, console: Console) -> None:
-        self._root, self._console = root, console
+    def __init__(self, root: Path, plan: Plan, screen: Screen) -> None:
+        self._root, self._screen = root, screen
         self._live: Live | None = None
         self._title = ""
         self._members = [*tuning_members(plan), *comparison_members(plan)]
@@ -46,8 +46,8 @@ class CompareTable:
         self._looked = 0.0
 
     def __enter__(self) -> "CompareTable":
-        if self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=2)
+        if self._screen.is_terminal:
+            self._live = Live(console=self._screen, refresh_per_second=2)
             self._live.start()
         return self
 
@@ -65,7 +65,7 @@ class CompareTable:
         self._to_make, self._made, self._began = len(missing), 0, time.monotonic()
         if members and self._live is None:
             kept = len(members) - len(missing)
-            self._console.print(f"{title}: {len(members)} runs, {kept} of them done already", highlight=False)
+            self._screen.say(f"{title}: {len(members)} runs, {kept} of them done already")
         self.refresh()
 
     def ended(self, name: str, well: bool) -> None:
@@ -74,11 +74,7 @@ class CompareTable:
         self._made += 1
         if self._live is None:
             state = "done" if well else f"failed (see {self._root}/logs)"
-            self._console.print(
-                f"{self._title} {self._made}/{self._to_make}: {name} {state}{self._left()}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            self._screen.say(f"{self._title} {self._made}/{self._to_make}: {name} {state}{self._left()}")
         self.refresh(now=True)
 
     def refresh(self, now: bool = False) -> None:
@@ -92,15 +88,15 @@ class CompareTable:
         for member in self._members:
             kind = "" if member.configuration is None else "tuning"
             cells.setdefault((kind, member.arm.name, member.algorithm), []).append(self._mark(member))
-        table = Table(box=None, pad_edge=False, show_header=False)
+        runs = Table(box=None, pad_edge=False, show_header=False)
         for key, marks in cells.items():
-            table.add_row(*key, Text(" ".join(marks)))
+            runs.add_row(*key, " ".join(marks))
         assert self._live is not None
         count = Counter(self._states.values())
         line = f"{count['finished']} of {len(self._members)} runs done"
         line += f", {count['failed']} failed" if count["failed"] else ""
         line += f"; {self._title}: {self._made} of {self._to_make}" if self._to_make else ""
-        self._live.update(Group(Text(line + self._left()), table))
+        self._live.update(Group(line + self._left(), runs))
 
     def _mark(self, member: Member) -> str:
         state = self._states[member.directory]
@@ -121,44 +117,40 @@ class CompareTable:
         return f", about {int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min left"
 
 
-def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: Sequence[str], console: Console) -> None:
+def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: Sequence[str], screen: Screen) -> None:
     """Print the arms with their intervals, the primary contrast, what failed, and where the files are."""
-    console.print()
-    table = Table(title="On the test split, mean over seeds [95 % interval]", title_justify="left")
+    screen.print()
     names = [objective["name"] for objective in summary.get("objectives", [])]
-    for column in ("rule", "seeds", "hypervolume", *names, "tokens"):
-        table.add_column(column, justify="left" if column == "rule" else "right")
+    title = "On the test split, mean over seeds [95 % interval]"
+    results = table(title, "rule", "seeds", "hypervolume", *names, "tokens", left=["rule"])
     for label, rule in summary["rules"].items():
         objectives = [figure(rule["objectives"][name]["mean"]) for name in names]
         tokens = f"{(rule['cost']['tokens']['mean'] or 0) / 1e3:.0f} k"
-        table.add_row(label, str(len(rule["seeds"])), _estimate(rule["hypervolume"]), *objectives, tokens)
-    console.print(table)
-    what = "hypervolume: of the chosen policies, measured again; objectives: of the last policy"
-    console.print(what, highlight=False, soft_wrap=True)
+        results.add_row(label, str(len(rule["seeds"])), _estimate(rule["hypervolume"]), *objectives, tokens)
+    screen.print(results)
+    screen.say("hypervolume: of the chosen policies, measured again; objectives: of the last policy")
     for title, headings in (("The last policy", OF_THE_LAST), ("The chosen policies together", OF_THE_FRONT)):
-        _print_figures(summary["rules"], title, headings, console)
+        _print_figures(summary["rules"], title, headings, screen)
     primary = summary.get("primary")
     if primary is not None:
-        console.print(primary_line(primary), highlight=False, soft_wrap=True)
+        screen.say(primary_line(primary))
     for line in summary["incomplete"]:
-        console.print(f"incomplete: {line}", highlight=False, soft_wrap=True)
+        screen.say(f"incomplete: {line}")
     for name in failed:
         log = root / "logs" / f"{name.replace('/', '-')}.log"
-        console.print(f"failed: {name}{_reason(log)}; run again to try anew", highlight=False, soft_wrap=True)
-    console.print(f"report: {report}", highlight=False, soft_wrap=True)
+        screen.say(f"failed: {name}{_reason(log)}; run again to try anew")
+    screen.say(f"report: {report}")
 
 
-def _print_figures(rules: Mapping[str, Any], title: str, headings: Mapping[str, str], console: Console) -> None:
+def _print_figures(rules: Mapping[str, Any], title: str, headings: Mapping[str, str], screen: Screen) -> None:
     """Print figures of all arms, without those that no arm has."""
     names = [n for n in headings if any(rule["figures"][n]["mean"] is not None for rule in rules.values())]
     if not names:
         return
-    table = Table(title=title, title_justify="left")
-    for column in ("rule", *(headings[name] for name in names)):
-        table.add_column(column, justify="left" if column == "rule" else "right")
+    shown = table(title, "rule", *(headings[name] for name in names), left=["rule"])
     for label, rule in rules.items():
-        table.add_row(label, *(_estimate(rule["figures"][name]) for name in names))
-    console.print(table)
+        shown.add_row(label, *(_estimate(rule["figures"][name]) for name in names))
+    screen.print(shown)
 
 
 def primary_line(contrast: Mapping[str, Any]) -> str:

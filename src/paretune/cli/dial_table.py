@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from paretune.cli.screen import Screen, table
 from paretune.comparison.dial import WORKS, Dial, dial_of
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.figures import figure, with_error
@@ -16,7 +15,7 @@ from paretune.record.reader import RunReader
 
 def print_dial(directory: Path, split: str) -> None:
     """Show the dial of a run's last policy as it was measured on the most prompts; nothing where it was not."""
-    run, console = RunReader(directory), Console()
+    run, screen = RunReader(directory), Screen()
     lines = [line for line in run.dial if line.split == split]
     newest = max(((line.step, line.prompts or 0) for line in lines), default=None)
     for decoding in dict.fromkeys(line.decoding for line in lines):
@@ -26,35 +25,30 @@ def print_dial(directory: Path, split: str) -> None:
         objectives, prompts = run.header.objectives, measured[0].prompts
         known = None if prompts is None else front_on(run.known_fronts, split, prompts)
         title = f"step {measured[0].step} by priorities on {prompts} {split} prompts, {decoding}"
-        console.print(_metrics(objectives, measured, title))
-        _print_answer(console, dial_of(objectives, measured, known))
+        screen.print(_metrics(objectives, measured, title))
+        _print_answer(screen, dial_of(objectives, measured, known))
 
 
 def _metrics(objectives: Sequence[Objective], measured: Sequence[Evaluation], title: str) -> Table:
-    table = Table(title=Text(title), title_justify="left")
-    table.add_column(Text(" : ".join(objective.name for objective in objectives)), justify="right")
-    for objective in objectives:
-        table.add_column(Text(f"{objective.name} {'↑' if objective.maximize else '↓'}"), justify="right")
+    names = [f"{objective.name} {'↑' if objective.maximize else '↓'}" for objective in objectives]
+    shown = table(title, " : ".join(objective.name for objective in objectives), *names, left=[])
     for one in measured:
         told = one.priorities or {}
         setting = " : ".join(f"{told.get(objective.name, 0.0):.0%}" for objective in objectives)
         values = [with_error(one.metrics.get(o.name), one.errors.get(o.name)) for o in objectives]
-        table.add_row(setting, *values)
-    return table
+        shown.add_row(setting, *values)
+    return shown
 
 
-def _print_answer(console: Console, dial: Dial) -> None:
-    table = Table(title="does the dial work?", title_justify="left")
-    for column in ("objective", "correlation", "monotone", "worst", "best", ""):
-        table.add_column(column, justify="left" if column in ("objective", "") else "right")
+def _print_answer(screen: Screen, dial: Dial) -> None:
+    columns = ("objective", "correlation", "monotone", "worst", "best", "")
+    answer = table("does the dial work?", *columns, left=["objective", ""])
     for name, response in dial.responses.items():
         follows = "follows its priority" if response.correlation >= WORKS else f"below {WORKS}"
         shown = (response.correlation, response.monotone, response.worst, response.best)
-        table.add_row(Text(name), *(figure(value, 3) for value in shown), follows)
-    console.print(table)
-    console.print(
+        answer.add_row(name, *(figure(value, 3) for value in shown), follows)
+    screen.print(answer)
+    screen.say(
         f"{dial.settings} settings: hypervolume {figure(dial.hypervolume, 4)}, expected utility "
-        f"{figure(dial.expected_utility, 4)}, regret {figure(dial.regret, 4)}",
-        highlight=False,
-        soft_wrap=True,
+        f"{figure(dial.expected_utility, 4)}, regret {figure(dial.regret, 4)}"
     )

@@ -4,10 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
 from paretune.choosing.divergence import (
     Divergence,
     DivergenceSettings,
@@ -23,6 +19,7 @@ from paretune.choosing.divergence import (
 from paretune.cli.arguments import DivergenceArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
+from paretune.cli.screen import Screen, bar, table
 from paretune.cli.task_source import load_task, names_a_task, recorded_task, rows_of
 from paretune.cli.train import quiet
 from paretune.record.disk import check_writable
@@ -57,15 +54,15 @@ def run(line: CommandLine) -> int:
         check_policies(missing, prompts, settings)
     except (ValueError, OSError) as error:
         raise BadInputError(error) from error
-    console, names = Console(), _names(runs)
+    screen, names = Screen(), _names(runs)
     if len(missing) < len(pairs):
-        console.print(f"{len(pairs) - len(missing)} of {len(pairs)} stand in {output} already", soft_wrap=True)
+        screen.say(f"{len(pairs) - len(missing)} of {len(pairs)} stand in {output} already")
     try:
-        found |= _measure(missing, prompts, settings, output, names, console)
+        found |= _measure(missing, prompts, settings, output, names, screen)
     except UnusableRunError as error:
         raise BadInputError(error) from error
-    _print_table(pairs, found, names, settings, console)
-    console.print(f"records: {output}", soft_wrap=True)
+    _print_table(pairs, found, names, settings, screen)
+    screen.say(f"records: {output}")
     return 0
 
 
@@ -75,27 +72,23 @@ def _measure(
     settings: DivergenceSettings,
     output: Path,
     names: Mapping[str, str],
-    console: Console,
+    screen: Screen,
 ) -> dict[Any, Divergence]:
     """Measure each pair and append its record at once; the records."""
     found: dict[Any, Divergence] = {}
-    bar = Progress(
-        TextColumn("pair"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    with bar:
-        display = bar.add_task("", total=len(pairs))
-        lines = measure(pairs, prompts, settings, lambda doing: bar.update(display, description=doing))
+    with bar("pair", screen) as progress:
+        display = progress.add_task("", total=len(pairs))
+        lines = measure(pairs, prompts, settings, lambda doing: progress.update(display, description=doing))
         for pair, line in zip(pairs, lines, strict=True):
             if not found:
                 output.parent.mkdir(parents=True, exist_ok=True)
                 cut_torn_line(output)  # of an interrupted command
             append_line(output, line)
             found[pair.key] = Divergence.of(Fields(plain(line), str(output)))
-            bar.advance(display)
-            if not console.is_terminal:
+            progress.advance(display)
+            if not screen.is_terminal:
                 both = f"{names[pair.a.path]} and {names[pair.b.path]}"
-                console.print(f"step {pair.step}: {both} {_cell(found[pair.key])}", highlight=False, soft_wrap=True)
+                screen.say(f"step {pair.step}: {both} {_cell(found[pair.key])}")
     return found
 
 
@@ -172,7 +165,7 @@ def _print_table(
     found: Mapping[Any, Divergence],
     names: Mapping[str, str],
     settings: DivergenceSettings,
-    console: Console,
+    screen: Screen,
 ) -> None:
     """One row a pair, one column a step."""
     steps = sorted({pair.step for pair in pairs})
@@ -180,19 +173,15 @@ def _print_table(
     title = f"½ [KL(a‖b) + KL(b‖a)] per token on {settings.samples} {settings.split} prompts ± standard error"
     if len(shown) < len(steps):
         title += f" ({len(shown)} of {len(steps)} steps)"
-    table = Table()
-    for name in ("a", "b"):
-        table.add_column(name)
-    for step in shown:
-        table.add_column(f"step {step}", justify="right")
+    divergences = table(None, "a", "b", *(f"step {step}" for step in shown), left=["a", "b"])
     rows: dict[tuple[str, str], dict[int, str]] = {}
     for pair in pairs:
         cells = rows.setdefault((names[pair.a.path], names[pair.b.path]), {})
         cells[pair.step] = _cell(found[pair.key])
     for (a, b), cells in rows.items():
-        table.add_row(a, b, *(cells.get(step, "–") for step in shown))
-    console.print(title, highlight=False, soft_wrap=True)
-    console.print(table)
+        divergences.add_row(a, b, *(cells.get(step, "–") for step in shown))
+    screen.say(title)
+    screen.print(divergences)
 
 
 def _spread(steps: Sequence[int], count: int) -> list[int]:

@@ -7,9 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from paretune.cli.arguments import EvaluateArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
@@ -17,6 +14,7 @@ from paretune.cli.dial_table import print_dial
 from paretune.cli.known_front import keep_known_front, known_front
 from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
+from paretune.cli.screen import Screen, table
 from paretune.cli.settings import Settings, resolve
 from paretune.cli.task_source import names_a_task, recorded_task
 from paretune.cli.train import make_trainer, quiet
@@ -224,21 +222,19 @@ def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[
     with _settings(parser, {**recorded, **given}, checkpoint) as settings:
         trainer = _trainer_of(settings, checkpoint, _state_of(checkpoint))
         found = _measure(trainer, settings, split, settings.rows(split))
-    table = Table(title=f"{checkpoint} on {found['samples']} {split} completions", title_justify="left")
-    for column in ("objective", "metric", "standard error"):
-        table.add_column(column, justify="left" if column == "objective" else "right")
+    title = f"{checkpoint} on {found['samples']} {split} completions"
+    shown = table(title, "objective", "metric", "standard error", left=["objective"])
     for name, value in found["metrics"].items():
-        table.add_row(name, figure(value, 4), figure(found["standard_error"][name], 4))
-    Console().print(table)
+        shown.add_row(name, figure(value, 4), figure(found["standard_error"][name], 4))
+    Screen().print(shown)
 
 
 def _print_run(directory: Path, split: str) -> None:
     measured = [one for one in RunReader(directory).measured_again if one.split == split]
     names = list(dict.fromkeys(name for one in measured for name in one.metrics))
-    table = Table(title=f"{directory} on {split} completions, fresh samples", title_justify="left")
-    for column in ("step", "decoding", "prompts", *names):
-        table.add_column(column, justify="left" if column == "decoding" else "right")
+    title = f"{directory} on {split} completions, fresh samples"
+    shown = table(title, "step", "decoding", "prompts", *names, left=["decoding"])
     for one in sorted(measured, key=lambda one: (one.decoding != "sampled", one.step)):
         values = [with_error(one.metrics.get(name), one.errors.get(name)) for name in names]
-        table.add_row(str(one.step), one.decoding, "–" if one.prompts is None else str(one.prompts), *values)
-    Console().print(table)
+        shown.add_row(str(one.step), one.decoding, "–" if one.prompts is None else str(one.prompts), *values)
+    Screen().print(shown)

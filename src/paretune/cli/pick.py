@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from paretune.choosing.model_card import model_card, standing
@@ -24,6 +22,7 @@ from paretune.choosing.pick import (
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.bounds import bounds_for
 from paretune.cli.named_numbers import check_names, named_bounds, named_numbers
+from paretune.cli.screen import Screen, table
 from paretune.record.entries import Objective
 from paretune.record.figures import figure, with_error
 from paretune.record.parsing import RecordError
@@ -54,21 +53,21 @@ def run(argv: list[str]) -> int:
         raise BadInputError("which run? `paretune pick DIR [--prefer NAME=WEIGHT,...] [--at-least NAME=VALUE]`")
     arguments = parser.parse_args(argv)
     output = None if arguments.output_dir is None else Path(arguments.output_dir)
-    console = Console()
+    screen = Screen()
     try:
         if output is not None:
             check_free(output)
         given = None if arguments.bounds is None else named_bounds(arguments.bounds)
         fronts = read_fronts(arguments.directory, bounds_for(arguments.directory, given))
         choice = choose(fronts, _wish(arguments, fronts.objectives))
-        _print_choice(choice, console)
+        _print_choice(choice, screen)
         if output is None:
             output = _folder_of(choice, Path(arguments.directory))
             if output.exists():
-                _say(console, f"model: {output}, as it was picked before")
+                screen.say(f"model: {output}, as it was picked before")
                 return 0
         export(_checkpoint(choice.point), output, model_card(choice, output.resolve().name))
-        _say(console, f"model: {output}")
+        screen.say(f"model: {output}")
     except (PickError, ExportError, RecordError, OSError) as error:
         raise BadInputError(error) from error
     return 0
@@ -127,54 +126,48 @@ def _pairs(flag: str, text: str, known: dict[str, Objective]) -> dict[str, float
     return pairs
 
 
-def _print_choice(choice: Choice, console: Console) -> None:
+def _print_choice(choice: Choice, screen: Screen) -> None:
     for line in choice.fronts.left_out:
-        _say(console, f"left out: {line}")
+        screen.say(f"left out: {line}")
     # Of the fronts of many runs the best are enough.
     shown = [point for i, point in enumerate(choice.candidates) if i < ROWS or point is choice.point]
     several = len({point.run for point in choice.fronts.points}) > 1
     decoding = min((d for point in shown for d in point.test), key=lambda d: d != "sampled", default=None)
-    console.print(_table(choice, shown, several, decoding))
+    screen.print(_table(choice, shown, several, decoding))
     if len(shown) < len(choice.candidates):
-        _say(console, f"and {len(choice.candidates) - len(shown)} more on the front")
+        screen.say(f"and {len(choice.candidates) - len(shown)} more on the front")
     if decoding is not None:
-        _say(console, f"test: measured again on the test set ({decoding}); it decides nothing")
+        screen.say(f"test: measured again on the test set ({decoding}); it decides nothing")
     rule = "the weighted mean of gains" if choice.wish.preference else "the product of gains"
     weights = ", ".join(f"{name} {weight:g}" for name, weight in choice.wish.preference.items())
-    _say(console, f"score: {rule}, each 0 at the worst bound and 1 at the best{weights and '; weights ' + weights}")
+    screen.say(f"score: {rule}, each 0 at the worst bound and 1 at the best{weights and '; weights ' + weights}")
     for point in choice.better[:ROWS]:
         name = f"{point.run.name} step {point.step}" if several else f"step {point.step}"
-        _say(
-            console,
-            f"better, but {'its checkpoint was not kept' if point.step else 'the policy before training'}: {name}",
+        screen.say(
+            f"better, but {'its checkpoint was not kept' if point.step else 'the policy before training'}: {name}"
         )
-    _say(console, f"picked: {_checkpoint(choice.point)}")
+    screen.say(f"picked: {_checkpoint(choice.point)}")
 
 
 def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str | None) -> Table:
     objectives, wish = choice.fronts.objectives, choice.wish
-    table = Table(title="Pareto front on the validation set ± standard error", title_justify="left")
-    table.add_column("")
-    if several:
-        table.add_column("run")
-    table.add_column("step", justify="right")
-    for objective in objectives:
-        table.add_column(f"{_shown(objective.name)} {'↑' if objective.maximize else '↓'}", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("")
+    columns = ["", *(["run"] if several else []), "step"]
+    columns += [f"{objective.name} {'↑' if objective.maximize else '↓'}" for objective in objectives]
+    title = "Pareto front on the validation set ± standard error"
+    front = table(title, *columns, "score", "", left=["", "run"])
     for point in points:
         unmet = wish.unmet(point)
         is_pick = point is choice.point
-        table.add_row(
+        front.add_row(
             "→" if is_pick else "",
-            *([_shown(point.run.name)] if several else []),
+            *([point.run.name] if several else []),
             str(point.step),
             *(_cell(point, objective.name, decoding) for objective in objectives),
             figure(wish.score(objectives, point.metrics), 4),
-            "picked" if is_pick else f"not {_shown(unmet[0])}" if unmet else standing(point),
+            "picked" if is_pick else f"not {unmet[0]}" if unmet else standing(point),
             style="bold" if is_pick else None,
         )
-    return table
+    return front
 
 
 def _cell(point: Point, name: str, decoding: str | None) -> str:
@@ -184,20 +177,6 @@ def _cell(point: Point, name: str, decoding: str | None) -> str:
     if test is None:
         return validation
     return f"{validation}\ntest {with_error(test.metrics.get(name), test.errors.get(name))}"
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(_plain(line), markup=False, highlight=False, soft_wrap=True)
-
-
-def _shown(text: object) -> str:
-    """A name of a record as a table shows it: without markup."""
-    return escape(_plain(str(text)))
-
-
-def _plain(text: str) -> str:
-    """Nothing that steers the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _checkpoint(point: Point) -> Path:

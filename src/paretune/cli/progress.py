@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -20,6 +20,7 @@ from rich.table import Table
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from paretune.choosing.alerts import Alerts
+from paretune.cli.screen import Screen
 from paretune.record.entries import Batch, Evaluation
 from paretune.record.fields import finite
 from paretune.record.figures import figure, with_error
@@ -34,15 +35,15 @@ class Progress(TrainerCallback):
 
     Args:
         names: the objectives.
-        console: where to print; the standard output by default.
+        screen: where to print; the standard output by default.
     """
 
-    def __init__(self, names: Sequence[str], console: Console | None = None) -> None:
+    def __init__(self, names: Sequence[str], screen: Screen | None = None) -> None:
         self._names = list(names)
-        self._console = console or Console()
+        self._screen = screen or Screen()
         self._bar = Bar(
             TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), console=self._console,
+            TextColumn("left"), TimeRemainingColumn(), console=self._screen,
         )  # fmt: skip
         self._task = self._bar.add_task("train", total=None)
         self._live: Live | None = None
@@ -61,8 +62,8 @@ class Progress(TrainerCallback):
         self._started, self._first_step = time.monotonic(), state.global_step
         self._bar.update(self._task, total=state.max_steps, completed=state.global_step)
         self._alerts = _alerts_of(str(args.output_dir))
-        if self._console.is_terminal:
-            self._live = Live(self._view(), console=self._console, refresh_per_second=4)
+        if self._screen.is_terminal:
+            self._live = Live(self._view(), console=self._screen, refresh_per_second=4)
             self._live.start()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -85,7 +86,7 @@ class Progress(TrainerCallback):
         self._refresh()
         if self._live is None:
             objectives = "  ".join(self._line_of(name) for name in self._names)
-            self._print(f"step {state.global_step}/{state.max_steps}  {objectives}  {self._left(state)}")
+            self._screen.say(f"step {state.global_step}/{state.max_steps}  {objectives}  {self._left(state)}")
         if self._alerts is not None:
             weights = self._logged(logs, "weights/{}")
             self._remark(self._alerts.batch(Batch(state.global_step, weights=weights)))
@@ -106,7 +107,7 @@ class Progress(TrainerCallback):
         if self._live is None:
             values = "  ".join(f"{name} {self._metric(name)}" for name in self._names)
             volume = figure(self._metrics.get("eval_hypervolume"))
-            self._print(f"evaluation at step {state.global_step}: {values}  hypervolume {volume}")
+            self._screen.say(f"evaluation at step {state.global_step}: {values}  hypervolume {volume}")
         if self._alerts is not None:  # an evaluation that a rule asks for does not come by here
             figures, errors = self._logged(metrics, "eval_{}"), self._logged(metrics, "eval_{}_standard_error")
             self._remark(self._alerts.evaluation(Evaluation(state.global_step, figures, errors)))
@@ -125,13 +126,10 @@ class Progress(TrainerCallback):
         found = {name: finite(logs.get(key.format(name))) for name in self._names}
         return {name: value for name, value in found.items() if value is not None}
 
-    def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
-
     def _remark(self, remarks: Sequence[str]) -> None:
         """Print remarks; they stay on the screen, above the live display where there is one."""
         for remark in remarks:
-            self._print(f"note: {remark}")
+            self._screen.say(f"note: {remark}")
 
     def _refresh(self) -> None:
         if self._live is not None:

@@ -2,10 +2,9 @@
 
 import sys
 
-from rich.console import Console
-
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
+from paretune.cli.screen import Screen
 
 
 def run(line: CommandLine) -> int:
@@ -20,17 +19,17 @@ def run(line: CommandLine) -> int:
         if name not in FORMATS:
             raise BadInputError(f"--format must be one or more of {', '.join(FORMATS)}, got {name!r}.")
     bounds = bounds_for(directory, arguments.bounds)
-    console = Console()
+    screen = Screen()
     try:
         report = write_report(directory, bounds=bounds)
         for note in report.notes:
             print(f"paretune: {note}", file=sys.stderr)
-        console.print(f"report: {report.path}", soft_wrap=True, highlight=False, markup=False)
+        screen.say(f"report: {report.path}")
         if arguments.figures is not None:
             from paretune.report.figures import save_figures
 
             for path in save_figures(directory, arguments.figures, arguments.format, bounds):
-                console.print(f"figure: {path}", soft_wrap=True, highlight=False, markup=False)
+                screen.say(f"figure: {path}")
     except (NothingToReportError, OSError) as error:
         raise BadInputError(error) from error
     return 0

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from paretune.cli.arguments import SteerArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
 from paretune.cli.named_numbers import check_names
+from paretune.cli.screen import Screen
 from paretune.cli.train import quiet
 from paretune.record.checkpoints import checkpoints
 from paretune.record.fields import Fields
@@ -92,12 +91,12 @@ def _settings(names: Sequence[str], asked: Mapping[str, float] | None) -> list[l
 
 
 def _print(names: Sequence[str], prompt: Any, settings: Sequence[Sequence[float]], found: Sequence[str]) -> None:
-    console, table = Console(), Table(show_lines=True)
+    screen, table = Screen(), Table(show_lines=True)
     for name in names:
-        table.add_column(Text(name), justify="right")
+        table.add_column(name, justify="right")
     table.add_column("answer", overflow="fold")
     for setting, answer in zip(settings, found, strict=True):
-        table.add_row(*(f"{value:.0%}" for value in setting), Text(answer))
+        table.add_row(*(f"{value:.0%}" for value in setting), answer)
     said = prompt if isinstance(prompt, str) else "\n".join(str(message.get("content")) for message in prompt)
-    console.print(f"prompt: {said.strip()}", markup=False, highlight=False, soft_wrap=True)
-    console.print(table)
+    screen.say(f"prompt: {said.strip()}")
+    screen.print(table)

@@ -5,10 +5,8 @@ from math import isfinite
 from pathlib import Path
 from statistics import mean
 
-from rich.console import Console
-from rich.table import Table
-
 from paretune.choosing.pick import why_empty
+from paretune.cli.screen import Screen, table
 from paretune.comparison.figures import OF_THE_LAST, last_figures
 from paretune.record.entries import FrontPoint
 from paretune.record.figures import figure
@@ -16,43 +14,41 @@ from paretune.record.known_front import front_on
 from paretune.record.reader import RunReader
 
 
-def print_summary(directory: str | Path, console: Console | None = None) -> None:
+def print_summary(directory: str | Path, screen: Screen | None = None) -> None:
     """Print the front, its mean and steps-to-front, the final weights, and where the files are."""
-    console = console or Console()
+    screen = screen or Screen()
     run = RunReader(directory)
     names = [objective.name for objective in run.header.objectives]
     grid, batches = run.grid, run.batches
-    console.print()
+    screen.print()
     if run.front:
-        _print_front(run.front, names, console)
+        _print_front(run.front, names, screen)
         if grid and grid[-1].archive is not None:
-            console.print(f"hypervolume: {figure(grid[-1].archive, 4)} (1 is the best corner of the bounds)")
+            screen.say(f"hypervolume: {figure(grid[-1].archive, 4)} (1 is the best corner of the bounds)")
     elif run.front is not None:
-        console.print(f"the run {why_empty(run)}", soft_wrap=True)
+        screen.say(f"the run {why_empty(run)}")
     elif grid:
         values = ", ".join(f"{name} {figure(grid[-1].metrics.get(name))}" for name in names)
-        console.print(f"last evaluation: {values} (no front: not every objective has bounds)")
+        screen.say(f"last evaluation: {values} (no front: not every objective has bounds)")
     if grid:
         known = front_on(run.known_fronts, "validation")
         found = last_figures(run.header.objectives, grid[-1].metrics, known)
         told = ", ".join(f"{OF_THE_LAST[name]} {figure(value)}" for name, value in found.items() if isfinite(value))
         if told:
-            console.print(f"last policy: {told}", soft_wrap=True)
+            screen.say(f"last policy: {told}")
     if batches:
         start, end = batches[0].weights, batches[-1].weights
         moves = ", ".join(f"{name} {figure(start.get(name))} → {figure(end.get(name))}" for name in names)
-        console.print(f"weights: {moves}", soft_wrap=True)
-    console.print(f"files: {directory}", soft_wrap=True)
+        screen.say(f"weights: {moves}")
+    screen.say(f"files: {directory}")
 
 
-def _print_front(points: Sequence[FrontPoint], names: Sequence[str], console: Console) -> None:
-    table = Table(title="Pareto front on the validation set", title_justify="left")
-    for column in ("step", *names, "checkpoint"):
-        table.add_column(column, justify="left" if column == "checkpoint" else "right")
+def _print_front(points: Sequence[FrontPoint], names: Sequence[str], screen: Screen) -> None:
+    front = table("Pareto front on the validation set", "step", *names, "checkpoint", left=["checkpoint"])
     for point in points:
         metrics = [figure(point.metrics[name]) for name in names]
-        table.add_row(str(point.step), *metrics, point.checkpoint or "–")
-    table.add_section()
-    table.add_row("mean", *(figure(mean(point.metrics[name] for point in points)) for name in names), "")
-    console.print(table)
-    console.print(f"steps-to-front (mean step of the front): {mean(point.step for point in points):.1f}")
+        front.add_row(str(point.step), *metrics, point.checkpoint or "–")
+    front.add_section()
+    front.add_row("mean", *(figure(mean(point.metrics[name] for point in points)) for name in names), "")
+    screen.print(front)
+    screen.say(f"steps-to-front (mean step of the front): {mean(point.step for point in points):.1f}")

@@ -1,8 +1,9 @@
 """What the tasks with an embedded policy and a known front have in common."""
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from datasets import Dataset
 from numpy.typing import ArrayLike, NDArray
@@ -36,8 +37,32 @@ class Problem(Protocol):
     """A problem of a task: something hashable that knows its row of the data."""
 
     @property
+    def prompt(self) -> str:
+        """What is asked, a plain string."""
+
+    @property
     def row(self) -> dict[str, Any]:
-        """The row: ``prompt``, a plain string, and the columns that the rewards take."""
+        """The row: ``prompt`` and the columns that the rewards take."""
+
+
+P = TypeVar("P", bound=Problem)
+
+
+def drawn_splits(draw: Callable[[random.Random], P], seed: int, sizes: Mapping[str, int]) -> dict[str, list[P]]:
+    """Problems drawn one after the other, the same on every call; no prompt occurs twice.
+
+    Args:
+        draw: draws a problem.
+        seed: of the numbers that it draws from.
+        sizes: of the splits, by name, in the order in which they are filled.
+    """
+    rng = random.Random(seed)
+    distinct: dict[str, P] = {}
+    while len(distinct) < sum(sizes.values()):
+        problem = draw(rng)
+        distinct.setdefault(problem.prompt, problem)
+    found = iter(distinct.values())
+    return {name: [next(found) for _ in range(size)] for name, size in sizes.items()}
 
 
 def embedded_task(

@@ -1,45 +1,25 @@
 """The ``sqlite3`` that a program imports: Python's own interface, over a socket to the process with the database.
 
 Not offered: blobs, backups, window functions, limits, extensions and (de)serialisation. Everything else behaves as the
-real module, because the real module answers.
+real module, because the real module answers; that module documents it.
 """
+# ruff: noqa: D101, D102, D103
 
-import datetime
+import builtins as _builtins
 import sqlite3 as _engine
 import sqlite3.dump as _dump
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BufferedIOBase
 from typing import Any
 
-from . import errors as _errors
 from . import values as _values
 from . import wire as _wire
-from .errors import (
-    DatabaseError,
-    DataError,
-    Error,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-    Warning,
-)
-from .values import PrepareProtocol as PrepareProtocol
 from .values import Row as Row
-from .values import adapt as adapt
-from .values import adapters as adapters
-from .values import converters as converters
-from .values import register_adapter as register_adapter
 
-for _name, _value in vars(_engine).items():  # SQLITE_OK, PARSE_DECLTYPES, sqlite_version, …
-    if not _name.startswith("_") and isinstance(_value, int | str | tuple):
-        globals()[_name] = _value
+# What holds nothing of a database is the engine's own: constants, exceptions, adapters, converters, DB-API's types.
+globals().update({name: value for name, value in vars(_engine).items() if not name.startswith("_") and name != "Row"})
+_RAISED = {**vars(_builtins), **vars(_engine)}  # by the names under which the database process tells them
 
-complete_statement = _engine.complete_statement
-Binary, Date, Time, Timestamp = memoryview, datetime.date, datetime.time, datetime.datetime
 _stream: BufferedIOBase = None  # type: ignore[assignment]  # the socket, set before the program starts
 _functions: list[Callable[..., Any]] = []
 _let_go: list[int] = []  # the keys of objects that the program has no more, to be told with the next request
@@ -53,12 +33,12 @@ def _ask(*request: Any) -> Any:
         while "call" in (answer := _wire.receive(_stream)):
             _wire.send(_stream, _called(answer))
     except (EOFError, OSError, ValueError) as error:
-        raise OperationalError("the database is gone") from error
+        raise _engine.OperationalError("the database is gone") from error
     if "error" in answer:
-        problem = _errors.BY_NAME.get(answer["error"], Error)(*answer["arguments"])
+        problem = _RAISED.get(answer["error"], _engine.Error)(*answer["arguments"])
         code, name = answer["codes"]
         if name is not None:
-            problem.sqlite_errorcode, problem.sqlite_errorname = code, name  # type: ignore[attr-defined]
+            problem.sqlite_errorcode, problem.sqlite_errorname = code, name
         try:
             raise problem
         finally:
@@ -74,8 +54,7 @@ def _called(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def register_converter(name: str, converter: Callable[[bytes], Any], /) -> None:
-    """As in the real module."""
-    converters[name.upper()] = converter
+    _engine.register_converter(name, converter)
     _ask("register_converter", name)
 
 
@@ -85,8 +64,6 @@ def enable_callback_tracebacks(flag: bool, /) -> None:
 
 
 class Cursor:
-    """As in the real module."""
-
     def __init__(self, connection: "Connection", /) -> None:
         self.connection = connection
         self.row_factory = connection.row_factory
@@ -101,11 +78,9 @@ class Cursor:
             _let_go.append(self._key)
 
     def execute(self, sql: str, parameters: Any = (), /) -> "Cursor":
-        """As in the real module."""
         return self._run("execute", sql, _values.bound(parameters))
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> "Cursor":
-        """As in the real module."""
         rows, problem = [], None
         try:
             for row in parameters:
@@ -123,7 +98,6 @@ class Cursor:
         return self
 
     def executescript(self, sql_script: str, /) -> "Cursor":
-        """As in the real module."""
         return self._run("executescript", sql_script)
 
     def _run(self, method: str, statement: Any, *parameters: Any) -> "Cursor":
@@ -134,16 +108,13 @@ class Cursor:
         return self
 
     def fetchone(self) -> Any:
-        """As in the real module."""
         rows = self._fetch(1)
         return rows[0] if rows else None
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
-        """As in the real module."""
         return self._fetch(self.arraysize if size is None else size)
 
     def fetchall(self) -> list[Any]:
-        """As in the real module."""
         return self._fetch(None)
 
     def _fetch(self, count: int | None) -> list[Any]:
@@ -155,7 +126,6 @@ class Cursor:
         return rows if factory is None else [factory(self, row) for row in rows]
 
     def close(self) -> None:
-        """As in the real module."""
         _ask("close_cursor", self._key)
 
     def setinputsizes(self, sizes: Any, /) -> None:
@@ -175,11 +145,10 @@ class Cursor:
 
 
 class Connection:
-    """As in the real module."""
-
-    Warning, Error, InterfaceError, DatabaseError = Warning, Error, InterfaceError, DatabaseError
-    DataError, OperationalError, IntegrityError = DataError, OperationalError, IntegrityError
-    InternalError, ProgrammingError, NotSupportedError = InternalError, ProgrammingError, NotSupportedError
+    Warning, Error, InterfaceError = _engine.Warning, _engine.Error, _engine.InterfaceError
+    DatabaseError, DataError, OperationalError = _engine.DatabaseError, _engine.DataError, _engine.OperationalError
+    IntegrityError, InternalError = _engine.IntegrityError, _engine.InternalError
+    ProgrammingError, NotSupportedError = _engine.ProgrammingError, _engine.NotSupportedError
 
     def __init__(
         self,
@@ -203,57 +172,45 @@ class Connection:
             _let_go.append(self._key)
 
     def cursor(self, factory: Callable[["Connection"], Any] = Cursor) -> Any:
-        """As in the real module."""
         made = factory(self)
         if not isinstance(made, Cursor):
             raise TypeError(f"factory must return a cursor, not {type(made).__name__}")
         return made
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
-        """As in the real module."""
         return Cursor(self).execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any:
-        """As in the real module."""
         return Cursor(self).executemany(sql, parameters)
 
     def executescript(self, sql_script: str, /) -> Any:
-        """As in the real module."""
         return Cursor(self).executescript(sql_script)
 
     def iterdump(self) -> Iterator[str]:
-        """As in the real module."""
         return iter(_dump._iterdump(self))  # type: ignore[attr-defined]
 
     def commit(self) -> None:
-        """As in the real module."""
         _ask("method", self._key, "commit")
 
     def rollback(self) -> None:
-        """As in the real module."""
         _ask("method", self._key, "rollback")
 
     def close(self) -> None:
-        """As in the real module."""
         _ask("method", self._key, "close")
 
     def interrupt(self) -> None:
-        """As in the real module."""
         _ask("method", self._key, "interrupt")
 
     @property
     def in_transaction(self) -> bool:
-        """As in the real module."""
         return bool(_ask("attribute", self._key, "in_transaction"))
 
     @property
     def total_changes(self) -> int:
-        """As in the real module."""
         return int(_ask("attribute", self._key, "total_changes"))
 
     @property
     def isolation_level(self) -> str | None:
-        """As in the real module."""
         level: str | None = _ask("attribute", self._key, "isolation_level")
         return level
 
@@ -263,7 +220,6 @@ class Connection:
 
     @property
     def text_factory(self) -> Callable[[bytes], Any]:
-        """As in the real module."""
         return self._text_factory
 
     @text_factory.setter
@@ -272,11 +228,9 @@ class Connection:
         _ask("attribute", self._key, "text_factory", factory is not str)
 
     def create_function(self, name: str, narg: int, func: Any, *, deterministic: bool = False) -> None:
-        """As in the real module."""
         self._create("create_function", func, name, narg, deterministic=deterministic)
 
     def create_aggregate(self, name: str, n_arg: int, aggregate_class: Any) -> None:
-        """As in the real module."""
         running: list[Any] = []
 
         def call(what: str, key: int = 0, *arguments: Any) -> Any:
@@ -288,19 +242,15 @@ class Connection:
         self._create("create_aggregate", aggregate_class and call, name, n_arg)
 
     def create_collation(self, name: str, callback: Any, /) -> None:
-        """As in the real module."""
         self._create("create_collation", callback, name)
 
     def set_trace_callback(self, trace_callback: Any) -> None:
-        """As in the real module."""
         self._create("set_trace_callback", trace_callback)
 
     def set_authorizer(self, authorizer_callback: Any) -> None:
-        """As in the real module."""
         self._create("set_authorizer", authorizer_callback)
 
     def set_progress_handler(self, progress_handler: Any, n: int) -> None:
-        """As in the real module."""
         self._create("set_progress_handler", progress_handler, n)
 
     def _create(self, kind: str, function: Any, *arguments: Any, **options: Any) -> None:
@@ -312,12 +262,12 @@ class Connection:
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(_engine.Connection, name):
-            raise NotSupportedError(f"Connection.{name} is not offered in this sandbox")
+            raise _engine.NotSupportedError(f"Connection.{name} is not offered in this sandbox")
         raise AttributeError(f"'sqlite3.Connection' object has no attribute {name!r}")
 
     def __call__(self, sql: str, /) -> Any:
         """Statements are not prepared by hand."""
-        raise NotSupportedError("Connection() is not offered in this sandbox")
+        raise _engine.NotSupportedError("Connection() is not offered in this sandbox")
 
     def __enter__(self) -> "Connection":
         self.total_changes  # noqa: B018 (fails for a connection that is closed)
@@ -329,27 +279,11 @@ class Connection:
             return
         try:
             self.commit()
-        except Error:
+        except _engine.Error:
             self.rollback()
             raise
 
 
 def connect(database: Any, *arguments: Any, **options: Any) -> Any:
-    """As in the real module."""
     factory = arguments[4] if len(arguments) > 4 else options.pop("factory", Connection)
     return factory(database, *arguments, **options)
-
-
-def DateFromTicks(ticks: float) -> datetime.date:  # noqa: N802 (DB-API's name)
-    """As in the real module."""
-    return Date(*time.localtime(ticks)[:3])
-
-
-def TimeFromTicks(ticks: float) -> datetime.time:  # noqa: N802
-    """As in the real module."""
-    return Time(*time.localtime(ticks)[3:6])
-
-
-def TimestampFromTicks(ticks: float) -> datetime.datetime:  # noqa: N802
-    """As in the real module."""
-    return Timestamp(*time.localtime(ticks)[:6])

@@ -1,45 +1,13 @@
-"""Values on their way between a program and its database: adapters, converters and rows."""
+"""Values on their way between a program and its database: parameters, columns and rows."""
 
-import datetime
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import ProgrammingError
 from .wire import Declared, Text
 
 if TYPE_CHECKING:
     from .client import Cursor
-
-adapters: dict[type, Callable[[Any], Any]] = {
-    datetime.date: lambda value: value.isoformat(),
-    datetime.datetime: lambda value: value.isoformat(" "),
-}
-converters: dict[str, Callable[[bytes], Any]] = {
-    "DATE": lambda value: datetime.date(*map(int, value.split(b"-"))),
-    "TIMESTAMP": lambda value: datetime.datetime.fromisoformat(value.decode()),
-}
-
-
-class PrepareProtocol:
-    """As in the real module."""
-
-
-def register_adapter(type_: type, adapter: Callable[[Any], Any], /) -> None:
-    """As in the real module."""
-    adapters[type_] = adapter
-
-
-def adapt(value: Any, protocol: type = PrepareProtocol, *alternative: Any) -> Any:
-    """As in the real module."""
-    if type(value) in adapters:
-        return adapters[type(value)](value)
-    conform = getattr(value, "__conform__", None)
-    adapted = None if conform is None else conform(protocol)
-    if adapted is not None:
-        return adapted
-    if alternative:
-        return alternative[0]
-    raise ProgrammingError("can't adapt")
 
 
 def bound(parameters: Any) -> Any:
@@ -54,7 +22,7 @@ def bound(parameters: Any) -> Any:
 def _storable(value: Any) -> Any:
     if type(value) in (int, float, str, bytes, type(None)):
         return _bounded(value)
-    value = adapt(value, PrepareProtocol, value)
+    value = sqlite3.adapt(value, sqlite3.PrepareProtocol, value)
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return _bounded(kind(value))
@@ -74,7 +42,7 @@ def _stand_in(value: Any) -> Any:
 def column(value: Any, text: Callable[[bytes], Any]) -> Any:
     """A column's value as the program sees it."""
     if isinstance(value, Declared):
-        return converters[value.converter](bytes(value))
+        return sqlite3.converters[value.converter](bytes(value))
     return text(bytes(value)) if isinstance(value, Text) else value
 
 

@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from paretune.tasks.embedded import drawn_splits
+
 SEED = 2302
 SIZES = {"train": 4096, "validation": 256, "test": 512}
 TOOLS = ("add", "sub", "mul", "max")
@@ -46,9 +48,4 @@ def draw(rng: random.Random) -> Request:
 
 def splits() -> dict[str, list[Request]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no request occurs twice."""
-    rng = random.Random(SEED)
-    distinct: dict[Request, None] = {}
-    while len(distinct) < sum(SIZES.values()):
-        distinct.setdefault(draw(rng))
-    found = iter(distinct)
-    return {name: [next(found) for _ in range(size)] for name, size in SIZES.items()}
+    return drawn_splits(draw, SEED, SIZES)

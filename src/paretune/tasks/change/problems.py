@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from paretune.tasks.embedded import drawn_splits
+
 SEED = 1971
 SIZES = {"train": 4096, "validation": 256, "test": 512}
 COINS = {"a": 1, "b": 2, "c": 5, "d": 10}
@@ -56,9 +58,4 @@ def draw(rng: random.Random) -> Purse:
 
 def splits() -> dict[str, list[Purse]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no problem occurs twice."""
-    rng = random.Random(SEED)
-    distinct: dict[Purse, None] = {}
-    while len(distinct) < sum(SIZES.values()):
-        distinct.setdefault(draw(rng))
-    found = iter(distinct)
-    return {name: [next(found) for _ in range(size)] for name, size in SIZES.items()}
+    return drawn_splits(draw, SEED, SIZES)

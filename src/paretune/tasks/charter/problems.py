@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import Any
 
 from paretune.tasks.charter.requirements import CODES, can_meet
+from paretune.tasks.embedded import drawn_splits
 
 SEED = 1215
 SIZES = {"train": 2048, "validation": 256, "test": 512}
@@ -67,9 +68,4 @@ def draw(rng: random.Random) -> Charter:
 @cache
 def splits() -> dict[str, list[Charter]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no charter occurs twice."""
-    rng = random.Random(SEED)
-    distinct: dict[Charter, None] = {}
-    while len(distinct) < sum(SIZES.values()):
-        distinct.setdefault(draw(rng))
-    found = iter(distinct)
-    return {name: [next(found) for _ in range(size)] for name, size in SIZES.items()}
+    return drawn_splits(draw, SEED, SIZES)

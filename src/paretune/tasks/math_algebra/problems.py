@@ -48,17 +48,12 @@ def split_hub_rows(train: Iterable[Mapping[str, Any]], test: Iterable[Mapping[st
     return {"train": Dataset.from_list(to_train_on), **cut(to_judge_by, _SIZES)}
 
 
-def answer_of(solution: str) -> str | None:
-    r"""The content of the last \boxed of a solution, without white space around it; None if there is none."""
-    return last_box(solution)
-
-
 def _problems(split: str, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     source = f"{HUB_NAME} ({HUB_CONFIG}, {split})"
     wanted = ("problem", "solution", *COLUMNS)
     problems = []
     for row in in_hash_order(check_rows(rows, source=source, count=_HUB_SIZES[split], columns=wanted), "problem"):
-        answer = answer_of(row["solution"])
+        answer = last_box(row["solution"])
         if answer is None:
             raise ValueError(
                 rf"A solution of {source} has no \boxed answer, got {row['solution'][-80:]!r}: "

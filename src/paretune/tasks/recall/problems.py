@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from paretune.tasks.embedded import drawn_splits
+
 SEED = 1996
 SIZES = {"train": 4096, "validation": 256, "test": 512}
 KEYS = "abcdefgh"
@@ -67,10 +69,4 @@ def _truth(rng: random.Random, value: str, doubtful: bool) -> str:
 
 def splits() -> dict[str, list[Notes]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no prompt occurs twice."""
-    rng = random.Random(SEED)
-    distinct: dict[str, Notes] = {}
-    while len(distinct) < sum(SIZES.values()):
-        notes = draw(rng)
-        distinct.setdefault(notes.prompt, notes)
-    found = iter(distinct.values())
-    return {name: [next(found) for _ in range(size)] for name, size in SIZES.items()}
+    return drawn_splits(draw, SEED, SIZES)

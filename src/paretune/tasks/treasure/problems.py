@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from paretune.tasks.embedded import drawn_splits
+
 SEED = 2011
 SIZES = {"train": 2048, "validation": 256, "test": 512}
 LIMIT = 20
@@ -81,9 +83,4 @@ def draw(rng: random.Random, family: str) -> Map:
 
 def splits(family: str) -> dict[str, list[Map]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no map occurs twice."""
-    rng = random.Random(SEED)
-    distinct: dict[Map, None] = {}
-    while len(distinct) < sum(SIZES.values()):
-        distinct.setdefault(draw(rng, family))
-    maps = iter(distinct)
-    return {name: [next(maps) for _ in range(size)] for name, size in SIZES.items()}
+    return drawn_splits(lambda rng: draw(rng, family), SEED, SIZES)
