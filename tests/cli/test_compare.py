@@ -7,18 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from cli.in_this_process import in_this_process, with_runs_in_this_process
 from paretune.cli import main
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import read
-from paretune.cli.compare import check, plan_of, resolve, run
+from paretune.cli.compare import LAUNCHERS, check, plan_of, resolve, run
 from paretune.cli.parser import make_parser
 from paretune.record.run_directory import read_evaluations, read_steps
+from warm import started
 
 pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 SMALL = [
@@ -59,18 +62,24 @@ def figures(directory: Path) -> Any:
     return steps, read_evaluations(directory), final
 
 
+@pytest.mark.parametrize(
+    "start", [with_runs_in_this_process, pytest.param(main, marks=pytest.mark.slow)], ids=["one process", "workers"]
+)
 def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    start: Callable[[list[str]], int], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     directory = tmp_path / "comparison"
     flags = ["--rules", "balanced,gradient", "--seeds", "1", "--jobs", "1", *SMALL]
+    again = ["compare", *flags, "--output_dir", str(directory)]
     first, last = directory / "balanced-grpo-seed0", directory / "gradient-grpo-seed0"
-    with subprocess.Popen(command(directory, *flags), stdout=subprocess.DEVNULL) as killed:
-        until(lambda: (last / "run.json").exists() or killed.poll() is not None, 240)  # the second run has begun
-        workers = workers_of(directory)
-        killed.kill()
-    assert killed.returncode == -signal.SIGKILL
-    assert workers
+    killed = started(tmp_path, *again, run=start)
+    until(lambda: (last / "run.json").exists() or not killed.is_alive(), 240)  # the second run has begun
+    workers = workers_of(directory)
+    killed.kill()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    assert (workers == []) == (start is not main)
     psutil.wait_procs(workers, timeout=30)
     assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
     assert not (directory / "summary.json").exists()
@@ -81,7 +90,8 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(
     }
     assert first / "steps.jsonl" in finished
 
-    again = ["compare", *flags, "--output_dir", str(directory)]
+    if start is not main:
+        monkeypatch.setitem(LAUNCHERS, "local", in_this_process)
     assert main(again) == 0
     printed = capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in finished} == finished  # not made again

@@ -3,9 +3,8 @@
 import json
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Generator, Sequence
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,17 @@ from typing import Any
 import pytest
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+from cli.in_this_process import in_this_process
 from paretune import tasks
-from paretune.cli import compare, compare_worker, main, train
+from paretune.cli import compare, main, train
 from paretune.cli.parser import make_parser
-from paretune.comparison.launchers import Job
 from paretune.named_objects import sha256_of
 from paretune.record.json_lines import read_lines
 from paretune.record.reader import RunReader
 from paretune.record.run_directory import read_run, read_steps
 from paretune.report.again import run_settings
 from paretune.report.run_reading import read_run as read_whole
+from warm import started
 
 POLICY = tasks.load("arithmetic").model
 TASK = '''
@@ -167,13 +167,13 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         paretune(found.folder, *found.train, "--max_steps", "2")
         paretune(found.folder.parent, "train", "--output_dir", found.run, "--resume", "--max_steps", "3")
         return found
-    command = [sys.executable, "-u", "-m", "paretune.cli", *found.train, "--max_steps", "3"]
-    with subprocess.Popen(command, cwd=found.folder, stdout=subprocess.PIPE, text=True) as killed:
-        assert killed.stdout is not None
-        while (line := killed.stdout.readline()) and "step 2/3" not in line:
-            pass
-        killed.kill()
-    assert killed.returncode == -signal.SIGKILL
+    killed = started(found.folder, *found.train, "--max_steps", "3")
+    steps = found.run / "steps.jsonl"
+    while killed.is_alive() and not (steps.exists() and len(read_lines(steps)) > 1):
+        time.sleep(0.01)
+    killed.kill()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     paretune(found.folder, *found.train, "--max_steps", "3", "--resume")
     return found
 
@@ -323,14 +323,6 @@ def test_it_is_checked(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     paretune(home.folder, "check", *home.named, "--batches", "1", *SMALL)
     said = capsys.readouterr().out
     assert all(name in said for name in NAMES)
-
-
-def in_this_process(jobs: Sequence[Job], at_once: int, tick: Callable[[], None]) -> Generator[tuple[Job, bool]]:
-    """A launcher for runs that need no processes of their own."""
-    del at_once, tick
-    for job in jobs:
-        compare_worker.work(Path(job.task["directory"]), job.task["settings"], job.task["evaluations"])
-        yield job, True
 
 
 COMPARED = ["--rules", "fixed:0.25:0.25:0.25:0.25,my_rule:Mine,nash", "--max_steps", "1", "--test_samples", "2"]

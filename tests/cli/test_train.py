@@ -1,4 +1,4 @@
-"""The commands as a user runs them, one of them as a real process; the embedded policy."""
+"""The commands as a user runs them; the embedded policy. tests/test_security.py has `paretune` itself."""
 
 import os
 import subprocess
@@ -38,12 +38,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_train_resume_and_evaluate(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = paretune("train", *SHORT, cwd=here)
-    assert done.returncode == 0, done.stderr
-    assert "step 2/2" in done.stdout
-    assert "Pareto front on the validation set" in done.stdout
-    assert "steps-to-front" in done.stdout
-    assert "files: run" in done.stdout
+    assert main(["train", *SHORT]) == 0
+    said = capsys.readouterr().out
+    assert "step 2/2" in said
+    assert "Pareto front on the validation set" in said
+    assert "steps-to-front" in said
+    assert "files: run" in said
     run = read_run(here / "run")
     assert (run["task"], run["rule"]["name"], run["algorithm"], run["status"]) == (
         "arithmetic", "gradient", "grpo", "finished",

@@ -133,12 +133,18 @@ def assert_equal(ours: MultiObjectiveTrainer, stock: GRPOTrainer) -> None:
         assert ours_log == pytest.approx(stock_log, abs=1e-6)
 
 
+@pytest.mark.parametrize("each", ["two", pytest.param("all", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", CASES)
-def test_training_is_trls(case: str, model: str, tmp_path: Path) -> None:
+def test_training_is_trls(case: str, each: str, model: str, tmp_path: Path) -> None:
+    """In each case on rewards, and through two estimators, which take turns, or through all of them."""
+    on_rewards, *through = rules()
+    if each == "two":
+        turn = 2 * list(CASES).index(case) % len(through)
+        through = (through * 2)[turn : turn + 2]
     options = settings(tmp_path / "stock", **CASES[case])
     stock = Stock(model, REWARDS, GRPOConfig(**options, reward_weights=WEIGHTS), prompts())
     stock.train()
-    for i, rule in enumerate(rules()):
+    for i, rule in enumerate([on_rewards, *through]):
         config = MultiObjectiveConfig(**settings(tmp_path / str(i), **CASES[case]))
         ours = Ours(model, REWARDS, config, prompts(), weighting=rule)
         ours.train()
