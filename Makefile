@@ -23,7 +23,7 @@ demo: setup  ## train the embedded policy with the gradient rule: minutes on a l
 	$(BIN)/paretune train --max_steps 40
 
 docs: $(VENV)/docs-ready  ## the documentation as a site, docs/_build/html: spelling, links and the reference must be without a warning
-	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs src recipes
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs examples src recipes
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs $(DOCS)/html
 
 docs-links: $(VENV)/docs-ready  ## the links to other sites; needs the network
@@ -61,8 +61,8 @@ soak: setup  ## kills at random moments, thousands of steps: the figures of docs
 	$(TEST) -m slow tests/soak
 
 lint: setup
-	$(BIN)/ruff check src tests scripts benchmarks docs
-	$(BIN)/ruff format --check src tests scripts benchmarks docs
+	$(BIN)/ruff check src tests scripts benchmarks docs examples
+	$(BIN)/ruff format --check src tests scripts benchmarks docs examples
 	$(BIN)/mypy
 
 bench: setup  ## what measuring influence costs: the tables of docs/performance.md (half an hour on two cores)

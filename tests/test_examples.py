@@ -1,0 +1,47 @@
+"""The scripts of examples/ and the notebook run, without a network, and are short enough to read."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SCRIPTS = ("own_rewards", "thresholds", "tour", "custom_rule", "schedule_for_grpo")
+
+
+def cells() -> list[dict[str, Any]]:
+    """The code cells of the notebook."""
+    notebook = json.loads((EXAMPLES / "quickstart.ipynb").read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_it_is_short(name: str) -> None:
+    assert len((EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()) < 80
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](max_steps=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_it_runs_as_it_stands(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"]()
+
+
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for cell in cells():
+        text = "".join(cell["source"]).replace('"max_steps": 20', '"max_steps": 1, "eval_samples": 8')
+        exec(compile(text, "quickstart.ipynb", "exec"), names)
+
+
+def test_the_notebook_shows_its_outputs() -> None:
+    assert all(cell["outputs"] for cell in cells())
