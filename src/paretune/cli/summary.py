@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from paretune.comparison.figures import OF_THE_LAST, last_figures
-from paretune.record.entries import FrontPoint
+from paretune.record.entries import FrontPoint, hypervolume_of
 from paretune.record.figures import figure
 from paretune.record.known_front import front_on
 from paretune.record.reader import RunReader
@@ -25,7 +25,12 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
     if run.front is not None:
         _print_front(run.front, names, console)
         if grid and grid[-1].archive is not None:
-            console.print(f"hypervolume: {figure(grid[-1].archive, 4)} (1 is the best corner of the bounds)")
+            alone = hypervolume_of(run.header.objectives, grid[-1].metrics)
+            console.print(
+                f"hypervolume of the front: {figure(grid[-1].archive)}, of the last policy: {figure(alone)} "
+                "(1 is the best corner of the bounds)",
+                soft_wrap=True,
+            )
     elif grid:
         values = ", ".join(f"{name} {figure(grid[-1].metrics.get(name))}" for name in names)
         console.print(f"last evaluation: {values} (no front: not every objective has bounds)")
