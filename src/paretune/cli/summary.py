@@ -41,7 +41,7 @@ def print_summary(directory: str | Path, console: Console | None = None) -> None
         if told:
             console.print(f"last policy: {told}", soft_wrap=True)
     if batches:
-        start, end = batches[0].weights, batches[-1].weights
+        start, end = run.header.initial_weights or batches[0].weights, batches[-1].weights
         moves = ", ".join(f"{name} {figure(start.get(name))} → {figure(end.get(name))}" for name in names)
         console.print(f"weights: {moves}", soft_wrap=True)
     console.print(f"files: {directory}", soft_wrap=True)
