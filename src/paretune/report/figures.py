@@ -142,7 +142,7 @@ def _page(charts: Sequence[Chart], keys: Mapping[int, str]) -> Figure:
         columns = min(len(charts), MOST_COLUMNS)
         down = ceil(len(charts) / columns)
         page = Figure(figsize=(columns * WIDTH, down * HEIGHT + 0.3), layout="constrained")
-        every = page.subplots(down, columns, squeeze=False).ravel()
+        every = page.subplots(down, columns, squeeze=False).reshape(-1)
     for axes in every[len(charts) :]:
         axes.remove()
     for axes, chart in zip(every, charts, strict=False):
@@ -189,8 +189,8 @@ def _(chart: PairChart, axes: Axes) -> None:
             faint = 0.35 if mark.kind == "dominated" else 1.0
             axes.plot(*point, **{**look, "linestyle": "", "alpha": faint, **start})
             if mark.errors:
-                wide, high = mark.errors.get(x), mark.errors.get(y)
-                axes.errorbar(*point, high, wide, fmt="none", ecolor=look["color"], elinewidth=0.6, alpha=0.45)
+                right, up = mark.errors.get(x), mark.errors.get(y)
+                axes.errorbar(*point, up, right, fmt="none", ecolor=look["color"], elinewidth=0.6, alpha=0.45)
             if mark.label:
                 axes.annotate(mark.label, point, (0, 4), textcoords="offset points", ha="center", fontsize=6)
         drawn += points
@@ -211,7 +211,7 @@ def _(chart: CurveChart, axes: Axes) -> None:
     if chart.level is not None:
         axes.axhline(chart.level, color=MUTED, linewidth=0.7, linestyle=":")
     _axis(axes.xaxis, chart.x_title, [x for curve in known for x in curve.x])
-    values = [y for curve in known for ys in (curve.y, curve.low, curve.high) for y in ys]
+    values = [y for curve in known for y in curve.y]
     _axis(axes.yaxis, chart.y_title, [0.0, 1.0] if chart.from_zero else values, reverse=chart.reverse)
     if chart.from_zero and not any(y is not None and y < 0 for y in values):
         axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * (1 if chart.stacked else 1.05))
