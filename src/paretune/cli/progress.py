@@ -17,9 +17,11 @@ from rich.progress import (
     Progress as Bar,
 )
 from rich.table import Table
+from rich.text import Text
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from paretune.choosing.alerts import Alerts
+from paretune.cli.dial_table import dial_line
 from paretune.cli.screen import Screen
 from paretune.record.entries import Batch, Evaluation
 from paretune.record.fields import finite
@@ -49,6 +51,7 @@ class Progress(TrainerCallback):
         self._live: Live | None = None
         self._logs: dict[str, Any] = {}
         self._metrics: dict[str, Any] = {}
+        self._dial = ""
         self._alerts: Alerts | None = None
         self._started = 0.0
         self._first_step = 0
@@ -102,12 +105,15 @@ class Progress(TrainerCallback):
         """Take up an evaluation."""
         if not state.is_world_process_zero or metrics is None:
             return
-        self._metrics = dict(metrics)
+        self._metrics, dial = dict(metrics), dial_line(str(args.output_dir), state.global_step)
+        self._dial = dial or self._dial
         self._refresh()
         if self._live is None:
             values = "  ".join(f"{name} {self._metric(name)}" for name in self._names)
             volume = figure(self._metrics.get("eval_hypervolume"))
             self._screen.say(f"evaluation at step {state.global_step}: {values}  hypervolume {volume}")
+            if dial:
+                self._screen.say(dial)
         if self._alerts is not None:  # an evaluation that a rule asks for does not come by here
             figures, errors = self._logged(metrics, "eval_{}"), self._logged(metrics, "eval_{}_standard_error")
             self._remark(self._alerts.evaluation(Evaluation(state.global_step, figures, errors)))
@@ -149,7 +155,7 @@ class Progress(TrainerCallback):
                 self._metric(name),
             )
         line = f"hypervolume {figure(self._metrics.get('eval_hypervolume'))}   scale {figure(self._logs.get('scale'))}"
-        return Group(self._bar, table, line)
+        return Group(self._bar, table, line, *([Text(self._dial)] if self._dial else []))
 
     def _line_of(self, name: str) -> str:
         reward, weight = self._logs.get(f"rewards/{name}/mean"), self._logs.get(f"weights/{name}")

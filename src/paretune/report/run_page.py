@@ -8,6 +8,7 @@ from paretune.record.figures import NONE, figure, with_error
 from paretune.report import run_charts, worth
 from paretune.report.again import obstacle_of, run_settings
 from paretune.report.charts import Group
+from paretune.report.dial import dial_sections
 from paretune.report.headlines import run_answer, run_detail
 from paretune.report.noise import CLEAR, within_noise
 from paretune.report.page import Block, Charts, Code, Fold, Page, Samples, Section, Table, Text
@@ -20,6 +21,7 @@ def run_page(run: Run) -> Page:
     """The page of a run."""
     sections = [
         _section("front", "The front", run_charts.fronts(run), [], lead=_front_lead(run)),
+        *dial_sections(run),
         _section("objectives", "Objectives over training", run_charts.objective_curves(run), _evaluations(run)),
         _section("weights", "Weights", run_charts.weights(run), []),
         _section("influence", "Influence", run_charts.influence(run), []),
