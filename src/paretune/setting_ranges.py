@@ -39,7 +39,7 @@ RANGES: dict[str, Range] = {
          "steps_per_generation", "generation_batch_size", "num_iterations", "num_generations_eval"),
         at_most(1_000_000),
     ),
-    "eval_samples": COUNT,
+    **dict.fromkeys(("eval_samples", "dial_steps"), COUNT),
     "max_completion_length": at_most(10_000_000),
     "num_generations": at_most(
         1_000_000, Range("2 or more: GRPO compares at least 2 generations of a prompt", lambda v: v >= 2)

@@ -11,7 +11,8 @@ from trl import GRPOConfig, GRPOTrainer
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective, Steerable
 from paretune.objectives import prompt_text
-from paretune.steering import COLUMN, FILE, Template
+from paretune.record.reader import RunReader
+from paretune.steering import COLUMN, FILE, Template, lattice
 from paretune.weighting import Batch, Scalarization, WeightingRule
 from policies import StopAfter, brief, digits, letters, policy, prompts, saved_policy, tokenizer
 
@@ -100,7 +101,10 @@ def test_training_is_trls_where_nothing_is_said_and_nothing_fed_back(model: str,
 
 
 def test_a_resumed_run_goes_on_as_if_never_stopped(model: str, tmp_path: Path) -> None:
-    told = {"save_strategy": "steps", "save_steps": 1, "num_iterations": 2, "max_steps": 4}
+    told = {
+        "save_strategy": "steps", "save_steps": 1, "num_iterations": 2, "max_steps": 4, "eval_strategy": "steps",
+        "eval_steps": 1, "dial_steps": 2,
+    }  # fmt: skip
     whole = trainer_of(model, tmp_path / "whole", Steerable(), **told)
     whole.train()
     first = trainer_of(model, tmp_path / "halves", Steerable(), **told)
@@ -111,8 +115,35 @@ def test_a_resumed_run_goes_on_as_if_never_stopped(model: str, tmp_path: Path) -
     for p, q in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(p, q)
     assert whole._state() == resumed._state()
+    lines = [
+        [(one.step, one.priorities, one.metrics, one.tokens) for one in (*run.grid, *run.dial_in_training)]
+        for run in (RunReader(tmp_path / "whole"), RunReader(tmp_path / "halves"))
+    ]
+    assert lines[0] == lines[1]
+    assert {line[0] for line in lines[0] if line[1]} == {2, 4}
     template = Template.load(tmp_path / "whole" / "checkpoint-4")
     assert (template.names, template.example) == (NAMES, "0+3=")
+
+
+def test_measuring_the_dial_leaves_training_as_it_was(model: str, tmp_path: Path) -> None:
+    told = {"eval_strategy": "steps", "eval_steps": 1, "max_steps": 2}
+    plain = trainer_of(model, tmp_path / "plain", Steerable(), **told)
+    plain.train()
+    turned = trainer_of(model, tmp_path / "turned", Steerable(), **told, dial_steps=2)
+    turned.train()
+    for p, q in zip(plain.model.parameters(), turned.model.parameters(), strict=True):
+        assert torch.equal(p, q)
+    before, run = RunReader(tmp_path / "plain"), RunReader(tmp_path / "turned")
+    assert [one.metrics for one in run.grid] == [one.metrics for one in before.grid]
+    assert [one.step for one in run.grid] == [1, 2]
+    assert {one.step for one in run.dial_in_training} == {2}
+    measured = [[(one.priorities or {})[name] for name in NAMES] for one in run.dial_in_training]
+    assert measured == lattice(3)
+    first = run.dial_in_training[0]
+    assert (first.samples, first.example["prompt"]) == (2, "0+3=")
+    assert set(first.metrics) == set(NAMES)
+    assert turned.state.log_history[-2]["eval_digits"] == plain.state.log_history[-2]["eval_digits"]
+    assert before.dial_in_training == []
 
 
 def test_other_rules_see_priorities_that_the_data_bring(model: str, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def model_card(choice: Choice, title: str) -> str:
         f"{escape(point.run.name)}, picked from the Pareto front of its objectives with paretune.",
         *filter(None, [rule_sentence(header, escape)]),
         _objectives(choice),
-        *_steering(point.checkpoint),
+        *_steering(point),
         _reasons(choice),
         "## The front\n\nMeans on the validation set ± standard error. The front was chosen by these figures, so they "
         f"are on average somewhat better than the policies.\n\n{_table(choice, choice.candidates, _validation)}",
@@ -93,21 +93,26 @@ def _objectives(choice: Choice) -> str:
     return "## Objectives\n\n" + _markdown_table(["objective", "better is", "bounds"], rows)
 
 
-def _steering(checkpoint: Path) -> list[str]:
+def _steering(point: Point) -> list[str]:
     """How the prompt of a policy that is steered says priorities; nothing for any other."""
-    if not (checkpoint / FILE).is_file():
+    checkpoint = point.checkpoint
+    if checkpoint is None or not (checkpoint / FILE).is_file():
         return []
     try:
         told = Template.read(checkpoint)
     except (OSError, ValueError) as error:
         raise PickError(str(error)) from error
-    prompt, asked = told["example"], {name: float(name == told["objectives"][0]) for name in told["objectives"]}
+    prompt, first = told["example"], {name: float(name == told["objectives"][0]) for name in told["objectives"]}
+    asked = first if point.priorities is None else dict(point.priorities)
     try:
         said = Template.load(checkpoint).format(prompt, asked)
     except Exception:  # a function of the user's own, whose module may be gone
         how = "It does so by a function of the one who trained it."
     else:
-        how = f"This prompt asks for the first one alone:\n\n```json\n{_code(said)}\n```"
+        what = (
+            "asks for the first one alone" if point.priorities is None else "asks for the priorities that were picked"
+        )
+        how = f"This prompt {what}:\n\n```json\n{_code(said)}\n```"
     call = "generate" if isinstance(prompt, str) else "chat"
     use = f"""\
 With transformers:
@@ -187,7 +192,8 @@ def _validation(point: Point, name: str) -> str:
 def _name(choice: Choice, point: Point) -> str:
     """What a point is called: by its step, and its run where there are several."""
     several = len({p.run for p in choice.fronts.points}) > 1
-    return f"{escape(point.run.name)} step {point.step}" if several else f"step {point.step}"
+    where = f", {escape(point.setting)}" if point.priorities else ""
+    return (f"{escape(point.run.name)} step {point.step}" if several else f"step {point.step}") + where
 
 
 def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -20,6 +20,7 @@ from paretune.record.checkpoints import checkpoints
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
+from paretune.steering import FILE
 
 
 class PickError(ValueError):
@@ -28,7 +29,7 @@ class PickError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A policy on the front of its run.
+    """A policy on the front of its run, or a steerable policy at one setting of its dial.
 
     Attributes:
         run: the run's directory.
@@ -37,6 +38,7 @@ class Point:
         errors: their standard errors, where there are any.
         checkpoint: its folder, or None where it was not kept.
         test: what was measured on the test set afterwards, by decoding (sampled, greedy).
+        priorities: that its prompts stated, by objective; None where they stated none.
     """
 
     run: Path
@@ -45,6 +47,12 @@ class Point:
     errors: Mapping[str, float]
     checkpoint: Path | None
     test: Mapping[str, Evaluation]
+    priorities: Mapping[str, float] | None = None
+
+    @property
+    def setting(self) -> str:
+        """The priorities that are not 0, as ``paretune steer --priorities`` takes them; empty where there are none."""
+        return ",".join(f"{name}={value:.3g}" for name, value in (self.priorities or {}).items() if value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +61,9 @@ class Fronts:
 
     Attributes:
         objectives: those of all runs, each with bounds.
-        points: the points of all runs, by run and step.
-        left_out: a line about each run that has no front.
+        points: the points of all runs, by run and step. Those of a steerable run are the settings of its last policy's
+            dial, where it was measured on the validation set.
+        left_out: a line about each run that has no front, or whose dial was not measured.
     """
 
     objectives: Sequence[Objective]
@@ -134,8 +143,8 @@ class Choice:
         wish: by which.
         point: the policy; it has a checkpoint.
         better: points that are better still but have no checkpoint, best first.
-        candidates: all that no other point dominates, and the policy itself; those that meet the conditions come first,
-            of these the best.
+        candidates: all that no other point dominates, every setting of a dial, and the policy itself; those that meet
+            the conditions come first, of these the best.
     """
 
     fronts: Fronts
@@ -175,6 +184,11 @@ def read_fronts(directory: str | Path, bounds: Bounds | None = None) -> Fronts:
             continue
         if not own:
             left_out.append(f"{run} {why_empty(RunReader(run))}")
+        elif own[0].priorities is None and _is_steerable(own):
+            left_out.append(
+                f"the dial of {run} is not measured on the validation set, which `paretune evaluate {run} --split "
+                "validation` does."
+            )
         objectives = objectives or own_objectives
         if own_objectives != objectives:
             raise PickError(f"{run} has other objectives, or other bounds of them, than {runs[0]}: give one of them.")
@@ -205,7 +219,7 @@ def choose(fronts: Fronts, wish: Wish) -> Choice:
         count = f"{len(fitting)} on the front" + (" that meet the conditions" if wish.conditions else "")
         raise PickError(f"none of the {count} has a checkpoint: train with save_steps equal to eval_steps.")
     point = fitting[kept[0]]
-    shown = {id(p) for p in [*fronts.undominated, point]}
+    shown = {id(p) for p in [*fronts.undominated, *(p for p in ranked if p.priorities), point]}
     candidates = [p for p in sorted(ranked, key=lambda p: len(wish.unmet(p)) > 0) if id(p) in shown]
     return Choice(fronts, wish, point, fitting[: kept[0]], candidates)
 
@@ -243,6 +257,8 @@ def _read_run(run: Path, bounds: Bounds | None) -> tuple[list[Objective], list[P
     if unbounded or not objectives:
         raise RecordError(f"it has a front, and no bounds of {', '.join(unbounded) or 'any objective'}")
     kept = checkpoints(run)
+    if settings := _settings(reader):
+        return objectives, [_setting(run, one, kept, reader.dial) for one in settings]
     errors = {evaluation.step: evaluation.errors for evaluation in reader.grid}
     test: dict[int, dict[str, Evaluation]] = {}
     for evaluation in reader.measured_again:
@@ -254,3 +270,31 @@ def _read_run(run: Path, bounds: Bounds | None) -> tuple[list[Objective], list[P
         )
         for point in front
     ]
+
+
+def _settings(run: RunReader) -> list[Evaluation]:
+    """The settings of the last policy's dial on the validation set, sampled: as it was measured on the most prompts.
+
+    One measured in training counts where none was made after it. A setting that lacks a metric is left out.
+    """
+    after = [one for one in run.dial if one.split == "validation" and one.decoding == "sampled"]
+    found = after or run.dial_in_training
+    newest = max(((one.step, one.prompts or 0) for one in found), default=None)
+    names = [objective.name for objective in run.header.objectives]
+    return [
+        one for one in found if (one.step, one.prompts or 0) == newest and all(name in one.metrics for name in names)
+    ]
+
+
+def _setting(run: Path, one: Evaluation, kept: Mapping[int, Path], dial: Sequence[Evaluation]) -> Point:
+    """A setting as a point; `dial` holds what was measured after training."""
+    test = {
+        other.decoding: other
+        for other in dial
+        if (other.split, other.step, other.priorities) == ("test", one.step, one.priorities)
+    }
+    return Point(run, one.step, one.metrics, one.errors, kept.get(one.step), test, one.priorities)
+
+
+def _is_steerable(points: Sequence[Point]) -> bool:
+    return any(point.checkpoint is not None and (point.checkpoint / FILE).is_file() for point in points)

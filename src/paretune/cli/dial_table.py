@@ -29,6 +29,17 @@ def print_dial(directory: Path, split: str) -> None:
         _print_answer(screen, dial_of(objectives, measured, known))
 
 
+def dial_line(directory: str, step: int) -> str:
+    """What the dial came to when a run in training measured it at a step, in a line; nothing where it did not."""
+    run = RunReader(directory)
+    measured = [line for line in run.dial_in_training if line.step == step]
+    if not measured:
+        return ""
+    dial = dial_of(run.header.objectives, measured, None)
+    follows = "  ".join(f"{name} {figure(response.correlation)}" for name, response in dial.responses.items())
+    return f"dial at step {step}: hypervolume {figure(dial.hypervolume)}  rank correlations {follows}"
+
+
 def _metrics(objectives: Sequence[Objective], measured: Sequence[Evaluation], title: str) -> Table:
     names = [f"{objective.name} {'↑' if objective.maximize else '↓'}" for objective in objectives]
     shown = table(title, " : ".join(objective.name for objective in objectives), *names, left=[])

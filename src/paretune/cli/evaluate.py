@@ -33,7 +33,7 @@ from paretune.record.final_evaluations import (
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.record.run_directory import RUN
-from paretune.steering import Template, lattice
+from paretune.steering import Template, lattice, stating
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoint_forms import check_like, loading
 from paretune.trainer.checkpoints import BrokenCheckpointError, load_state
@@ -110,8 +110,11 @@ def evaluate_run(
             rows = settings.rows(split)
             if template is not None and told is not None:
                 found["priorities"] = told
-                rows = rows.map(lambda row: {"prompt": template.format(row["prompt"], told)})
-            append_final_evaluation(directory, {**_which(policy), **found, **_measure(trainer, settings, split, rows)})
+                rows = stating(rows, template, [told[name] for name in template.names])
+            found |= _measure(trainer, settings, split, rows)
+            if told is not None:
+                found["example"] = trainer.first_answer(settings.rows(split))
+            append_final_evaluation(directory, {**_which(policy), **found})
 
         # The dial comes first: where the last policy's plain line is there, a measurement is whole.
         last, turns = policies[-1], []

@@ -33,7 +33,10 @@ Choose a checkpoint from the Pareto front of a run, or of all runs in a comparis
 
 The choice is made by the metrics on the validation set. Among the checkpoints that meet all --at-least and --at-most,
 the one with the largest weighted mean of gains is chosen; a gain is 0 at the worst bound of an objective and 1 at the
-best. Without --prefer it is the one with the largest product of gains."""
+best. Without --prefer it is the one with the largest product of gains.
+
+Of a steerable run it is the last policy that is taken. The settings of its dial, measured on the validation set, are
+chosen among in the same way."""
 ROWS = 20
 """Points of the front that are shown."""
 
@@ -146,15 +149,19 @@ def _print_choice(choice: Choice, screen: Screen) -> None:
         screen.say(
             f"better, but {'its checkpoint was not kept' if point.step else 'the policy before training'}: {name}"
         )
-    screen.say(f"picked: {_checkpoint(choice.point)}")
+    if (setting := choice.point.setting) and choice.wish.conditions:
+        meeting = [point.setting for point in choice.candidates if point.priorities and not choice.wish.unmet(point)]
+        screen.say(f"priorities that meet the conditions on the validation set: {'; '.join(meeting)}")
+    screen.say(f"picked: {_checkpoint(choice.point)}{setting and ', at priorities ' + setting}")
 
 
 def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str | None) -> Table:
     objectives, wish = choice.fronts.objectives, choice.wish
-    columns = ["", *(["run"] if several else []), "step"]
+    steered = any(point.priorities for point in points)
+    columns = ["", *(["run"] if several else []), "step", *(["priorities"] if steered else [])]
     columns += [f"{objective.name} {'↑' if objective.maximize else '↓'}" for objective in objectives]
     title = "Pareto front on the validation set ± standard error"
-    front = table(title, *columns, "score", "", left=["", "run"])
+    front = table(title, *columns, "score", "", left=["", "run", "priorities"])
     for point in points:
         unmet = wish.unmet(point)
         is_pick = point is choice.point
@@ -162,6 +169,7 @@ def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str
             "→" if is_pick else "",
             *([point.run.name] if several else []),
             str(point.step),
+            *([point.setting.replace(",", "\n")] if steered else []),
             *(_cell(point, objective.name, decoding) for objective in objectives),
             figure(wish.score(objectives, point.metrics), 4),
             "picked" if is_pick else f"not {unmet[0]}" if unmet else standing(point),

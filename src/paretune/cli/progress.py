@@ -17,9 +17,11 @@ from rich.progress import (
     Progress as Bar,
 )
 from rich.table import Table
+from rich.text import Text
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from paretune.choosing.alerts import Alerts
+from paretune.cli.dial_table import dial_line
 from paretune.cli.screen import Screen
 from paretune.record.entries import Batch, Evaluation, Objective
 from paretune.record.fields import finite
@@ -56,6 +58,7 @@ class Progress(TrainerCallback):
         self._first: Evaluation | None = None
         self._objectives: dict[str, Objective] = {}
         self._initial_weights: Mapping[str, float] = {}
+        self._dial = ""
         self._alerts: Alerts | None = None
         self._started = 0.0
         self._first_step = 0
@@ -127,10 +130,14 @@ class Progress(TrainerCallback):
         self._latest = Evaluation(state.global_step, figures, errors)
         self._first = self._first or self._latest
         self._volume = metrics.get("eval_hypervolume")
+        dial = dial_line(str(args.output_dir), state.global_step)
+        self._dial = dial or self._dial
         self._is("saving" if control.should_save else "training")
         if self._live is None:
             values = "  ".join(f"{name} {self._metric(name)}{self._bracketed(name)}" for name in self._names)
             self._screen.say(f"evaluation at step {state.global_step}: {values}{self._of_front()}")
+            if dial:
+                self._screen.say(dial)
         if self._alerts is not None:
             self._remark(self._alerts.evaluation(self._latest))
 
@@ -178,7 +185,7 @@ class Progress(TrainerCallback):
                 self._trend(name),
             )
         scale = f"scale {figure(self._logs.get('rule/scale'))}"
-        return Group(self._bar, table, f"{scale}{self._of_front()}")
+        return Group(self._bar, table, f"{scale}{self._of_front()}", *([Text(self._dial)] if self._dial else []))
 
     def _line_of(self, name: str) -> str:
         return f"{name} {figure(self._logs.get(f'rewards/{name}/mean'))} (weight {self._weight(name)})"

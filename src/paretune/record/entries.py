@@ -277,6 +277,7 @@ class Evaluation:
         final: whether it is the run's last.
         checkpoint: its folder, where it was kept.
         priorities: those that the prompts stated, by objective; None where they stated none.
+        example: of a setting of a dial, a ``prompt`` without its priorities and the ``completion`` that answered it.
     """
 
     step: int
@@ -294,11 +295,12 @@ class Evaluation:
     final: bool = False
     checkpoint: str | None = None
     priorities: Mapping[str, float] | None = None
+    example: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, fields: Fields) -> Evaluation:
         """Read a line."""
-        purpose = fields.text("purpose") or "grid"
+        purpose, example = fields.text("purpose") or "grid", fields.inside("example")
         if purpose not in ("grid", "rule"):
             fields.refuse(f"purpose must be grid or rule, got {shown(purpose)}")
         return cls(
@@ -316,6 +318,7 @@ class Evaluation:
             front=fields.flag("front") or False,
             final=fields.flag("final") or False,
             priorities=fields.numbers("priorities") or None,
+            example={key: text for key in ("prompt", "completion") if (text := example.text(key)) is not None},
         )
 
 

@@ -56,7 +56,7 @@ def append_final_evaluation(directory: str | Path, line: Mapping[str, Any]) -> N
     Args:
         directory: the run's.
         line: step, front, final, split, decoding (sampled or greedy), temperature, seed, prompts, samples, metrics,
-            standard_error; for a policy that is steered also priorities, by objective.
+            standard_error; for a setting of a dial also priorities, by objective, and an example.
     """
     append_line(Path(directory) / FINAL, line)
 

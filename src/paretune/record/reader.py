@@ -73,8 +73,16 @@ class RunReader:
     @cached_property
     def evaluations(self) -> list[Evaluation]:
         """evaluations.jsonl: those on the grid and those that a rule asked for."""
-        lines = self._lines(EVALUATIONS, Evaluation.of, "no fronts, curves or hypervolume")
-        return [line for line in lines if line.priorities is None]
+        return [line for line in self._in_training if line.priorities is None]
+
+    @property
+    def dial_in_training(self) -> list[Evaluation]:
+        """evaluations.jsonl: a line for each setting of the priorities, whenever the dial was measured."""
+        return [line for line in self._in_training if line.priorities is not None]
+
+    @cached_property
+    def _in_training(self) -> list[Evaluation]:
+        return self._lines(EVALUATIONS, Evaluation.of, "no fronts, curves or hypervolume")
 
     @property
     def grid(self) -> list[Evaluation]:

@@ -10,6 +10,7 @@ from paretune.report import run_charts, worth
 from paretune.report.again import obstacle_of, run_settings
 from paretune.report.charts import Group
 from paretune.report.comparisons import is_comparison
+from paretune.report.dial import dial_sections
 from paretune.report.headlines import run_answer, run_detail
 from paretune.report.next_steps import after_run
 from paretune.report.noise import CLEAR, within_noise
@@ -24,6 +25,7 @@ def run_page(run: Run) -> Page:
     sections = [
         _section("front", "The front", run_charts.fronts(run), [], lead=_front_lead(run)),
         _section("next", "What to do next", [], after_run(run)),
+        *dial_sections(run),
         _section("objectives", "Objectives over training", run_charts.objective_curves(run), _evaluations(run)),
         _section("weights", "Weights", run_charts.weights(run), []),
         _section("training", "Training", run_charts.training(run), []),

@@ -41,6 +41,7 @@ def read_run(directory: Path, bounds: Bounds | None = None) -> Run | None:
         logs=record.logs,
         evaluations=_with_front(grid, record.front, objectives) if known else grid,
         measured_again=_by_step(_whole(record.measured_again), objectives, notes, f"{name}/{FINAL}"),
+        dial=_dial(record),
         known_fronts=record.known_fronts,
         completions=completions,
         notes=[*notes, *_status(header, name)],
@@ -96,6 +97,18 @@ def _whole(again: Sequence[Evaluation]) -> list[Evaluation]:
     sampled = [one for one in again if one.decoding == "sampled" and one.split == "test"]
     whole = {one.prompts or 0 for one in sampled if one.final}
     return [one for one in sampled if not whole or (one.prompts or 0) == max(whole)]
+
+
+def _dial(record: BoundedRun) -> list[Evaluation]:
+    """Of a dial's measurements the last policy's, on the test split if there is one there, then on the most prompts."""
+    after = [one for one in record.dial if one.decoding == "sampled"]
+    found = [one for one in after if one.split == "test"] or after or record.dial_in_training
+
+    def newest(one: Evaluation) -> tuple[int, int]:
+        return one.step, one.prompts or 0
+
+    last = max(map(newest, found), default=None)
+    return [one for one in found if newest(one) == last]
 
 
 def _with_front(

@@ -25,6 +25,8 @@ class Run:
         logs: logs.jsonl.
         evaluations: those on the grid, in order; the rule's own are not among them.
         measured_again: the chosen checkpoints and the last policy on the test split, sampled.
+        dial: of a steerable run, its last measured policy at each setting of the priorities, sampled: on the test split
+            where that was measured, else on the validation set.
         known_fronts: what the best policies of the task come to, where it is known.
         completions: sampled answers.
         notes: a line on each thing that is missing.
@@ -37,6 +39,7 @@ class Run:
     logs: Sequence[Log] = ()
     evaluations: Sequence[Evaluation] = ()
     measured_again: Sequence[Evaluation] = ()
+    dial: Sequence[Evaluation] = ()
     known_fronts: Sequence[KnownFront] = ()
     completions: Sequence[Completion] = ()
     notes: Sequence[str] = field(default_factory=list)

@@ -61,6 +61,19 @@ def steered(
     return rows.map(say, with_indices=True, batched=True, input_columns=["prompt"])
 
 
+def stating(
+    rows: "Dataset | IterableDataset", template: Template, priorities: Sequence[float]
+) -> "Dataset | IterableDataset":
+    """Rows whose prompts all state the same priorities, by which one setting of a dial is measured.
+
+    Args:
+        rows: with a column ``prompt``.
+        template: writes priorities into a prompt.
+        priorities: of each objective, in order.
+    """
+    return rows.map(lambda prompt: {"prompt": template.format(prompt, priorities)}, input_columns=["prompt"])
+
+
 def draw(count: int, *, concentration: float, plain_share: float, seed: int, number: int) -> list[float] | None:
     """The priorities of a row, in whole per cent; None for one that says nothing.
 

@@ -20,11 +20,12 @@ from paretune.named_objects import source_of
 from paretune.objectives import Objective, RewardError
 from paretune.record.json_lines import plain
 from paretune.record.rule_sentence import rule_sentence
+from paretune.steering import Template, lattice, stating
 from paretune.trainer._scoring_trainer import ScoringTrainer
 from paretune.trainer.checkpoint_forms import check_like, check_state, check_trainer_state, loading
 from paretune.trainer.checkpoints import ResumePoint, load_state, resume_point, rotate, save_state, writing
 from paretune.trainer.config import MultiObjectiveConfig
-from paretune.trainer.evaluation import evaluation_temperature
+from paretune.trainer.evaluation import evaluation_temperature, first_rows
 from paretune.trainer.interruption import Interruption
 from paretune.trainer.modes import in_mode
 from paretune.trainer.output_dir import check_new_run, check_output_dir
@@ -50,6 +51,9 @@ class RecordingTrainer(ScoringTrainer):
         **keywords: TRL's further arguments.
     """
 
+    template: Template | None = None  # by which prompts state priorities, where the policy is steered
+    _setting: Evaluation  # of its dial, that was measured last
+
     def __init__(
         self, model: Any, objectives: Sequence[Objective], args: MultiObjectiveConfig, *positional: Any, **keywords: Any
     ) -> None:
@@ -68,7 +72,7 @@ class RecordingTrainer(ScoringTrainer):
         self._batch = 0  # batches done
         self._latest: Evaluation | None = None  # of the policy, whoever asked for it
         self._evaluation: Evaluation | None = None  # the rule's latest
-        self._purpose: Literal["grid", "rule"] | None = None  # of the evaluation that is under way
+        self._purpose: Literal["grid", "rule", "dial"] | None = None  # of the evaluation that is under way
 
     # --- training, from its beginning or from a checkpoint to its end ---------------------------------------
 
@@ -299,6 +303,8 @@ class RecordingTrainer(ScoringTrainer):
         ``eval_reward``, …) are there too.
         """
         of_trainer = eval_dataset is None or (isinstance(eval_dataset, str) and eval_dataset == self._first_split)
+        if of_trainer and self.is_in_train and self._dial_is_due:
+            self._measure_dial()
         self._purpose = "grid" if of_trainer and self.is_in_train else None
         try:
             metrics: dict[str, float] = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
@@ -312,8 +318,10 @@ class RecordingTrainer(ScoringTrainer):
         return next(iter(self.eval_dataset)) if isinstance(self.eval_dataset, dict) else None
 
     def _evaluated(self, evaluation: Evaluation) -> dict[str, float]:
-        if self._purpose is not None:
+        if self._purpose in ("grid", "rule"):
             self._latest = evaluation
+        if self._purpose == "dial":
+            self._setting = evaluation
         if self._purpose != "grid":
             return {}
         hypervolume = self.run_log.evaluated(
@@ -340,19 +348,39 @@ class RecordingTrainer(ScoringTrainer):
         TRL makes no such evaluation: even where the grid's draw from training's random numbers, this one does not.
         """
         if self._latest is None or self._latest.step != self.state.global_step:
-            self._purpose = "rule"
-            try:
-                with (
-                    in_mode(self, training=False),
-                    own_random_state(self.accelerator.device, self._evaluation_seed()),
-                ):
-                    dataloader = self.get_eval_dataloader(self._first_split)
-                    self.evaluation_loop(dataloader, "Evaluation", prediction_loss_only=True)
-            finally:
-                self._purpose = None
-            self._metrics["eval"].clear()
+            self._evaluate_apart("rule", self._first_split)
         assert self._latest is not None
         self._set_rule_evaluation(self._latest)
+
+    def _evaluate_apart(self, purpose: Literal["rule", "dial"], rows: Any) -> None:
+        """Evaluate on some rows without a trace in TRL's log or in training's random numbers."""
+        self._purpose = purpose
+        try:
+            with in_mode(self, training=False), own_random_state(self.accelerator.device, self._evaluation_seed()):
+                self.evaluation_loop(self.get_eval_dataloader(rows), "Evaluation", prediction_loss_only=True)
+        finally:
+            self._purpose = None
+        self._metrics["eval"].clear()
+
+    @property
+    def _dial_is_due(self) -> bool:
+        every = self.args.dial_steps
+        return self.template is not None and every is not None and self.state.global_step % every == 0
+
+    def _measure_dial(self) -> None:
+        """Measure the policy at each setting of its dial, on the prompts of the evaluation set."""
+        assert self.template is not None
+        given = self.eval_dataset if self._first_split is None else self.eval_dataset[self._first_split]
+        rows = first_rows(given, self.args.eval_samples)
+        for priorities in lattice(len(self.objectives)):
+            self._evaluate_apart("dial", stating(rows, self.template, priorities))
+            self.run_log.steered(
+                self._setting,
+                priorities,
+                batch=self._batch,
+                tokens=self._tokens,
+                example=self.first_answer(rows),
+            )
 
     def _set_rule_evaluation(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation

@@ -109,6 +109,14 @@ class ScoringTrainer(GRPOTrainer):
                 texts = {"prompt": prompt_text(prompts[i]), "completion": completion_text(completions[i])}
                 self._shown.append({"row": row, **texts, "metrics": values})
 
+    def first_answer(self, rows: Any) -> dict[str, str]:
+        """The first prompt of some rows, and the answer that the latest evaluation gave to it where this process did.
+
+        The prompt is that of the rows, whatever was added to it in the evaluation.
+        """
+        answers = [line["completion"] for line in self._shown if line["row"] == 0]
+        return {"prompt": prompt_text(next(iter(rows))["prompt"]), "completion": answers[0]} if answers else {}
+
     def _metrics_of(
         self, rewards: Tensor, inputs: Any, prompts: Any, completions: Any, completion_ids_list: list[list[int]]
     ) -> Tensor:

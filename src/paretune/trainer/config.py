@@ -70,6 +70,13 @@ class MultiObjectiveConfig(GRPOConfig):
             "random numbers of their own. None: as TRL evaluates, sampled like training and from its random numbers.",
         },
     )
+    dial_steps: int | None = field(
+        default=None,
+        metadata={
+            "help": "Evaluations every so many steps also measure a steerable policy at each setting of its dial; none "
+            "do by default."
+        },
+    )
     overwrite_output_dir: bool = field(
         default=False,
         metadata={

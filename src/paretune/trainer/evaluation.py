@@ -21,12 +21,20 @@ ROW = "paretune_row"
 """Column that numbers the evaluation prompts; it never reaches a reward function."""
 
 
+def first_rows(dataset: Dataset | IterableDataset, limit: int | None) -> Dataset | IterableDataset:
+    """The first `limit` rows; all of them without one."""
+    if limit is None:
+        return dataset
+    if isinstance(dataset, IterableDataset):
+        return dataset.take(limit)
+    return dataset.select(range(min(limit, len(dataset))))
+
+
 def with_row_numbers(dataset: Dataset | IterableDataset, limit: int | None) -> Dataset | IterableDataset:
     """The first `limit` rows, numbered in the column :data:`ROW`."""
-    if isinstance(dataset, IterableDataset):
-        first = dataset if limit is None else dataset.take(limit)
+    first = first_rows(dataset, limit)
+    if isinstance(first, IterableDataset):
         return first.map(lambda row, i: {**row, ROW: i}, with_indices=True)
-    first = dataset if limit is None else dataset.select(range(min(limit, len(dataset))))
     return first.add_column(ROW, list(range(len(first))))
 
 

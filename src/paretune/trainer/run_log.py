@@ -220,6 +220,38 @@ class RunLog:
                 self.write_front()
         return hypervolume
 
+    def steered(
+        self,
+        evaluation: Evaluation,
+        priorities: Sequence[float],
+        *,
+        batch: int,
+        tokens: int,
+        example: Mapping[str, str],
+    ) -> None:
+        """Add the measurement of one setting of a dial to the record; it joins no archive.
+
+        Args:
+            evaluation: what was measured.
+            priorities: that the prompts stated, in the objectives' order.
+            batch: batches done so far.
+            tokens: generated so far, this measurement's included.
+            example: a ``prompt`` without its priorities, and the ``completion`` that answered it.
+        """
+        if self._record is not None:
+            self._record.append_evaluation(
+                {
+                    "batch": batch,
+                    "step": evaluation.step,
+                    "priorities": dict(zip(self._names, priorities, strict=True)),
+                    "metrics": dict(zip(self._names, evaluation.metrics, strict=True)),
+                    "standard_error": dict(zip(self._names, evaluation.standard_error, strict=True)),
+                    "samples": evaluation.samples,
+                    "tokens": tokens,
+                    "example": example,
+                }
+            )
+
     def front_steps(self, count: int) -> list[int]:
         """The steps of up to `count` checkpoints on the grid's front, those that contribute most first."""
         archive = self.archives.get("grid")

@@ -20,7 +20,6 @@ from paretune.influence.realised import Realised
 from paretune.named_objects import source_of
 from paretune.objectives import Objective, Reward, as_objectives
 from paretune.objectives.seen_ranges import SeenRanges
-from paretune.steering import Template
 from paretune.trainer._recording_trainer import RecordingTrainer
 from paretune.trainer.arguments import by_name, check_fit, check_rows, settings_of
 from paretune.trainer.batch_record import batch_line, batch_metrics
@@ -97,7 +96,6 @@ class MultiObjectiveTrainer(RecordingTrainer):
         self._named = {"task": task, "task_details": dict(task_details or {}), "source": source}
         if own_data:  # else an environment may bring objectives, too
             check_fit(weighting, given)
-        self.template: Template | None  # by which prompts say priorities
         train_dataset, self.template = steered_rows(weighting, given, settings, train_dataset, own_data=own_data)
         super().__init__(model, given, settings, train_dataset, eval_dataset, **further)
         check_fit(weighting, self.objectives, brought=self.objectives[len(given) :])
