@@ -27,6 +27,8 @@ MAY_IMPORT = {
     # training
     "setting_ranges": "",
     "trainer": "named_objects setting_ranges objectives advantages pareto influence weighting steering record report",
+    # trainers that are not ours
+    "integrations": "objectives advantages weighting record",
     # what is trained on
     "sandbox": "",
     "tasks": "named_objects objectives pareto sandbox",

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from paretune import PAMA, FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
 from paretune.objectives import RewardError
+from paretune.objectives.reward_values import LARGEST
 from paretune.record.run_directory import read_run, read_steps
-from paretune.trainer.reward_values import LARGEST
 from paretune.weighting import WeightingRule
 from policies import brief, digits, letters, prompts, saved_policy
 from trainer.on_two import on_two

@@ -6,7 +6,7 @@ import torch
 from trl.trainer.utils import nanstd
 
 from paretune import MultiObjectiveConfig
-from paretune.trainer.rollouts import Rollouts, reward_weights
+from paretune.trainer.rollouts import Rollouts
 from paretune.weighting import Scalarization
 
 REWARDS = torch.tensor([[1.0, 0.0], [0.0, 0.5], [1.0, float("nan")], [0.0, 1.0]])
@@ -54,8 +54,8 @@ def test_a_factor_on_rewards_cancels_where_the_warning_says_so(tmp_path: Path) -
 
 
 def test_reward_weights_are_those_given_in_single_precision() -> None:
-    assert torch.equal(reward_weights(weighted(0.1, 0.9)), torch.tensor([0.1, 0.9]))
-    scaled = reward_weights(weighted(0.1, 0.9, scale=2.0, apply_to="reward"))
+    assert torch.equal(weighted(0.1, 0.9).reward_weights, torch.tensor([0.1, 0.9]))
+    scaled = weighted(0.1, 0.9, scale=2.0, apply_to="reward").reward_weights
     assert torch.equal(scaled, torch.tensor([0.2, 1.8]))
 
 

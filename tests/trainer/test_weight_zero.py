@@ -13,8 +13,8 @@ from torch import Tensor
 from trl import GRPOConfig, GRPOTrainer
 
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective, ScheduledWeights
+from paretune.objectives.reward_values import LARGEST, countable
 from paretune.record.run_directory import read_steps
-from paretune.trainer.reward_values import LARGEST, countable
 from paretune.weighting import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule
 from policies import brief, digits, digits_where_even, letters, prompts, saved_policy
 

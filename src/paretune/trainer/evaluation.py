@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset, IterableDataset
@@ -16,6 +15,7 @@ from trl import GRPOTrainer
 from paretune.objectives import Objective
 from paretune.trainer.reward_guard import RewardGuard
 from paretune.weighting import Evaluation
+from paretune.weighting.pooling import pooled
 
 ROW = "paretune_row"
 """Column that numbers the evaluation prompts; it never reaches a reward function."""
@@ -54,33 +54,12 @@ class MetricPool:
         self._rows.extend(zip(rows, metrics.tolist(), strict=True))
 
     def evaluation(self, step: int) -> Evaluation:
-        """The pooled result over all processes.
-
-        The mean is over completions. The standard error is that of the mean over prompts, since completions of one
-        prompt are not independent; NaN where fewer than two prompts count.
-        """
+        """The pooled result over all processes (:func:`paretune.weighting.pooling.pooled`)."""
         by_prompt: dict[int, list[list[float]]] = defaultdict(list)
         for row, metrics in sorted(gather_object(self._rows), key=lambda entry: entry[0]):
             if len(by_prompt[row]) < self._generations:
                 by_prompt[row].append(metrics)
-        completions = np.array([m for group in by_prompt.values() for m in group], dtype=np.float64)
-        prompts = np.array([_mean(np.array(group)) for group in by_prompt.values()], dtype=np.float64)
-        counts = (~np.isnan(prompts)).sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            deviation = np.sqrt(np.nansum((prompts - _mean(prompts)) ** 2, axis=0) / (counts - 1))
-            error = np.where(counts > 1, deviation / np.sqrt(counts), np.nan)
-        return Evaluation(
-            step=step,
-            metrics=_mean(completions).tolist(),
-            standard_error=error.tolist(),
-            samples=len(completions),
-        )
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the first axis of what is not NaN; NaN where nothing is."""
-    counts = (~np.isnan(values)).sum(axis=0)
-    return np.where(counts > 0, np.nansum(values, axis=0) / np.maximum(counts, 1), np.nan)
+        return pooled(by_prompt.values(), step)
 
 
 def evaluation_temperature(trainer: GRPOTrainer, eval_temperature: float | None) -> float:

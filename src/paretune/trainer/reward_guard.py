@@ -24,7 +24,7 @@ from torch import Tensor
 from trl.trainer.utils import get_callable_name, is_async_callable
 
 from paretune.objectives import Objective, RewardError
-from paretune.trainer.reward_values import LARGEST, NoNumbersError, as_numbers, overflows
+from paretune.objectives.reward_values import LARGEST, NoNumbersError, as_numbers, overflows
 from paretune.trainer.time_limit import TimeLimitError, await_within, call_within, check_time_limits
 
 T = TypeVar("T")

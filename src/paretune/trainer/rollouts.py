@@ -9,8 +9,8 @@ from torch import Tensor
 from paretune.advantages import ESTIMATORS, AdvantageEstimator, normalize_then_sum, sum_rewards
 from paretune.influence import ESTIMATORS as influence_estimators  # noqa: N811
 from paretune.influence import Influence, in_both_halves, prompt_halves
+from paretune.objectives.reward_values import countable, do_not_count
 from paretune.trainer.config import MultiObjectiveConfig
-from paretune.trainer.reward_values import countable, do_not_count
 from paretune.weighting import Scalarization
 
 
@@ -47,7 +47,7 @@ class Rollouts:
         The weights of a rule that hands over advantages or rewards say nothing of what acts: there nothing changes.
         """
         of_its_own = scalarization.advantages is not None or scalarization.rewards is not None
-        self._count(None if of_its_own else reward_weights(scalarization))
+        self._count(None if of_its_own else scalarization.reward_weights)
 
     def _count(self, weights: Tensor | None) -> None:
         self.rewards = countable(self.scored, weights)
@@ -91,7 +91,7 @@ class Rollouts:
         if scalarization.rewards is not None:
             own = scalarization.rewards.to(self.rewards)
             return own.masked_fill(self.rewards.isnan().all(dim=1), torch.nan)
-        return sum_rewards(self.rewards, reward_weights(scalarization).to(self.rewards.device))
+        return sum_rewards(self.rewards, scalarization.reward_weights.to(self.rewards.device))
 
     def advantages(self, scalarization: Scalarization) -> Tensor:
         """The advantages ``[N]`` to train on; 0 where no objective applies, whatever the rule hands over."""
@@ -99,14 +99,14 @@ class Rollouts:
             advantages = scalarization.advantages.to(self.rewards)
             advantages = advantages.masked_fill(self.rewards.isnan().all(dim=1), 0.0)
         elif scalarization.rewards is None and self.config.combine == "advantages":
-            alone = self.per_objective(_factor(scalarization, "reward"))
+            alone = self.per_objective(scalarization.factor("reward"))
             advantages = alone @ scalarization.weights.to(alone)
         elif scalarization.rewards is None and self.config.multi_objective_aggregation == "normalize_then_sum":
-            weights = reward_weights(scalarization).to(self.rewards.device)
+            weights = scalarization.reward_weights.to(self.rewards.device)
             advantages = normalize_then_sum(self.rewards, weights, self.config.num_generations)
         else:
             advantages = self._estimator.estimate(self.combined(scalarization), **self._options)
-        factor = _factor(scalarization, "advantage")
+        factor = scalarization.factor("advantage")
         return advantages if factor == 1.0 else factor * advantages
 
     def combine_cosine(self, scalarization: Scalarization) -> float:
@@ -140,12 +140,3 @@ class Rollouts:
             "lengths": self.loss_lengths,
             "scale": self.config.scale_rewards,
         }
-
-
-def reward_weights(scalarization: Scalarization) -> Tensor:
-    """What TRL's ``reward_weights`` are under this scalarisation: ``[K]`` float32."""
-    return (_factor(scalarization, "reward") * scalarization.weights).to(torch.float32)
-
-
-def _factor(scalarization: Scalarization, placement: str) -> float:
-    return scalarization.scale if scalarization.apply_to == placement else 1.0

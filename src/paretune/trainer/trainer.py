@@ -19,6 +19,7 @@ from paretune.influence import Influence
 from paretune.influence.realised import Realised
 from paretune.named_objects import source_of
 from paretune.objectives import Objective, Reward, as_objectives
+from paretune.objectives.reward_values import countable
 from paretune.objectives.seen_ranges import SeenRanges
 from paretune.trainer._recording_trainer import RecordingTrainer
 from paretune.trainer.arguments import by_name, check_fit, check_rows, settings_of
@@ -29,8 +30,7 @@ from paretune.trainer.finite_updates import FiniteUpdates
 from paretune.trainer.influence_meter import InfluenceMeter
 from paretune.trainer.modes import in_mode
 from paretune.trainer.random_state import RandomState
-from paretune.trainer.reward_values import countable
-from paretune.trainer.rollouts import Rollouts, reward_weights
+from paretune.trainer.rollouts import Rollouts
 from paretune.trainer.run_facts import sharding_of
 from paretune.trainer.run_log import RunLogCallback
 from paretune.trainer.steered_data import gathered_priorities, steered_rows
@@ -242,7 +242,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
     def _decide(self) -> None:
         """Let the rule see the batch, and set the reward weights that TRL shows and may use."""
         rollouts = self._current()
-        scalarization = self.weighting.update(
+        scalarization = self.weighting.decide(
             Batch(
                 names=self.reward_func_names,
                 rewards=rollouts.rewards,
@@ -263,14 +263,8 @@ class MultiObjectiveTrainer(RecordingTrainer):
                 priorities=rollouts.priorities,
             )
         )
-        weights = scalarization.weights
-        if len(weights) != len(self.objectives) or not torch.isfinite(weights).all():
-            raise ValueError(
-                f"{self.weighting!r} returned the weights {weights.tolist()} for {len(self.objectives)} objectives: "
-                "a rule must return one finite weight for each."
-            )
         self._scalarization = scalarization
-        self.reward_weights = reward_weights(scalarization)
+        self.reward_weights = scalarization.reward_weights
         rollouts.decided(scalarization)
 
     def _current(self) -> Rollouts:

@@ -188,6 +188,15 @@ class Scalarization:
     rewards: Tensor | None = field(default=None, repr=False)
     signals: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def factor(self, placement: Placement) -> float:
+        """The factor that acts at a place, 1 where none does."""
+        return self.scale if self.apply_to == placement else 1.0
+
+    @property
+    def reward_weights(self) -> Tensor:
+        """What TRL's ``reward_weights`` are: ``[K]`` float32, with the factor that acts on rewards."""
+        return (self.factor("reward") * self.weights).to(torch.float32)
+
 
 class WeightingRule(ABC):
     """Base of all rules.
@@ -261,6 +270,20 @@ class WeightingRule(ABC):
     @abstractmethod
     def update(self, batch: Batch) -> Scalarization:
         """See one batch and say how its objectives are combined; called once a batch, on every process."""
+
+    def decide(self, batch: Batch) -> Scalarization:
+        """:meth:`update`, and a look at what it gives.
+
+        Raises:
+            ValueError: unless that is one finite weight for each objective.
+        """
+        found = self.update(batch)
+        if len(found.weights) != len(batch.names) or not torch.isfinite(found.weights).all():
+            raise ValueError(
+                f"{self!r} returned the weights {found.weights.tolist()} for {len(batch.names)} objectives: "
+                "a rule must return one finite weight for each."
+            )
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """All that has to survive a restart, as plain JSON values."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from paretune.trainer.reward_values import NoNumbersError, as_numbers
+from paretune.objectives.reward_values import NoNumbersError, as_numbers
 
 INF, NAN = math.inf, math.nan
 NUMBERS: dict[str, tuple[Any, list[float]]] = {
