@@ -5,6 +5,7 @@ The ordinary tests run them with fewer steps and samples, without the comparison
 
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,11 @@ def your_rewards(folder: Path, whole: bool) -> None:
     for language, text in blocks("docs/your-rewards.md"):
         if language == "python" and "def task" in text:
             (folder / "my_task.py").write_text(text, encoding="utf-8")
-        elif language == "python" and text.startswith("        ["):
+        elif language == "python" and text.startswith("OBJECTIVES = ["):
             script = (folder / "my_task.py").read_text(encoding="utf-8")
-            (there,) = re.findall(r"^ {8}\[\n.*?^ {8}\],\n", script, re.DOTALL | re.MULTILINE)
+            (there,) = re.findall(r"^OBJECTIVES = \[\n.*?^\]\n", script, re.DOTALL | re.MULTILINE)
             (folder / "my_task.py").write_text(script.replace(there, text), encoding="utf-8")
+            sys.modules.pop("my_task", None)  # import it anew, as another process would
         elif language == "python":
             exec(compile(text, "your-rewards.md", "exec"), {})
         for command in commands(text) if not language else []:
