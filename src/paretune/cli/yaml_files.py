@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.declared_types import DEEPEST, is_deeper_than
+from paretune.cli.declared_types import DEEPEST
+from paretune.record.parsing import is_deeper
 
 MOST = 10_000
 """Values in a file, those counted again that an alias repeats."""
@@ -43,7 +44,7 @@ def document_in(content: bytes, path: Path) -> Any:
     """
     try:
         found = _load(content.decode("utf-8-sig"), path)
-        if is_deeper_than(DEEPEST, found):
+        if is_deeper(found, DEEPEST):
             raise RecursionError
         return found
     except BadInputError:
