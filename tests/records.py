@@ -1,8 +1,13 @@
-"""Records of runs that were never trained, for tests."""
+"""Records of runs that were never trained, and what runs have recorded, for tests."""
+
+from pathlib import Path
 
 from paretune.record.entries import Header
 from paretune.record.fields import Fields
+from paretune.record.json_files import read_json
+from paretune.record.json_lines import read_lines
 from paretune.record.record import RunRecord
+from paretune.record.run_directory import COMPLETIONS, FRONT
 
 HEADER = {
     "task": "arithmetic",
@@ -26,6 +31,14 @@ def opened(directory, header=HEADER):
     record = RunRecord(directory)
     record.start(header)
     return record
+
+
+def read_completions(directory):
+    return read_lines(Path(directory) / COMPLETIONS)
+
+
+def read_front(directory):
+    return read_json(Path(directory) / FRONT)
 
 
 def one_line(raised):

@@ -19,7 +19,6 @@ from paretune.choosing.check import (
     examine,
     proposed_bounds,
     spread,
-    without_signal,
 )
 from paretune.choosing.check_findings import findings, percent
 from paretune.choosing.suggestion import suggestion
@@ -48,8 +47,9 @@ def test_groups_without_signal() -> None:
     second = [[1, 0, NAN], [1, 0, 1.0], [1, 0, NAN], [1, 0, NAN]]  # a lone score has nothing to compare with
     third = [[1, 0, 1.0], [1, 0, 1.0], [1, 0, 2.0], [1, 0, NAN]]
     rewards = np.array([*first, *second, *third])
-    assert without_signal(rewards, 4) == pytest.approx([2 / 3, 2 / 3, 2 / 3])
-    assert without_signal(rewards, 12).tolist() == [0, 0, 0]
+    seen = [Seen(rewards, np.full(3, 1 / 3), rewards)]
+    assert checked(seen).silent == pytest.approx([2 / 3, 2 / 3, 2 / 3])
+    assert checked(seen, num_generations=None).silent == [0, 0, 0]  # the batch is one group
 
 
 def test_a_weighted_sum_may_be_silent_where_its_objectives_are_not() -> None:

@@ -70,7 +70,7 @@ YAML: list[tuple[str, str | bytes, str]] = [
     ("bytes", "\x00\x01", "is not valid YAML"),
     ("binary", bytes(range(256)), "is not valid YAML: 'utf-8' codec"),
     ("UTF-16", "seed: 1".encode("utf-16"), "is not valid YAML: 'utf-8' codec"),
-    ("10 MB", "# " + "x" * 10 * LARGEST, "has 10,000,002 bytes: settings take no more than 1,000,000"),
+    ("10 MB", "# " + "x" * 10 * LARGEST, "has 10,000,002 bytes: no more than 1,000,000 are read"),
     ("a call", "task: !!python/object/apply:os.system ['touch called']", "could not determine a constructor"),
     ("a function", "task: !!python/name:os.system", "could not determine a constructor"),
     ("a tag of one's own", "task: !mine 1", "could not determine a constructor for the tag '!mine'"),
@@ -116,11 +116,11 @@ def test_yaml(
 
 
 NO_FILES = {
-    ".": "Is a directory",
-    "/dev/null": "a pipe or a device",
-    "/dev/zero": "a pipe or a device",
-    "pipe": "a pipe or a device",
-    "a_link": "a pipe or a device",
+    ".": "a folder, a pipe or a device",
+    "/dev/null": "a folder, a pipe or a device",
+    "/dev/zero": "a folder, a pipe or a device",
+    "pipe": "a folder, a pipe or a device",
+    "a_link": "a folder, a pipe or a device",
     "a_loop": "Too many levels of symbolic links",
     "/proc/self/environ": "environ ",  # a regular file that says it is empty
 }
@@ -147,9 +147,9 @@ def test_no_file(
 def test_no_file_of_json(setting: str, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
-    assert f"--{setting} pipe: this is a pipe or a device" in refused("train", f"--{setting}", "pipe")
+    assert f"--{setting} pipe: 'pipe' is no regular file" in refused("train", f"--{setting}", "pipe")
     Path("run.yaml").write_text(f"{setting}: pipe")
-    assert f"--{setting} pipe: this is a pipe or a device" in refused("train", "--config", "run.yaml")
+    assert f"--{setting} pipe: 'pipe' is no regular file" in refused("train", "--config", "run.yaml")
 
 
 def test_a_number_that_yaml_reads_as_text_is_one(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from paretune.cli.main import COMMANDS, main
-from paretune.record.run_directory import read_evaluations, read_front, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from policies import prompts, saved_policy
+from records import read_front
 
 GREEDY = ["--eval_samples", "16", "--eval_temperature", "0"]
 SHORT = [

@@ -67,11 +67,12 @@ for directory in (sys.argv[1], sys.argv[1] + "/runs/first"):
 def test_the_record_of_a_run_on_a_disk_that_fills_up(tmp_path: Path) -> None:
     """No line in half, whole files as they were, the directory given free, and the run goes on once there is space."""
     program = """
+import json
 import sys
 from pathlib import Path
 from paretune.record.disk import check_writable
 from paretune.record.record import RunRecord
-from paretune.record.run_directory import read_front, read_run, read_steps
+from paretune.record.run_directory import read_run, read_steps
 directory = Path(sys.argv[1]) / "run"
 record = RunRecord(directory)
 record.start({"task": "arithmetic"})
@@ -98,7 +99,7 @@ for write in (
         write()
     except OSError as error:
         print(error)
-assert read_front(directory)["points"] == [{"step": 0}]
+assert json.loads((directory / "pareto.json").read_text())["points"] == [{"step": 0}]
 assert read_run(directory)["status"] == "running"
 assert not list(directory.glob(".*.new"))
 (directory.parent / "ballast").unlink()

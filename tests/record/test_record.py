@@ -10,11 +10,10 @@ from paretune.record.directory_lock import RunInUseError
 from paretune.record.record import RunRecord
 from paretune.record.run_directory import (
     read_evaluations,
-    read_front,
     read_run,
     read_steps,
 )
-from records import HEADER, one_line, opened, step
+from records import HEADER, one_line, opened, read_front, step
 
 
 def test_a_run_from_start_to_end(tmp_path):

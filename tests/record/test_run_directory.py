@@ -6,7 +6,6 @@ from paretune.record.record import RunRecord
 from paretune.record.run_directory import (
     holds_run,
     read_evaluations,
-    read_front,
     read_run,
     read_steps,
 )
@@ -68,7 +67,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, lines):
     assert read_steps(directory) == written[:2]
 
 
-@pytest.mark.parametrize("read", [read_run, read_steps, read_evaluations, read_front])
+@pytest.mark.parametrize("read", [read_run, read_steps, read_evaluations])
 def test_a_folder_that_is_no_run_is_named(tmp_path, read):
     for directory in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(FileNotFoundError, match="is not the directory of a run") as raised:

@@ -22,7 +22,8 @@ from safetensors.torch import load_file
 
 from paretune.cli.main import main
 from paretune.record.checkpoints import checkpoint_folders, checkpoints
-from paretune.record.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
+from records import read_completions, read_front
 
 KILLS = int(os.environ.get("KILLS", "60"))
 LONGEST = 6.0

@@ -12,9 +12,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from killed import killed_before
 from paretune import FixedWeights, MultiObjectiveConfig, MultiObjectiveTrainer, Objective
-from paretune.record.run_directory import read_completions, read_evaluations, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from paretune.trainer.checkpoints import STATE_KEYS, checkpoints, resume_point
 from policies import brief, digits, prompts, saved_policy
+from records import read_completions
 
 
 @pytest.fixture(scope="module")

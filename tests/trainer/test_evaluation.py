@@ -18,9 +18,10 @@ from paretune import (
     Objective,
     ScheduledWeights,
 )
-from paretune.record.run_directory import read_completions, read_evaluations, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from paretune.weighting import WeightingRule
 from policies import brief, digits, letters, prompts, saved_policy
+from records import read_completions
 
 WEIGHTS = [0.5, 0.3, 0.2]
 REWARDS = [digits, brief, letters]

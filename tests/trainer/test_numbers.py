@@ -18,10 +18,11 @@ from paretune import (
     Objective,
 )
 from paretune.choosing.pick import Wish, choose, read_fronts
-from paretune.record.run_directory import read_evaluations, read_front, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from paretune.trainer.influence_meter import InfluenceMeter
 from paretune.weighting import InfluenceRequest, WeightingRule, mirror_descent
 from policies import brief, digits, letters, prompts, saved_policy
+from records import read_front
 
 NAMES = ("a", "b", "c")
 START = [0.2, 0.5, 0.3]

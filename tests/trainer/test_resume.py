@@ -24,10 +24,11 @@ from paretune import (
     Tchebycheff,
 )
 from paretune.objectives import Conciseness, completion_length
-from paretune.record.run_directory import read_completions, read_evaluations, read_front, read_steps
+from paretune.record.run_directory import read_evaluations, read_steps
 from paretune.weighting import RULES as registered  # noqa: N811
 from paretune.weighting import WeightingRule
 from policies import StopAfter, digits, letters, prompts, saved_policy
+from records import read_completions, read_front
 
 PREFERENCES = [0.4, 0.3, 0.3]
 RULES: dict[str, Callable[[], WeightingRule]] = {

@@ -21,9 +21,10 @@ from paretune import (
 )
 from paretune.advantages import ESTIMATORS
 from paretune.objectives import Conciseness, RewardError, completion_length
-from paretune.record.run_directory import read_completions, read_evaluations, read_front, read_run, read_steps
+from paretune.record.run_directory import read_evaluations, read_run, read_steps
 from paretune.weighting import Batch, Scalarization, WeightingRule
 from policies import brief, digits, letters, policy, prompts, saved_policy, tokenizer
+from records import read_completions, read_front
 
 
 def objectives() -> list[Objective]:

@@ -247,16 +247,6 @@ def spread(values: ArrayLike) -> Spread:
     )
 
 
-def without_signal(rewards: ArrayLike, group: int) -> Array:
-    """``[K]`` share of groups in which a reward does not vary.
-
-    Args:
-        rewards: ``[N, K]``, NaN where an objective does not apply; a group with fewer than two scores has no signal.
-        group: completions that are compared with each other; divides N.
-    """
-    return np.asarray(_silent(np.asarray(rewards, dtype=np.float64), group).mean(axis=0))
-
-
 def correlations(batches: Sequence[Array], groups: Sequence[int]) -> Array:
     """``[K, K]`` correlations of rewards, each less the mean of its group; NaN where one does not vary.
 

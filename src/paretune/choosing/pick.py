@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import moocore
 import numpy as np
 
 from paretune.bounded_run import BoundedRun, Bounds
-from paretune.pareto import dominates
 from paretune.record.checkpoints import checkpoints
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.parsing import RecordError
@@ -73,12 +73,10 @@ class Fronts:
     @property
     def undominated(self) -> list[Point]:
         """The points that no other point of any run dominates."""
-        maximize = [objective.maximize for objective in self.objectives]
         values = np.array([[point.metrics[o.name] for o in self.objectives] for point in self.points])
-        beaten = np.zeros(len(self.points), dtype=bool)
-        for row in values:
-            beaten |= dominates(row, values, maximize)
-        return [point for point, is_beaten in zip(self.points, beaten, strict=True) if not is_beaten]
+        maximize = [objective.maximize for objective in self.objectives]
+        stays = moocore.is_nondominated(values, maximise=maximize, keep_weakly=True)
+        return [point for point, is_on_front in zip(self.points, stays, strict=True) if is_on_front]
 
 
 @dataclass(frozen=True)

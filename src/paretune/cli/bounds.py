@@ -5,10 +5,8 @@ them (:mod:`paretune.bounded_run`).
 """
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from paretune.bounded_run import Bounds
 from paretune.cli.bad_input import BadInputError
@@ -18,9 +16,6 @@ from paretune.record.figures import span
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.tasks import Task
-
-if TYPE_CHECKING:
-    from paretune.objectives import Objective as TrainedObjective  # which imports torch
 
 
 def with_bounds(task: Task, given: Mapping[str, Sequence[float]] | None) -> Task:
@@ -32,18 +27,8 @@ def with_bounds(task: Task, given: Mapping[str, Sequence[float]] | None) -> Task
     if not given:
         return task
     check_names("--bounds", given, [objective.name for objective in task.objectives])
-    objectives = []
-    for objective in task.objectives:
-        bounded = copy(objective)
-        if objective.name in given:
-            low, high = given[objective.name]
-            bounded.declared = bounded.bounds = (low, high)
-        objectives.append(bounded)
-    return with_objectives(task, objectives)
-
-
-def with_objectives(task: Task, objectives: "list[TrainedObjective]") -> Task:
-    """A task with other objectives. Its true front is of gains on its own bounds, so with others it is not known."""
+    objectives = [o.within(*given[o.name]) if o.name in given else o for o in task.objectives]
+    # Its true front is of gains on its own bounds, so with others it is not known.
     same = [objective.bounds for objective in objectives] == [objective.bounds for objective in task.objectives]
     return replace(task, objectives=objectives, front=task.front if same else None)
 

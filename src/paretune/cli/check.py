@@ -2,12 +2,10 @@
 
 import math
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import Tensor
 from transformers import SchedulerType
 
@@ -24,7 +22,7 @@ from paretune.cli.screen import Screen, bar
 from paretune.cli.settings import Settings, resolve
 from paretune.cli.train import make_trainer, quiet
 from paretune.influence import ESTIMATORS
-from paretune.objectives import Objective, RewardError
+from paretune.objectives import RewardError
 from paretune.record.run_directory import read_steps
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.weighting import (
@@ -53,45 +51,24 @@ class Phase:
     measurements: Measurements
 
 
-class WatchedMetric:
-    """A metric that keeps what it gave last."""
-
-    def __init__(self, metric: Callable[..., Any]) -> None:
-        self._metric = metric
-        self.latest: list[float | None] = []
-
-    def __call__(self, **keywords: Any) -> list[float | None]:
-        """The metric's values."""
-        self.latest = list(self._metric(**keywords))
-        return self.latest
-
-
 class Observer(WeightingRule):
     """Asks for one measurement after the other, and keeps what each batch brings; the weights are another rule's.
 
     Args:
         rule: whose weights are used, as they are at first.
         phases: what is measured, batch by batch; beyond the last nothing is.
-        metrics: the objectives' metrics, None where it is the reward.
         tell: called with the number of batches done and what is measured next.
     """
 
     name: ClassVar[str] = "check"
     description: ClassVar[str] = "keeps what it sees"
 
-    def __init__(
-        self,
-        rule: WeightingRule,
-        phases: Sequence[Phase],
-        metrics: Sequence[WatchedMetric | None],
-        tell: Callable[[int, str], None],
-    ) -> None:
+    def __init__(self, rule: WeightingRule, phases: Sequence[Phase], tell: Callable[[int, str], None]) -> None:
         self.settings: dict[str, Any] = {}
         self.seen: list[Seen] = []
         self.validation: Evaluation | None = None
         self._rule = rule
         self._phases = phases
-        self._metrics = metrics
         self._tell = tell
 
     def caution(self, **settings: Any) -> str | None:
@@ -114,12 +91,11 @@ class Observer(WeightingRule):
         ).weights
         if len(self.seen) < len(self._phases):
             asked = self._phases[len(self.seen)].measurements.evaluation
-            rewards = batch.rewards.cpu().double().numpy()
             self.seen.append(
                 Seen(
-                    rewards=rewards,
+                    rewards=batch.rewards.cpu().double().numpy(),
                     weights=weights.cpu().double().numpy(),
-                    metrics=self._metrics_of(rewards) if asked == "rollouts" else None,
+                    metrics=_array(batch.metrics),
                     gramian=None if batch.noise is not None else _array(batch.gramian),
                     across=None if batch.noise is None else _array(batch.gramian),
                     noise=_array(batch.noise),
@@ -127,14 +103,6 @@ class Observer(WeightingRule):
             )
             self.validation = batch.evaluation if asked == "validation" else self.validation
         return Scalarization(weights)
-
-    def _metrics_of(self, rewards: Array) -> Array:
-        """``[N, K]``: the trainer has just had the metrics evaluated on the batch."""
-        columns = [
-            rewards[:, k] if metric is None else [math.nan if v is None else float(v) for v in metric.latest]
-            for k, metric in enumerate(self._metrics)
-        ]
-        return np.array(columns, dtype=np.float64).T
 
 
 def run(line: CommandLine) -> int:
@@ -197,7 +165,6 @@ def _measure(settings: Settings, batches: int, scratch: str, screen: Screen) -> 
     per_step = config.gradient_accumulation_steps / config.steps_per_batch
     config.max_steps = math.ceil(len(phases) / per_step)
     config.lr_scheduler_type, config.lr_scheduler_kwargs = SchedulerType.CONSTANT, {}  # some have a least rate
-    watched = [None if o.metric is None else WatchedMetric(o.metric) for o in objectives]
     progress = bar("batch", screen)
     display = progress.add_task("loading", total=len(phases))
     told = -1
@@ -209,10 +176,9 @@ def _measure(settings: Settings, batches: int, scratch: str, screen: Screen) -> 
             screen.say(f"batch {done + 1}/{len(phases)}: {doing}")
         told = max(told, done)
 
-    observer = Observer(settings.rule, phases, watched, tell)
-    task = replace(settings.task, objectives=list(map(_watching, objectives, watched)))
+    observer = Observer(settings.rule, phases, tell)
     with progress:
-        trainer = make_trainer(replace(settings, task=task, rule=observer))
+        trainer = make_trainer(replace(settings, rule=observer))
         try:
             trainer.train()
         except RewardError as error:
@@ -229,13 +195,6 @@ def _measure(settings: Settings, batches: int, scratch: str, screen: Screen) -> 
         validation=None if observer.validation is None else observer.validation.metrics,
         costs=costs(lines, [phase.name for phase in phases]),
     )
-
-
-def _watching(objective: Objective, metric: WatchedMetric | None) -> Objective:
-    """The objective with a metric that keeps what it gives."""
-    watched = copy(objective)
-    watched.metric = metric
-    return watched
 
 
 def _truncated(trainer: MultiObjectiveTrainer) -> float:

@@ -97,19 +97,6 @@ def finite(value: Any) -> bool:
     return all(map(finite, value)) if isinstance(value, list) else True
 
 
-def is_deeper_than(levels: int, value: Any) -> bool:
-    """Whether lists and mappings lie in each other over more than so many levels."""
-    layer = [value]
-    for _ in range(levels + 1):
-        layer = [
-            inner
-            for outer in layer
-            if isinstance(outer, dict | list | tuple)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(layer)
-
-
 def has_commas(hint: Any) -> bool:
     """Whether a hint is annotated with :data:`COMMAS`."""
     return get_origin(hint) is Annotated and COMMAS in hint.__metadata__

@@ -16,7 +16,7 @@ from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
 from paretune.cli.screen import Screen, table
 from paretune.cli.settings import Settings, resolve
-from paretune.cli.task_source import names_a_task, recorded_task
+from paretune.cli.task_source import header_of, names_a_task, recorded_task, run_of
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import RewardError
 from paretune.record.checkpoints import STATE_FILE
@@ -32,7 +32,6 @@ from paretune.record.final_evaluations import (
 )
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
-from paretune.record.run_directory import RUN
 from paretune.steering import Template, lattice, stating
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoint_forms import check_like, loading
@@ -49,7 +48,7 @@ def run(line: CommandLine) -> int:
     [directory], given = map(Path, line.words), line.given
     quiet()
     split = given.get("split", EvaluateArguments.split)
-    if (directory / RUN).is_file():
+    if run_of(directory) == directory:
         dial = given.get("dial_settings", EvaluateArguments.dial_settings)
         evaluate_run(directory, line.parser, given, split=split, decodings=DECODINGS, dial_settings=dial)
         _print_run(directory, split)
@@ -215,13 +214,8 @@ def _prompts(settings: Settings, split: str) -> int:
 
 
 def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[str, Any], split: str) -> None:
-    recorded: dict[str, Any] = {}
-    if (checkpoint.resolve().parent / RUN).is_file():
-        try:
-            header = RunReader(checkpoint.resolve().parent).header
-        except (OSError, RecordError) as error:
-            raise BadInputError(error) from error
-        recorded = _recorded(header, checkpoint.resolve().parent, parser, given)
+    run = run_of(checkpoint)
+    recorded = {} if run is None else _recorded(header_of(run), run, parser, given)
     with _settings(parser, {**recorded, **given}, checkpoint) as settings:
         trainer = _trainer_of(settings, checkpoint, _state_of(checkpoint))
         found = _measure(trainer, settings, split, settings.rows(split))

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.declared_types import DEEPEST, is_deeper_than
+from paretune.cli.declared_types import DEEPEST
+from paretune.record.parsing import is_deeper
 
 
 def read_mapping(name: str, text: str) -> dict[str, Any]:
@@ -23,6 +24,6 @@ def read_mapping(name: str, text: str) -> dict[str, Any]:
         raise BadInputError(f"--{name} is not valid JSON ({error}): {text}") from error
     if not isinstance(found, dict):
         raise BadInputError(f"--{name} must be a JSON object, got {text}.")
-    if is_deeper_than(DEEPEST, found):
+    if is_deeper(found, DEEPEST):
         raise BadInputError(f"--{name} is nested too deeply: settings take at most {DEEPEST} levels, got {text}.")
     return found

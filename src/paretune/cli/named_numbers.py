@@ -22,10 +22,9 @@ def named_numbers(flag: str, text: str) -> dict[str, float]:
         BadInputError: if the text has another form, a number is not finite or a name is given twice.
     """
     pairs: dict[str, float] = {}
-    for part in _parts(text):
-        name, equals, number = (piece.strip() for piece in part.rpartition("="))
+    for name, number in _pairs(text):
         try:
-            value = float(number) if equals and name else math.nan
+            value = float(number) if name else math.nan
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
@@ -36,15 +35,16 @@ def named_numbers(flag: str, text: str) -> dict[str, float]:
     return pairs
 
 
-def _parts(text: str) -> list[str]:
-    """What commas separate; one without an equals sign before it belongs to a name."""
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """The names and what stands behind their equals signs; a name has commas where no equals sign is before them."""
     parts = [""]
     for piece in text.split(","):
         if "=" in parts[-1]:
             parts.append(piece)
         else:
             parts[-1] += f",{piece}" if parts[-1] else piece
-    return parts
+    divided = (part.rpartition("=") for part in parts)
+    return [(name.strip(), value.strip()) for name, _, value in divided]
 
 
 def check_names(flag: str, named: Iterable[str], known: Collection[str]) -> None:
@@ -65,26 +65,16 @@ def named_bounds(given: str | Mapping[str, Any]) -> dict[str, list[float]]:
     Raises:
         BadInputError: if it has another form, a name is given twice, or low is not below high.
     """
-    pairs = _limits(given) if isinstance(given, str) else list(given.items())
+    told = [(name, limits.split(":")) for name, limits in _pairs(given)] if isinstance(given, str) else given.items()
     bounds: dict[str, list[float]] = {}
-    for name, limits in pairs:
+    for name, limits in told:
         if name in bounds:
             raise BadInputError(f"--bounds: {name} is given twice.")
         try:
-            low, high = map(float, limits)
+            low, high = map(float, limits if name else ())
         except (TypeError, ValueError) as error:
             raise BadInputError(f"--bounds {brief(given)}: write it as {BOUNDS_FORM}.") from error
         if not (math.isfinite(high - low) and low < high):
             raise BadInputError(f"--bounds: {name} needs a low below its high, both finite, got {low:g}:{high:g}.")
         bounds[name] = [low, high]
     return bounds
-
-
-def _limits(text: str) -> list[tuple[str, list[str]]]:
-    pairs = []
-    for part in _parts(text):
-        name, equals, limits = part.rpartition("=")
-        if not equals or not name.strip():
-            raise BadInputError(f"--bounds {brief(text)}: write it as {BOUNDS_FORM}.")
-        pairs.append((name.strip(), limits.split(":")))
-    return pairs

@@ -10,13 +10,13 @@ from trl import ModelConfig
 
 from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.bounds import with_bounds, with_objectives
+from paretune.cli.bounds import with_bounds
 from paretune.cli.model import model_config, model_settings
 from paretune.cli.parser import RESUME, StrictParser, make_parser
 from paretune.cli.rule_settings import check_rule_settings, given_settings
 from paretune.cli.task_source import load_task, rows_of
 from paretune.named_objects import is_named, load, sha256_of
-from paretune.objectives import Objective, completion_length
+from paretune.objectives import completion_length
 from paretune.tasks import Task
 from paretune.tasks.source import TaskSource
 from paretune.trainer import MultiObjectiveConfig
@@ -162,19 +162,8 @@ def _with_room(task: Task, longest: int) -> Task:
 
     Beyond a bound all lengths count the same, and a policy there would add nothing to the hypervolume.
     """
-    objectives = []
-    for objective in task.objectives:
-        if objective.metric is completion_length and objective.bounds and objective.bounds[1] < longest:
-            objective = Objective(
-                objective.name,
-                objective.reward,
-                metric=objective.metric,
-                maximize=objective.maximize,
-                bounds=(objective.bounds[0], float(longest)),
-                gate=objective.gate,
-            )
-        objectives.append(objective)
-    return with_objectives(task, objectives)
+    lengths = [o for o in task.objectives if o.metric is completion_length and o.bounds and o.bounds[1] < longest]
+    return with_bounds(task, {o.name: (o.bounds[0], float(longest)) for o in lengths if o.bounds})
 
 
 def make_rule(own: RunArguments, task: Task) -> WeightingRule:

@@ -13,12 +13,10 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
 from paretune.cli.named_numbers import check_names
 from paretune.cli.screen import Screen
+from paretune.cli.task_source import header_of, run_of
 from paretune.cli.train import quiet
 from paretune.record.checkpoints import checkpoints
 from paretune.record.fields import Fields
-from paretune.record.parsing import RecordError
-from paretune.record.reader import RunReader
-from paretune.record.run_directory import RUN
 from paretune.steering import Template, shares
 from paretune.steering.answers import answers
 
@@ -62,11 +60,8 @@ def run(line: CommandLine) -> int:
 
 def _policy(directory: Path) -> tuple[Path, Fields]:
     """The folder of a policy, that of a run's last checkpoint, and how it generated in training."""
-    home = next((place for place in (directory, directory.resolve().parent) if (place / RUN).is_file()), None)
-    try:
-        recorded = {} if home is None else RunReader(home).header.generation
-    except (OSError, RecordError) as error:
-        raise BadInputError(error) from error
+    home = run_of(directory)
+    recorded = {} if home is None else header_of(home).generation
     generation = Fields(recorded, f"the generation in {home}")
     if home != directory:
         return directory, generation

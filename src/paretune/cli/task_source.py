@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
@@ -9,6 +10,9 @@ from datasets import Dataset
 from paretune.cli.bad_input import BadInputError
 from paretune.named_objects import sha256_of
 from paretune.record.entries import Header, Source
+from paretune.record.parsing import RecordError
+from paretune.record.reader import RunReader
+from paretune.record.run_directory import RUN
 from paretune.sandbox import SandboxError
 from paretune.tasks import Task, source
 from paretune.tasks.source import NAMED_BY, TaskSource
@@ -24,6 +28,23 @@ def load_task(given: Mapping[str, Any]) -> tuple[Task, TaskSource]:
         return source.load_task(given, unsafe_no_sandbox=bool(given.get("unsafe_no_sandbox")))
     except (ValueError, OSError, SandboxError) as error:
         raise BadInputError(error) from error
+
+
+def header_of(run: Path) -> Header:
+    """What a run recorded of itself.
+
+    Raises:
+        BadInputError: if its run.json is broken.
+    """
+    try:
+        return RunReader(run).header
+    except (OSError, RecordError) as error:
+        raise BadInputError(error) from error
+
+
+def run_of(folder: Path) -> Path | None:
+    """The run that a folder is, or whose checkpoint it is; None for neither."""
+    return next((place for place in (folder, folder.resolve().parent) if (place / RUN).is_file()), None)
 
 
 def names_a_task(given: Mapping[str, Any]) -> bool:

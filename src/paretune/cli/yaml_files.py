@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from paretune.cli.bad_input import BadInputError
-from paretune.cli.declared_types import DEEPEST, is_deeper_than
+from paretune.cli.declared_types import DEEPEST
+from paretune.record.parsing import is_deeper
 
 MOST = 10_000
 """Values in a file, those counted again that an alias repeats."""
@@ -42,8 +43,8 @@ def document_in(content: bytes, path: Path) -> Any:
         BadInputError: if the file is not valid YAML, gives a key twice, or holds too much.
     """
     try:
-        found = _load(content.decode("utf-8-sig"), path)
-        if is_deeper_than(DEEPEST, found):
+        found = _Loader(content.decode("utf-8-sig"), path).get_single_data()
+        if is_deeper(found, DEEPEST):
             raise RecursionError
         return found
     except BadInputError:
@@ -56,68 +57,54 @@ def document_in(content: bytes, path: Path) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Stops at a value too many: the rest of the file would take long to read."""
+    """Refuses, while it reads, what would take long to build or means nothing: the rest of the file is left unread.
+
+    That is: values too many, aliases that repeat too much or themselves, keys that are given twice, endless numbers.
+    """
 
     def __init__(self, text: str, path: Path) -> None:
         super().__init__(text)
         self._path = path
         self._values = 0
+        self._sizes: dict[str, int] = {}  # values of what has an anchor, once it is read
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        event, before = self.peek_event(), self._values
         self._values += 1
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors:
+            if event.anchor not in self._sizes:
+                line = _line(self.anchors[event.anchor])
+                raise BadInputError(f"{self._path}: an alias in line {line} contains itself: write out what is meant.")
+            self._values += self._sizes[event.anchor]
         if self._values > MOST:
-            raise BadInputError(f"{self._path} holds more than {MOST:,} values: settings take at most {MOST:,}.")
-        return super().compose_node(parent, index)
+            raise BadInputError(
+                f"{self._path} holds more than {MOST:,} values with its aliases: settings take at most {MOST:,}."
+            )
+        node = super().compose_node(parent, index)
+        if event.anchor is not None:
+            self._sizes[event.anchor] = self._values - before
+        return node
 
-
-def _load(text: str, path: Path) -> Any:
-    loader = _Loader(text, path)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _check(node, path)
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _check(root: yaml.Node, path: Path) -> None:
-    """Refuse what would take long to build, or mean nothing; before any of it is built.
-
-    That is: keys that are given twice, aliases that repeat too much, or themselves, and endless numbers.
-    """
-    sizes: dict[yaml.Node, int | None] = {}  # None: it is being counted
-
-    def size(node: yaml.Node) -> int:
-        if node in sizes:
-            known = sizes[node]
-            if known is None:
-                raise BadInputError(f"{path}: an alias in line {_line(node)} contains itself: write out what is meant.")
-            return known
-        sizes[node] = None
+    def compose_scalar_node(self, anchor: Any) -> Any:
+        node = super().compose_scalar_node(anchor)
         if node.tag in NUMBERS and len(node.value) > LONGEST_NUMBER:
             raise BadInputError(
-                f"{path}: the number in line {_line(node)} has {len(node.value):,} characters: settings take numbers "
-                f"of at most {LONGEST_NUMBER}."
+                f"{self._path}: the number in line {_line(node)} has {len(node.value):,} characters: settings take "
+                f"numbers of at most {LONGEST_NUMBER}."
             )
-        sizes[node] = count = 1 + sum(map(size, _children(node, path)))
-        return count
+        return node
 
-    if size(root) > MOST:
-        raise BadInputError(f"{path} holds {size(root):,} values with its aliases: settings take at most {MOST:,}.")
-
-
-def _children(node: yaml.Node, path: Path) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             name = (key.tag, key.value)
             if name in lines:
-                raise BadInputError(f"{path}: {key.value} is given twice, in lines {lines[name]} and {_line(key)}.")
+                raise BadInputError(
+                    f"{self._path}: {key.value} is given twice, in lines {lines[name]} and {_line(key)}."
+                )
             lines[name] = _line(key)
-        return [child for pair in node.value for child in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+        return node
 
 
 def _line(node: yaml.Node) -> int:

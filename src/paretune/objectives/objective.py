@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from itertools import count
 from typing import Any
@@ -68,10 +69,16 @@ class Objective:
         self.reward = reward
         self.metric = metric
         self.maximize = maximize
-        self.declared = (None, None) if bounds is None else _declared(bounds, name)
+        self.declared: tuple[float | None, float | None] = (None, None) if bounds is None else _declared(bounds, name)
         low, high = self.declared
-        self.bounds = None if low is None or high is None else (low, high)
+        self.bounds: tuple[float, float] | None = None if low is None or high is None else (low, high)
         self.gate = None if gate is None else _gate(gate, name)
+
+    def within(self, low: float, high: float) -> "Objective":
+        """The same objective with other bounds of its metric."""
+        found = copy(self)
+        found.declared = found.bounds = (low, high)
+        return found
 
     def observe(self, lengths: Sequence[int]) -> None:
         """Show the reward a training batch, before it is scored.

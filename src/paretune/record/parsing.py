@@ -21,13 +21,17 @@ class RecordError(ValueError):
     """A record that cannot be used: one line that names the file, the line in it, and what was expected."""
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int = LARGEST) -> bytes:
     """The content of a regular file.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
 
     Raises:
         FileNotFoundError: if there is no such file.
         OSError: if it cannot be read.
-        RecordError: if it is none that ends, such as a pipe or a device, or has more than a gibibyte.
+        RecordError: if it is none that ends, such as a pipe or a device, or is larger.
     """
     try:
         # A pipe without a writer would be waited for; of a regular file the flag changes nothing.
@@ -37,11 +41,15 @@ def read_bytes(path: Path) -> bytes:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise RecordError(f"{str(path)!r} is no regular file: a record was expected.")
-        if found.st_size > LARGEST:
-            raise RecordError(f"{str(path)!r} has {found.st_size:,} bytes: a record has no more than {LARGEST:,}.")
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(LARGEST + 1)
+            raise RecordError(f"{str(path)!r} is no regular file, but a folder, a pipe or a device: give such a file.")
+        content, size = b"", found.st_size
+        if size <= most:
+            with open(descriptor, "rb", closefd=False) as file:
+                content = file.read(most + 1)
+            size = max(size, len(content))  # some files in /proc say that they have no bytes
+        if size > most:
+            raise RecordError(f"{str(path)!r} has {size:,} bytes: no more than {most:,} are read.")
+        return content
     finally:
         os.close(descriptor)
 
@@ -60,22 +68,22 @@ def parse(content: bytes) -> Any:
     except RecursionError as error:
         raise ValueError(f"nested more than {DEEPEST} levels deep") from error
     brackets = text.count("[") + text.count("{")
-    if brackets > DEEPEST and _is_deeper(value, DEEPEST):
+    if brackets > DEEPEST and is_deeper(value, DEEPEST):
         raise ValueError(f"nested more than {DEEPEST} levels deep")
     return _encodable(value) if "\\u" in text else value
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and mappings lie in each other over more than so many levels."""
     level = [value]
     for _ in range(levels):
-        level = [child for item in level for child in _children(item)]
-    return any(isinstance(item, list | dict) for item in level)
+        outer = (item.values() if isinstance(item, dict) else item for item in level if _has_items(item))
+        level = [inner for items in outer for inner in items]
+    return any(map(_has_items, level))
 
 
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _has_items(value: Any) -> bool:
+    return isinstance(value, list | tuple | dict)
 
 
 def _encodable(value: Any) -> Any:

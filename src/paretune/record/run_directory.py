@@ -109,31 +109,6 @@ def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
     return read_lines(Path(directory) / EVALUATIONS)
 
 
-def read_completions(directory: str | Path) -> list[dict[str, Any]]:
-    """Read the completions that were kept, in order.
-
-    Raises:
-        FileNotFoundError: if the directory holds no run.
-        RecordError: if a line other than a torn last one is broken; the message names the file and the line.
-    """
-    read_run(directory)
-    return read_lines(Path(directory) / COMPLETIONS)
-
-
-def read_front(directory: str | Path) -> dict[str, Any]:
-    """Read the front: reference, bounds and points.
-
-    Raises:
-        FileNotFoundError: if the directory holds no run, or its front has not been written yet.
-        RecordError: if ``pareto.json`` is broken.
-    """
-    read_run(directory)
-    path = Path(directory) / FRONT
-    if not path.is_file():
-        raise FileNotFoundError(f"The run in {str(directory)!r} has no {FRONT} yet: it is written at the end.")
-    return read_json(path)
-
-
 def step_of(line: Mapping[str, Any], where: str) -> int:
     """The optimiser step of a line of the record.
 

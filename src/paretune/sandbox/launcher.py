@@ -29,18 +29,11 @@ from typing import Any
 from paretune.sandbox.backends import prepare
 from paretune.sandbox.channel import read, write
 from paretune.sandbox.limits import Limits
-from paretune.sandbox.slot import Slot
+from paretune.sandbox.slot import Slot, without_end
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LAST_SECONDS = 5.0
-_NOT_RUN: dict[str, Any] = {
-    "status": "timeout",
-    "exit": None,
-    "output": "",
-    "statements": [],
-    "reached": [],
-    "databases": None,
-}
+_NOT_RUN = without_end("timeout")
 
 
 class _Program:

@@ -21,13 +21,11 @@ from paretune.record.entries import Batch
 from paretune.record.fields import Fields, finite, shown
 from paretune.record.json_files import read_json
 from paretune.record.parsing import RecordError
-from paretune.trainer.checkpoints import BrokenCheckpointError
-
-_ADVICE = "put it back, or move that checkpoint away and resume from the one before it."
+from paretune.trainer.checkpoints import ADVICE, BrokenCheckpointError, reading
 
 
 @contextmanager
-def loading(checkpoint: str | Path, advice: str = _ADVICE) -> Iterator[None]:
+def loading(checkpoint: str | Path, advice: str = ADVICE) -> Iterator[None]:
     """Load files of a checkpoint inside.
 
     Raises:
@@ -57,7 +55,7 @@ def check_state(checkpoint: Path, state: Mapping[str, Any], count: int) -> None:
         BrokenCheckpointError: if a part is of another kind than a run writes.
     """
     fields = Fields(state, repr(str(checkpoint / STATE_FILE)))
-    with _named():
+    with reading():
         for key in ("batch", "tokens"):
             fields.need(key, fields.count(key))
         for key in ("rule", "objectives", "archives"):
@@ -92,7 +90,7 @@ def check_trainer_state(checkpoint: Path, own: Sequence[Any]) -> None:
         BrokenCheckpointError: if it is not.
     """
     path = checkpoint / "trainer_state.json"
-    with _named():
+    with reading():
         fields = Fields(read_json(path), repr(str(path)))
         known = [field.name for field in dataclasses.fields(TrainerState)]
         fields.know(known)
@@ -141,7 +139,7 @@ def check_like(value: Any, like: Any, where: str) -> None:
     for kind, expected, fits in kinds:
         if isinstance(like, kind):
             if not fits(value):
-                raise BrokenCheckpointError(f"{where} must be {expected}, got {shown(value)}: {_ADVICE}")
+                raise BrokenCheckpointError(f"{where} must be {expected}, got {shown(value)}: {ADVICE}")
             break
     if isinstance(like, Mapping):
         for key in like.keys() & value.keys():
@@ -173,11 +171,3 @@ def _real(value: Any) -> float | None:
     if isinstance(value, float) and not math.isfinite(value):
         return value
     return finite(value)
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    try:
-        yield
-    except RecordError as error:
-        raise BrokenCheckpointError(f"{str(error).rstrip('.')}: {_ADVICE}") from error

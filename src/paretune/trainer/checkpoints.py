@@ -33,12 +33,21 @@ STATE_KEYS = (
 
 _FILES, _LINES = "files", "lines"
 _BINARY = (".safetensors", ".bin", ".pt", ".pth", ".distcp")
-_OTHERWISE = "put it back, or move that checkpoint away and resume from the one before it"
+ADVICE = "put it back, or move that checkpoint away and resume from the one before it."
 _REMOVED = re.compile(r"\.checkpoint-\d+\.removed")
 
 
 class BrokenCheckpointError(ValueError):
     """A checkpoint from which no run can go on; the message says what is wrong with which file."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Read a file of a checkpoint inside: what a record would complain of is then the checkpoint's fault."""
+    try:
+        yield
+    except RecordError as error:
+        raise BrokenCheckpointError(f"{str(error).rstrip('.')}: {ADVICE}") from error
 
 
 @dataclass(frozen=True)
@@ -80,14 +89,14 @@ def resume_point(directory: str | Path, given: str | Path | bool = True) -> Resu
     state = load_state(checkpoint)
     lacking = [key for key in STATE_KEYS if key not in state]
     if lacking:
-        raise BrokenCheckpointError(f"{str(checkpoint / STATE_FILE)!r} lacks {lacking[0]!r}: {_OTHERWISE}.")
+        raise BrokenCheckpointError(f"{str(checkpoint / STATE_FILE)!r} lacks {lacking[0]!r}: {ADVICE}")
     for name, size in (_numbers(checkpoint, state, _FILES) or {}).items():
         _check_size(checkpoint / name, size)
     lines = _numbers(checkpoint, state, _LINES)
     if lines is not None and lines.keys() != set(GROWING):
         # Of a file that is not counted no line would stay.
         raise BrokenCheckpointError(
-            f"{str(checkpoint / STATE_FILE)!r} must count lines of {', '.join(GROWING)} in {_LINES!r}: {_OTHERWISE}."
+            f"{str(checkpoint / STATE_FILE)!r} must count lines of {', '.join(GROWING)} in {_LINES!r}: {ADVICE}"
         )
     return ResumePoint(checkpoint, _step_of(checkpoint), lines)
 
@@ -187,40 +196,32 @@ def _of_disk(error: BaseException) -> OSError | None:
 
 def _check_size(path: Path, size: int) -> None:
     if not path.is_file():
-        raise BrokenCheckpointError(f"{str(path)!r} is missing: {_OTHERWISE}.")
+        raise BrokenCheckpointError(f"{str(path)!r} is missing: {ADVICE}")
     if path.stat().st_size != size:
-        raise BrokenCheckpointError(
-            f"{str(path)!r} has {path.stat().st_size} bytes, but {size} were written: {_OTHERWISE}."
-        )
+        raise BrokenCheckpointError(f"{str(path)!r} has {path.stat().st_size} bytes, but {size} were written: {ADVICE}")
 
 
 def _step_of(checkpoint: Path) -> int:
     """The optimiser steps after which a checkpoint was written."""
     path = checkpoint / "trainer_state.json"
     if not path.is_file():
-        raise BrokenCheckpointError(f"{str(path)!r} is missing: {_OTHERWISE}.")
+        raise BrokenCheckpointError(f"{str(path)!r} is missing: {ADVICE}")
     step = _read(path).get("global_step")
     renamed = checkpoint.name.startswith("checkpoint-") and checkpoint.name != f"checkpoint-{step}"
     if renamed or not isinstance(step, int):
-        raise BrokenCheckpointError(f"{str(path)!r} is of step {step!r}, not of {checkpoint.name}: {_OTHERWISE}.")
+        raise BrokenCheckpointError(f"{str(path)!r} is of step {step!r}, not of {checkpoint.name}: {ADVICE}")
     return step
 
 
 def _numbers(checkpoint: Path, state: Mapping[str, Any], key: str) -> dict[str, int] | None:
     """What a state says of files by name, if it does."""
-    numbers = state.get(key)
-    if numbers is None:
+    if state.get(key) is None:
         return None
-    fields = Fields(numbers if isinstance(numbers, dict) else {"": numbers}, key)
-    try:
+    with reading():
+        fields = Fields(state, repr(str(checkpoint / STATE_FILE))).inside(key)
         return {name: fields.need(name, fields.count(name)) for name in fields.content}
-    except RecordError as error:
-        path = str(checkpoint / STATE_FILE)
-        raise BrokenCheckpointError(f"{path!r} must hold whole numbers by name in {key!r}: {_OTHERWISE}.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
+    with reading():
         return read_json(path)
-    except ValueError as error:
-        raise BrokenCheckpointError(f"{str(error).rstrip('.')}: {_OTHERWISE}.") from error

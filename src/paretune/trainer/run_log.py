@@ -118,11 +118,6 @@ class RunLog:
         archive = self.archives.get("grid")
         return None if archive is None else "exact" if archive.exact else "estimate"
 
-    @property
-    def is_open(self) -> bool:
-        """Whether this process is writing a record."""
-        return self._record is not None
-
     def begin_batch(self, line: dict[str, Any], *, started: float) -> None:
         """Note a batch whose training begins."""
         self._open_lines.append({**line, "started": started, "begun_at": self._step})

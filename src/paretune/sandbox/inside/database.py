@@ -206,17 +206,9 @@ class _Connection(sqlite3.Connection):
         self.set_authorizer(self.authoriser)
 
 
-_OPERATIONS = (
-    "connect",
-    "method",
-    "attribute",
-    "cursor",
-    "close_cursor",
-    "execute",
-    "fetch",
-    "register_converter",
-    "create",
-)
+_OPERATIONS = {
+    *("connect", "method", "attribute", "cursor", "close_cursor", "execute", "fetch", "register_converter", "create")
+}
 _METHODS = ("execute", "executemany", "executescript")
 _ATTRIBUTES = ("in_transaction", "total_changes", "isolation_level")
 
