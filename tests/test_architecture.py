@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "record": "",
     # training
     "setting_ranges": "",
-    "trainer": "named_objects setting_ranges objectives advantages pareto influence weighting steering record",
+    "trainer": "named_objects setting_ranges objectives advantages pareto influence weighting steering record report",
     # what is trained on
     "sandbox": "",
     "tasks": "named_objects objectives pareto sandbox",

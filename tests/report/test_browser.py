@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -176,6 +177,45 @@ def hover(report: Opened, plot: str, trace: str) -> str:
     return text or ""
 
 
+def test_the_reader_chooses_the_axes(browser: "Browser", tmp_path: Path) -> None:
+    names = [f"metric {i}" for i in range(5)]
+    objectives = [{"name": name, "maximize": i != 1, "bounds": [0.0, 1.0]} for i, name in enumerate(names)]
+    directory = write_run(tmp_path / "run", objectives=objectives)
+    lines = [json.loads(line) for line in (directory / "evaluations.jsonl").read_text().splitlines()]
+    for step, line in enumerate(lines):
+        line["metrics"] = {name: (step + 1) * (i + 1) / 50 for i, name in enumerate(names)}
+    (directory / "evaluations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (directory / "pareto.json").unlink()
+    shown = opened(browser, write_report(directory).path)
+    told = """id => { const plot = document.getElementById(id), { layout, data } = plot, home = layout.scene || layout;
+        const last = data.at(-1);
+        return [home.xaxis.title.text, home.yaxis.title.text, [...last.x], [...last.y]]; }"""
+    first, second, *_ = shown.evaluate(told, "plot-front-pair")
+    assert (first, second) == ("metric 0", "metric 1 (less is better)")
+    shown.page.locator("figure:has(#plot-front-pair) select").nth(1).select_option("metric 4")
+    shown.page.wait_for_function(f"() => ({told})('plot-front-pair')[1] === 'metric 4'", timeout=WAIT)
+    assert shown.evaluate(told, "plot-front-pair")[2:] == [[0.02], [0.1]]  # the initial policy
+    shown.page.locator("figure:has(#plot-front-pair) select").nth(0).select_option("metric 4")
+    shown.page.wait_for_function(f"() => ({told})('plot-front-pair')[0] === 'metric 4'", timeout=WAIT)
+    assert shown.evaluate(told, "plot-front-pair")[1:] == ["metric 0", [0.1], [0.02]]  # they change places
+    assert len(shown.page.locator("figure:has(#plot-front-3d) select").all()) == 3
+    assert shown.errors == []
+    shown.page.close()
+
+
+def test_charts_are_written_as_the_page_is(report: Opened) -> None:
+    family = "e => getComputedStyle(e).fontFamily"
+    of_page = report.page.locator("body").evaluate(family)
+    assert report.page.locator("#plot-objective-1 .xtick text").first.evaluate(family) == of_page
+
+
+def test_ticks_are_plain_numbers(run: Opened) -> None:
+    texts = run.page.locator(".xtick text, .ytick text").all_text_contents()
+    assert texts
+    assert [text for text in texts if not re.fullmatch(r"−?[\d\u202f]+(\.\d+)?%?|.*→.*|.*ms.*", text)] == []
+    assert "100\u202f000" in texts
+
+
 def test_an_unticked_rule_is_hidden_everywhere(comparison: Opened) -> None:
     visible = """() => [...document.querySelectorAll(".plot")].flatMap(p => p.data)
         .filter(t => t.legendgroup === "arm-2" && t.visible).length"""
@@ -212,4 +252,8 @@ def test_on_a_phone_only_tables_scroll_sideways(report: Opened) -> None:
     wide = """() => [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > 361
         && !e.closest(".scroll, .keys, .plot, .unseen")).map(e => e.outerHTML.slice(0, 80))"""
     assert report.evaluate(wide) == []
+    hidden = """() => [...document.querySelectorAll(".scroll")].filter(e =>
+        (e.scrollWidth > e.clientWidth) !== (getComputedStyle(e.querySelector(".hint")).display !== "none"))
+        .map(e => e.textContent.trim().slice(0, 60))"""
+    report.page.wait_for_function(f"() => ({hidden})().length === 0", timeout=WAIT)
     report.page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]

@@ -137,11 +137,8 @@ def test_what_is_on_the_front_by_noise_alone(points: list[tuple[float, float]]) 
     errors = {"x": 0.5, "y": 0.5}  # two values are clearly apart from 2 · √0.5 on: from 2 on whole numbers
     evaluations = [Evaluation(i, {"x": x, "y": y}, errors, front=True) for i, (x, y) in enumerate(points)]
     run = Run(Path("run"), Header.of(Fields({}, "")), objectives, evaluations=evaluations)
-    expected = [
-        i
-        for i, (x, y) in enumerate(points)
-        if any(i != j and x - a < 2 and b - y < 2 for j, (a, b) in enumerate(points))
-    ]
+    others = [[point for j, point in enumerate(points) if j != i] for i, _ in enumerate(points)]
+    expected = [i for i, (x, y) in enumerate(points) if any(x - a < 2 and b - y < 2 for a, b in others[i])]
     assert [e.step for e in within_noise(run)] == expected
 
 

@@ -6,16 +6,21 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from paretune.report import write_report
-from paretune.report.page import visible
+from paretune.report import read_records, write_report
+from paretune.report.next_steps import after_run
+from paretune.report.page import Code, Text, visible
+from paretune.report.runs import Run
 from report.records import ARMS, HOSTILE, Arm, write_comparison, write_run
 
 
@@ -57,7 +62,8 @@ def test_nothing_is_fetched(page: str) -> None:
     for _, attributes in elements.found:
         assert not {"src", "srcset", "action", "formaction", "background", "poster", "data"} & set(attributes)
         assert not any(name.startswith("on") for name in attributes)
-    assert all(link["href"].startswith("#") for link in elements.named("a") if link["href"])
+    addresses = [link["href"] or "" for link in elements.named("a")]
+    assert all(re.fullmatch(r"#[\w-]+|([\w.%-]+/)?report\.html", address) for address in addresses), addresses
     assert not {"link", "iframe", "object", "embed", "form", "base", "img"} & {tag for tag, _ in elements.found}
 
 
@@ -88,7 +94,9 @@ def test_headings_tables_and_charts_have_names(page: str) -> None:
     for plot in elements.named("div"):
         if plot.get("class") == "plot":
             assert plot["aria-label"]
-    assert {link["href"] for link in elements.named("a")} <= {f"#{one}" for one in ids}
+    within = {link["href"] for link in elements.named("a") if (link["href"] or "").startswith("#")}
+    assert within == {f"#{section}" for section in ids} & within
+    assert len(within) > 8
 
 
 def test_a_run_of_a_thousand_steps_fits_into_two_megabytes(tmp_path: Path) -> None:
@@ -114,6 +122,41 @@ def test_what_is_missing_stands_on_the_page_too(run: Path, tmp_path: Path) -> No
     page = report.path.read_text(encoding="utf-8")
     for note in report.notes:
         assert f"<li>{note}</li>" in page
+
+
+def test_a_comparison_and_its_runs_lead_to_each_other(tmp_path: Path) -> None:
+    arms = [*ARMS, Arm("javascript:x", "gradient", ARMS[2].end)]
+    directory = write_comparison(tmp_path / "compared", arms=arms, seeds=2, steps=10)
+    of_run = write_report(directory / "javascript:x-grpo-seed0").path
+    of_all = write_report(directory).path
+    [up] = [a["href"] for a in Elements(of_run.read_text()).named("a") if (a["href"] or "").endswith(".html")]
+    assert (of_run.parent / (up or "")).resolve() == of_all
+    [down] = [a["href"] for a in Elements(of_all.read_text()).named("a") if (a["href"] or "").endswith(".html")]
+    assert down is not None
+    assert urlsplit(down).scheme == ""
+    assert directory / unquote(down) == of_run  # the other runs have no page
+
+
+def test_what_to_do_next_are_commands_that_work(run: Path, tmp_path: Path) -> None:
+    directory = shutil.copytree(run, tmp_path / "the run")
+    page = read_records(directory)
+    assert isinstance(page, Run)
+    [code] = after_run(page)
+    assert isinstance(code, Code)
+    commands = [shlex.split(line) for line in code.text.splitlines() if line and not line.startswith("#")]
+    assert [command[:3] for command in commands] == [
+        ["paretune", "pick", str(directory)],
+        ["paretune", "pick", str(directory)],
+        ["paretune", "evaluate", str(directory)],
+    ]
+    assert commands[1][3:] == ["--prefer", "accuracy=2,conciseness=1,clarity=1"]
+    without = replace(page, objectives=[replace(o, bounds=None) for o in page.objectives])
+    [code] = after_run(without)
+    assert isinstance(code, Code)
+    assert "--bounds accuracy=LOW:HIGH,conciseness=LOW:HIGH,clarity=LOW:HIGH" in code.text
+    [note] = after_run(replace(page, evaluations=[replace(e, checkpoint=None) for e in page.evaluations]))
+    assert isinstance(note, Text)
+    assert "save_steps" in note.text
 
 
 def test_a_page_is_replaced_at_once(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

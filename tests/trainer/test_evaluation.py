@@ -218,8 +218,8 @@ def test_every_prompt_counts_in_a_prediction(model: str, tmp_path: Path) -> None
     trainer = ours(model, config, FixedWeights(WEIGHTS))
     found, predicted = trainer.evaluate(), trainer.predict(prompts(6)).metrics
     for name in ("digits", "brief", "letters"):
-        assert predicted[f"test_{name}"] == found[f"eval_{name}"]
-        assert predicted[f"test_{name}_standard_error"] == found[f"eval_{name}_standard_error"]
+        assert predicted[f"test_metrics/{name}"] == found[f"eval_metrics/{name}"]
+        assert predicted[f"test_standard_error/{name}"] == found[f"eval_standard_error/{name}"]
 
 
 def test_rows_without_a_prompt_are_still_refused(model: str, tmp_path: Path) -> None:

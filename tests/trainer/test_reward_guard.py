@@ -170,7 +170,7 @@ def test_as_a_metric_it_ends_the_evaluation(function: Callable[..., Any], model:
     assert cause is None or isinstance(caught.value.__cause__, cause)
     # It can be evaluated again when that is mended.
     objectives[1].metric = letters
-    assert trainer.evaluate()["eval_other"] >= 0
+    assert trainer.evaluate()["eval_metrics/other"] >= 0
 
 
 def test_an_async_metric_is_told_so(model: str, tmp_path: Path) -> None:
@@ -417,9 +417,9 @@ def test_an_infinite_metric_does_not_count_in_the_mean(model: str, tmp_path: Pat
         pytest.warns(UserWarning, match="'metric' of objective 'digits' is infinite for 2 of 4 completions"),
     ):
         found = trainer.evaluate()
-    assert found["eval_digits"] == 2.0
-    assert found["eval_digits_standard_error"] == pytest.approx(1.0)
-    assert math.isfinite(found["eval_spoilt"])  # its reward is its metric
+    assert found["eval_metrics/digits"] == 2.0
+    assert found["eval_standard_error/digits"] == pytest.approx(1.0)
+    assert math.isfinite(found["eval_metrics/spoilt"])  # its reward is its metric
 
 
 # --- two processes ----------------------------------------------------------------------------------------------

@@ -114,24 +114,6 @@ def test_every_rule_under_every_estimator(estimator: str, rule: WeightingRule, m
     assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
 
 
-def test_the_logger_gets_weights_scale_influence_and_hypervolume(model: str, tmp_path: Path) -> None:
-    trainer = trainer_of(model, tmp_path, GradientInfluence(mu=1e-2))
-    trainer.train()
-    keys = {key for entry in trainer.state.log_history for key in entry}
-    for name in ("digits", "conciseness", "letters"):
-        assert {f"weights/{name}", f"influence/{name}", f"rewards/{name}/mean", f"eval_{name}"} <= keys
-    assert {"scale", "combine_cosine", "eval_hypervolume"} <= keys
-
-
-def test_tensorboard_shows_the_weights(model: str, tmp_path: Path) -> None:
-    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    trainer_of(model, tmp_path / "run", FixedWeights("balanced"), report_to=["tensorboard"]).train()
-    [events] = (tmp_path / "run").rglob("events.out.tfevents*")
-    log = event_accumulator.EventAccumulator(str(events))
-    log.Reload()
-    assert "train/weights/digits" in log.Tags()["scalars"]
-
-
 def test_a_moved_weight_shows_in_log_and_table(model: str, tmp_path: Path) -> None:
     """TRL logs a batch before the influence moves the weights; what it shows has to be what was used."""
     trainer = trainer_of(
@@ -286,7 +268,7 @@ def test_greedy_evaluation_repeats_itself_and_metrics_are_right(model: str, tmp_
     trainer = trainer_of(model, tmp_path, FixedWeights("balanced"))
     first, second = trainer.evaluate(), trainer.evaluate()
     for name in ("digits", "conciseness", "letters"):
-        assert first[f"eval_{name}"] == second[f"eval_{name}"]
+        assert first[f"eval_metrics/{name}"] == second[f"eval_metrics/{name}"]
     # A greedy completion of each prompt by hand.
     policy_itself, characters = trainer.model.eval(), tokenizer()
     texts, lengths = [], []
@@ -296,10 +278,10 @@ def test_greedy_evaluation_repeats_itself_and_metrics_are_right(model: str, tmp_
         out = out[: out.index(1) + 1] if 1 in out else out
         texts.append(characters.decode(out, skip_special_tokens=True))
         lengths.append(len(out))
-    assert first["eval_digits"] == pytest.approx(sum(digits(texts)) / 6)
-    assert first["eval_conciseness"] == pytest.approx(sum(lengths) / 6)
+    assert first["eval_metrics/digits"] == pytest.approx(sum(digits(texts)) / 6)
+    assert first["eval_metrics/conciseness"] == pytest.approx(sum(lengths) / 6)
     deviation = torch.tensor(digits(texts), dtype=torch.float64).std().item()
-    assert first["eval_digits_standard_error"] == pytest.approx(deviation / math.sqrt(6))
+    assert first["eval_standard_error/digits"] == pytest.approx(deviation / math.sqrt(6))
 
 
 def test_several_sampled_completions_are_pooled(model: str, tmp_path: Path) -> None:

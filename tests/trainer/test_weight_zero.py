@@ -134,8 +134,8 @@ def test_metrics_are_each_objectives_own(model: str, tmp_path: Path) -> None:
             model, objectives, config, prompts(), prompts(6), weighting=FixedWeights([0.5, 0.5])
         )
         found.append(trainer.evaluate())
-    assert found[0]["eval_digits"] == found[1]["eval_digits"]
-    assert math.isfinite(found[1]["eval_other"])
+    assert found[0]["eval_metrics/digits"] == found[1]["eval_metrics/digits"]
+    assert math.isfinite(found[1]["eval_metrics/other"])
 
 
 def test_a_shut_gate_holds_an_infinite_reward_back(model: str, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from paretune.weighting import (
 STILL = {
     "learning_rate": 0.0, "save_strategy": "no", "eval_strategy": "no", "eval_on_start": False,
     "load_best_model_at_end": False, "push_to_hub": False, "report_to": "none", "logging_strategy": "steps",
-    "logging_steps": 1, "log_completions": False,
+    "logging_steps": 1, "log_completions": False, "write_report": False,
 }  # fmt: skip
 """Settings under which training leaves the policy as it is, and nothing outside its folder."""
 

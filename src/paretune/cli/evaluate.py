@@ -201,8 +201,8 @@ def _measure(trainer: MultiObjectiveTrainer, settings: Settings, split: str, row
     names = [objective.name for objective in settings.task.objectives]
     return {
         "samples": _prompts(settings, split) * trainer.num_generations_eval,
-        "metrics": {name: metrics[f"{split}_{name}"] for name in names},
-        "standard_error": {name: metrics[f"{split}_{name}_standard_error"] for name in names},
+        "metrics": {name: metrics[f"{split}_metrics/{name}"] for name in names},
+        "standard_error": {name: metrics[f"{split}_standard_error/{name}"] for name in names},
     }
 
 

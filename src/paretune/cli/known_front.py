@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.settings import Settings
@@ -60,6 +61,24 @@ def known_front(settings: Settings, split: str) -> dict[str, Any] | None:
         "gains": gains.round(DIGITS),
         "best_geometric_mean": {**asdict(best), "gains": best.gains.round(DIGITS)},
     }
+
+
+class KeepKnownFront(TrainerCallback):
+    """Appends a front to a run's record when training begins, so that all who read the record know it.
+
+    Args:
+        line: the front; None where it is not known.
+    """
+
+    def __init__(self, line: dict[str, Any] | None) -> None:
+        self._line = line
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Append it."""
+        if state.is_world_process_zero:
+            keep_known_front(str(args.output_dir), self._line)
 
 
 def keep_known_front(directory: str | Path, line: dict[str, Any] | None) -> None:

@@ -109,7 +109,7 @@ class Progress(TrainerCallback):
             volume = figure(self._metrics.get("eval_hypervolume"))
             self._screen.say(f"evaluation at step {state.global_step}: {values}  hypervolume {volume}")
         if self._alerts is not None:  # an evaluation that a rule asks for does not come by here
-            figures, errors = self._logged(metrics, "eval_{}"), self._logged(metrics, "eval_{}_standard_error")
+            figures, errors = self._logged(metrics, "eval_metrics/{}"), self._logged(metrics, "eval_standard_error/{}")
             self._remark(self._alerts.evaluation(Evaluation(state.global_step, figures, errors)))
 
     def on_train_end(
@@ -148,7 +148,8 @@ class Progress(TrainerCallback):
                 figure(self._logs.get(f"influence/{name}")),
                 self._metric(name),
             )
-        line = f"hypervolume {figure(self._metrics.get('eval_hypervolume'))}   scale {figure(self._logs.get('scale'))}"
+        volume, scale = figure(self._metrics.get("eval_hypervolume")), figure(self._logs.get("rule/scale"))
+        line = f"hypervolume {volume}   scale {scale}"
         return Group(self._bar, table, line)
 
     def _line_of(self, name: str) -> str:
@@ -156,7 +157,7 @@ class Progress(TrainerCallback):
         return f"{name} {figure(reward)} (weight {figure(weight)})"
 
     def _metric(self, name: str) -> str:
-        value, error = self._metrics.get(f"eval_{name}"), self._metrics.get(f"eval_{name}_standard_error")
+        value, error = self._metrics.get(f"eval_metrics/{name}"), self._metrics.get(f"eval_standard_error/{name}")
         return with_error(value, error)
 
     def _left(self, state: TrainerState) -> str:

@@ -8,7 +8,7 @@ from statistics import mean
 from paretune.choosing.pick import why_empty
 from paretune.cli.screen import Screen, table
 from paretune.comparison.figures import OF_THE_LAST, last_figures
-from paretune.record.entries import FrontPoint
+from paretune.record.entries import FrontPoint, hypervolume_of
 from paretune.record.figures import figure
 from paretune.record.known_front import front_on
 from paretune.record.reader import RunReader
@@ -24,7 +24,11 @@ def print_summary(directory: str | Path, screen: Screen | None = None) -> None:
     if run.front:
         _print_front(run.front, names, screen)
         if grid and grid[-1].archive is not None:
-            screen.say(f"hypervolume: {figure(grid[-1].archive, 4)} (1 is the best corner of the bounds)")
+            alone = hypervolume_of(run.header.objectives, grid[-1].metrics)
+            screen.say(
+                f"hypervolume of the front: {figure(grid[-1].archive)}, of the last policy: {figure(alone)} "
+                "(1 is the best corner of the bounds)"
+            )
     elif run.front is not None:
         screen.say(f"the run {why_empty(run)}")
     elif grid:

@@ -19,7 +19,7 @@ from trl import get_peft_config, get_quantization_config
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
 from paretune.cli.failure import FailedError
-from paretune.cli.known_front import keep_known_front, known_front
+from paretune.cli.known_front import KeepKnownFront, known_front
 from paretune.cli.launch import is_worker, launch
 from paretune.cli.model import model_settings
 from paretune.cli.parser import RESUME, StrictParser
@@ -37,7 +37,7 @@ from paretune.record.entries import Header
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.record.resumption import OtherRunError, check_resumable
-from paretune.record.run_directory import holds_run
+from paretune.record.run_directory import REPORT, holds_run
 from paretune.report import write_report
 from paretune.report.again import obstacle_of, recorded_settings
 from paretune.tasks.source import NAMED_BY
@@ -52,7 +52,7 @@ DEFAULTS = {"save_strategy": "steps", "disable_tqdm": True}
 
 
 def run(line: CommandLine) -> int:
-    """Train, and write the report; the exit status. A finished run that is resumed gets its report again."""
+    """Train; the exit status. A finished run that is resumed gets its report again."""
     quiet()
     given = line.given
     if "output_dir" not in given:
@@ -72,17 +72,19 @@ def run(line: CommandLine) -> int:
     start = check_output_dir(directory, resume=settings.resume, overwrite=overwrite)
     if start is not None and not is_worker() and is_complete(settings.config):
         print(f"the run in {directory} is finished after {start.step} steps: give it more --max_steps to train on.")
+        if settings.config.write_report:
+            write_report(directory)
         _show(directory)
         return 0
     if line.launch and not is_worker():
         return launch(line.launch, ["train", *line.argv, "--output_dir", given["output_dir"]])
     front = known_front(settings, "validation")
     trainer = make_trainer(settings)
+    trainer.add_callback(KeepKnownFront(front))
     if start is not None and start.checkpoint is None and trainer.is_world_process_zero():
         print(f"the run in {directory} has no whole checkpoint yet: it begins again.")
     train(trainer, resume=settings.resume)
     if trainer.is_world_process_zero():
-        keep_known_front(directory, front)
         _show(directory)
     return 0
 
@@ -190,7 +192,8 @@ def _show(directory: str | Path) -> None:
         print_summary(directory)
     except RecordError as error:  # of a run that was finished before, and edited
         raise BadInputError(error) from error
-    print(f"report: {write_report(directory).path}")
+    if (Path(directory) / REPORT).exists():
+        print(f"report: {Path(directory) / REPORT}")
 
 
 def _folder(given: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Literal
 
 from paretune.record.fields import Fields, finite, shown
@@ -37,6 +38,21 @@ class Objective:
         low, high = self.bounds
         share = (min(max(value, low), high) - low) / (high - low)
         return share if self.maximize else 1 - share
+
+
+def hypervolume_of(objectives: Sequence[Objective], metrics: Mapping[str, float]) -> float | None:
+    """What a single policy dominates, as a share of the space between the worst and the best corner of the bounds.
+
+    Args:
+        objectives: the K objectives.
+        metrics: the policy's.
+
+    Returns:
+        The product of its gains; None where one is not known.
+    """
+    gains = [objective.gain(metrics.get(objective.name)) for objective in objectives]
+    known = [gain for gain in gains if gain is not None]
+    return prod(known) if known and len(known) == len(gains) else None
 
 
 @dataclass(frozen=True)
@@ -220,6 +236,25 @@ class Batch:
             tokens=fields.count("tokens"),
             seconds=fields.inside("seconds").number("total"),
         )
+
+
+@dataclass(frozen=True)
+class Log:
+    """One line of logs.jsonl: what TRL has logged of training.
+
+    Attributes:
+        step: optimiser steps done.
+        values: numbers by TRL's names for them.
+    """
+
+    step: int
+    values: Mapping[str, float]
+
+    @classmethod
+    def of(cls, fields: Fields) -> Log:
+        """Read a line."""
+        found = {name: fields.number(name) for name in fields.content if name != "step"}
+        return cls(fields.need("step", fields.count("step")), {n: v for n, v in found.items() if v is not None})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from paretune.record.entries import Batch, Completion, Evaluation, FrontPoint, Header
+from paretune.record.entries import Batch, Completion, Evaluation, FrontPoint, Header, Log
 from paretune.record.fields import Fields, shown
 from paretune.record.json_files import read_json
 from paretune.record.json_lines import numbered_lines
@@ -24,6 +24,7 @@ from paretune.record.run_directory import (
     FINAL,
     FRONT,
     KNOWN_FRONT,
+    LOGS,
     RUN,
     SCHEMA,
     STEPS,
@@ -63,6 +64,11 @@ class RunReader:
     def batches(self) -> list[Batch]:
         """steps.jsonl."""
         return self._lines(STEPS, Batch.of, "no weights, influence or cost")
+
+    @cached_property
+    def logs(self) -> list[Log]:
+        """logs.jsonl; the records of older versions lack it."""
+        return self._lines(LOGS, Log.of, None)
 
     @cached_property
     def evaluations(self) -> list[Evaluation]:

@@ -19,6 +19,7 @@ from paretune.record.run_directory import (
     EVALUATIONS,
     FRONT,
     GROWING,
+    LOGS,
     RUN,
     SCHEMA,
     STEPS,
@@ -151,6 +152,19 @@ class RunRecord:
             TypeError: if a value has no form in JSON.
         """
         self._append(STEPS, line)
+
+    def append_log(self, line: Mapping[str, Any]) -> None:
+        """Append what TRL has logged of training.
+
+        Args:
+            line: step, and numbers by their names.
+
+        Raises:
+            RuntimeError: if the record is not open.
+            ValueError: if the line has no whole number ``step``.
+            TypeError: if a value has no form in JSON.
+        """
+        self._append(LOGS, line)
 
     def append_evaluation(self, line: Mapping[str, Any]) -> None:
         """Append one evaluation.

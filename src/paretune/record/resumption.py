@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paretune.record.entries import Batch, Completion, Evaluation
+from paretune.record.entries import Batch, Completion, Evaluation, Log
 from paretune.record.fields import Fields
 from paretune.record.json_lines import numbered_lines
 from paretune.record.parsing import RecordError
-from paretune.record.run_directory import COMPLETIONS, EVALUATIONS, FINAL, STEPS, read_run
+from paretune.record.run_directory import COMPLETIONS, EVALUATIONS, FINAL, LOGS, STEPS, read_run
 
 
 class OtherRunError(ValueError):
     """What would be resumed is another run than the one in the directory."""
 
 
-_ENTRIES: dict[str, Callable[[Fields], Batch | Evaluation | Completion]] = {
+_ENTRIES: dict[str, Callable[[Fields], Batch | Log | Evaluation | Completion]] = {
     STEPS: Batch.of,
+    LOGS: Log.of,
     EVALUATIONS: Evaluation.of,
     COMPLETIONS: Completion.of,
     FINAL: Evaluation.of,
@@ -100,7 +101,7 @@ def _check_bounds(directory: Path, before: Mapping[str, Any], now: Mapping[str, 
             )
 
 
-def _is_before(entry: Batch | Evaluation | Completion, step: int) -> bool:
+def _is_before(entry: Batch | Log | Evaluation | Completion, step: int) -> bool:
     """Whether a line was written before the checkpoint of `step`.
 
     The grid evaluates after a step, before it is saved; a rule asks for its evaluation when the next batch begins.

@@ -4,6 +4,7 @@
 ``run.json``           what was run, and whether it is running, finished, failed or interrupted
 ``steps.jsonl``        one line a batch
 ``evaluations.jsonl``  one line an evaluation
+``logs.jsonl``         what TRL logs of training: loss, KL, entropy, lengths, gradient norm
 ``completions.jsonl``  a few completions of each evaluation on the grid
 ``pareto.json``        the final front
 ``final_evaluations.jsonl``  its policies measured again, after training
@@ -32,12 +33,13 @@ SCHEMA = 1
 RUN = "run.json"
 STEPS = "steps.jsonl"
 EVALUATIONS = "evaluations.jsonl"
+LOGS = "logs.jsonl"
 COMPLETIONS = "completions.jsonl"
 FRONT = "pareto.json"
 FINAL = "final_evaluations.jsonl"
 KNOWN_FRONT = "known_front.jsonl"
 REPORT = "report.html"
-GROWING = (STEPS, EVALUATIONS, COMPLETIONS)
+GROWING = (STEPS, LOGS, EVALUATIONS, COMPLETIONS)
 """The files to which training appends."""
 
 

@@ -6,6 +6,7 @@ from paretune.report import worth
 from paretune.report.charts import Group
 from paretune.report.comparisons import Comparison
 from paretune.report.headlines import comparison_answer, comparison_detail
+from paretune.report.next_steps import after_comparison
 from paretune.report.page import Block, Charts, Fold, Key, Page, Samples, Section, Text
 from paretune.report.samples import samples
 from paretune.report.wording import plural
@@ -15,6 +16,7 @@ def comparison_page(c: Comparison) -> Page:
     """The page of a comparison."""
     sections = [
         _section("results", "Results", charts.results(c), tables.results(c)),
+        _section("next", "What to do next", [], after_comparison(c)),
         _section("worth", "What the policies are worth", [], worth.of_comparison(c)),
         _section("contrasts", "Contrasts", charts.contrasts(c), tables.contrasts(c)),
         _section("fronts", "Fronts", charts.fronts(c), []),
@@ -23,7 +25,7 @@ def comparison_page(c: Comparison) -> Page:
         _section("influence", "Influence", charts.influence(c), []),
         _section("meta-reward", "Meta-rewards", charts.meta_rewards(c), []),
         _section("hypervolume", "Hypervolume of one policy", charts.hypervolume(c), []),
-        _section("archive", "Hypervolume of all policies so far", charts.archive(c), []),
+        _section("archive", "Hypervolume of the front so far", charts.archive(c), []),
         _section("cost", "Cost", [], tables.cost(c)),
         _section("tuning", "Tuning", charts.tuning(c), tables.tuning(c)),
         _section("reproduction", "The paper's statistics", [], tables.reproduction(c)),

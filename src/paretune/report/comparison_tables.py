@@ -1,13 +1,15 @@
 """The tables of a comparison."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from paretune.record.fields import Fields
 from paretune.record.figures import NONE, difference, figure, interval, p_value
+from paretune.record.run_directory import REPORT
 from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.again import as_yaml
 from paretune.report.comparisons import ArmResult, Comparison
-from paretune.report.page import Block, Code, Fold, Table, Text
+from paretune.report.page import Block, Code, Fold, Link, Table, Text
 from paretune.report.wording import compact, duration, model_name, plural
 
 HYPERVOLUMES = {
@@ -91,7 +93,7 @@ def cost(comparison: Comparison) -> list[Block]:
             step, tokens, seconds = (entry.inside(k).number("mean") for k in ("step", "tokens", "seconds"))
             share, of = entry.number("reached"), entry.count("n")
             reached = NONE if share is None or of is None else f"{round(share * of)} of {of}"
-            rows.append([label, reached, figure(step), figure(tokens), duration(seconds)])
+            rows.append([label, reached, NONE if step is None else f"{step:.0f}", figure(tokens), duration(seconds)])
         blocks.append(Table(caption, ["rule", "runs that reached it", "steps", "tokens", "time"], rows))
     return [*blocks, *_instead(comparison)]
 
@@ -167,7 +169,7 @@ def reproduction(comparison: Comparison) -> list[Block]:
 
 def runs(comparison: Comparison) -> list[Block]:
     """Every run, whether there are records of it or not."""
-    rows = []
+    rows: list[list[str | Link]] = []
     for arm in comparison.arms:
         lines = {line.text("directory") or "": line for line in arm.run_lines}
         records = {run.directory.name: run for run in arm.runs}
@@ -176,7 +178,9 @@ def runs(comparison: Comparison) -> list[Block]:
             recorded = records[name].header.status if name in records else ""
             values = [figure(line.number(key)) for key in ("hypervolume", "final_hypervolume", "tokens")]
             time = duration(line.number("seconds"))
-            rows.append([name, arm.label, line.text("status") or recorded or NONE, *values, time])
+            own = comparison.directory / name / REPORT
+            shown = Link(name, f"{quote(name)}/{REPORT}") if name and own.is_file() else name
+            rows.append([shown, arm.label, line.text("status") or recorded or NONE, *values, time])
     columns = ["folder", "rule", "status", "hypervolume", "last policy alone", "tokens", "time"]
     table = Table("`paretune report FOLDER` makes a run's own page", columns, rows, words=[1, 2])
     return [Fold(f"All {plural(len(rows), 'run')}", [table])] if rows else []

@@ -211,7 +211,7 @@ def _(chart: CurveChart, axes: Axes) -> None:
     if chart.level is not None:
         axes.axhline(chart.level, color=MUTED, linewidth=0.7, linestyle=":")
     _axis(axes.xaxis, chart.x_title, [x for curve in known for x in curve.x])
-    values = [y for curve in known for ys in (curve.y, curve.low, curve.high) for y in ys]
+    values = [y for curve in known for y in curve.y]
     _axis(axes.yaxis, chart.y_title, [0.0, 1.0] if chart.from_zero else values, reverse=chart.reverse)
     if chart.from_zero and not any(y is not None and y < 0 for y in values):
         axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * (1 if chart.stacked else 1.05))

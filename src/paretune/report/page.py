@@ -36,13 +36,21 @@ class Charts:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A link to another report, by its address from the folder of this one."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Table:
     """A table; the first cell of a row names it. Cells of columns in `words` are texts, the others figures."""
 
     kind: ClassVar[str] = "table"
     caption: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Link]]
     words: Sequence[int] = ()
 
 
@@ -141,6 +149,7 @@ class Page:
         sections: the rest, in order.
         keys: the arms of a comparison.
         missing: a line on each thing that is missing.
+        whole: the report of the comparison that the run is part of.
     """
 
     title: str
@@ -151,6 +160,7 @@ class Page:
     tiles: Sequence[tuple[str, str, str]] = ()
     keys: Sequence[Key] = ()
     missing: Sequence[str] = field(default_factory=list)
+    whole: Link | None = None
 
 
 def render(page: Page) -> str:
@@ -200,7 +210,7 @@ def _size(chart: Chart) -> str:
     """How high a chart is: as its rows are many, high, or as usual."""
     if isinstance(chart, RowChart):
         return "rows"
-    return "high" if isinstance(chart, CubeChart | ParallelChart) else "usual"
+    return "high" if isinstance(chart, CubeChart | ParallelChart) or _axes(chart) else "usual"
 
 
 def _axes(chart: Chart) -> str:

@@ -16,18 +16,21 @@ def rounded(values: Sequence[float | None]) -> list[float | None]:
     return [None if value is None else float(f"{value:.5g}") for value in values]
 
 
-def axis(title: str, values: Sequence[float | None], *, reverse: bool = False) -> dict[str, Any]:
+def axis(
+    title: str, values: Sequence[float | None], around: Sequence[float | None] = (), *, reverse: bool = False
+) -> dict[str, Any]:
     """An axis for values; where all of them are the same it has one tick, and its title says so.
 
     Args:
         title: what the values are.
         values: all that are drawn along it.
+        around: the ends of their bars and bands.
         reverse: whether it is turned.
     """
     known = [value for value in values if value is not None]
     only = only_value(known)
     if only is not None:
-        room = abs(only) / 2 or 1.0
+        room = max(abs(only) / 2 or 1.0, *(1.1 * abs(end - only) for end in around if end is not None), 0.0)
         ends = [only + room, only - room] if reverse else [only - room, only + room]
         told = f"{title}: constant" if len(known) > 1 else title
         return {"title": {"text": label(told)}, "tickvals": rounded([only]), "ticktext": [figure(only)], "range": ends}

@@ -37,10 +37,11 @@ def _(chart: CurveChart) -> Figure:
             traces += _band(curve, group)
         traces.append(_line(chart, curve, group))
     x = [value for curve in chart.curves for value in curve.x]
-    y = [value for curve in chart.curves for values in (curve.y, curve.low, curve.high) for value in values]
+    y = [value for curve in chart.curves for value in curve.y]
+    around = [end for curve in chart.curves for ends in (curve.low, curve.high) for end in ends]
     layout: Figure = {
         "xaxis": axis(chart.x_title, x),
-        "yaxis": axis(chart.y_title, y, reverse=chart.reverse),
+        "yaxis": axis(chart.y_title, y, around, reverse=chart.reverse),
         "hovermode": "closest",
         "showlegend": len(chart.curves) > 1 and chart.curves[0].group is None,
     }

@@ -43,9 +43,7 @@ def pair_figure(chart: PairChart) -> Figure:
             }
         )
         traces += _marks(one, chart.objectives, "scatter")
-    options = [
-        axis(direction(o), _values(chart.sets, o), reverse=not o.maximize) for o in chart.objectives
-    ]  # fmt: skip
+    options = [axis(direction(o), *_values(chart.sets, o), reverse=not o.maximize) for o in chart.objectives]
     return {
         "data": traces,
         "layout": {"hovermode": "closest", "showlegend": False},
@@ -58,13 +56,13 @@ def cube_figure(chart: CubeChart) -> Figure:
     traces = [trace for one in chart.sets for trace in _marks(one, chart.objectives, "scatter3d")]
     options = []
     for objective in chart.objectives:
-        found = axis(objective.name, _values(chart.sets, objective), reverse=not objective.maximize)
+        found = axis(objective.name, *_values(chart.sets, objective), reverse=not objective.maximize)
         title = plain_label(found["title"]["text"] if "tickvals" in found else objective.name)
         options.append({"nticks": 5, **found, "title": {"text": title}})
     scene = {
-        "aspectmode": "cube",
-        "domain": {"x": [0, 1], "y": [0, 1]},
-        "camera": {"eye": {"x": 1.5, "y": -1.5, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.1}},
+        "aspectmode": "manual",
+        "aspectratio": {"x": 1.3, "y": 1.3, "z": 0.9},
+        "camera": {"eye": {"x": 1.45, "y": -1.45, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.2}},
     }
     return {
         "data": traces,
@@ -99,8 +97,12 @@ def parallel_figure(chart: ParallelChart) -> Figure:
     }
 
 
-def _values(sets: Sequence[Marks], objective: Objective) -> list[float | None]:
-    return [mark.values.get(objective.name) for one in sets for mark in one.marks]
+def _values(sets: Sequence[Marks], objective: Objective) -> tuple[list[float | None], list[float | None]]:
+    """An objective's values, and the ends of the bars around them."""
+    marks = [mark for one in sets for mark in one.marks]
+    bars = [(m.values.get(objective.name), m.errors.get(objective.name)) for m in marks]
+    ends = [value + side * bar for value, bar in bars if value is not None and bar is not None for side in (-1, 1)]
+    return [value for value, _ in bars], [*ends]
 
 
 def _best(one: Marks, x: Objective, y: Objective) -> list[list[float | None]]:

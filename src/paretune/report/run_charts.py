@@ -35,6 +35,14 @@ BIN = 0.1
 STEPS = "optimiser steps"
 COSTS = {"steps": STEPS, "tokens": "tokens generated", "seconds": "seconds of training"}
 """What hypervolume is drawn over."""
+TRAINING = {
+    "reward": "weighted reward",
+    "kl": "KL to the reference policy",
+    "entropy": "entropy per token",
+    "completions/mean_length": "tokens of a completion",
+    "grad_norm": "gradient norm",
+}
+"""What is drawn of TRL's log, by its name there."""
 COSTS_CAPTION = "Tokens include those of evaluations, seconds leave out the evaluations on the grid."
 
 
@@ -126,6 +134,17 @@ def weights(run: Run) -> list[Group]:
     return _group(caption + initial + thin, [chart] if curves else [])
 
 
+def training(run: Run) -> list[Group]:
+    """What TRL logs of training."""
+    charts: list[Chart] = []
+    kept = [run.logs[i] for i in thinned(len(run.logs), MOST_POINTS)]
+    for i, (name, title) in enumerate(TRAINING.items()):
+        curve = _known(title, 0, [log.step for log in kept], [log.values.get(name) for log in kept])
+        if curve.x:
+            charts.append(CurveChart(f"training-{i + 1}", title.capitalize(), "", STEPS, title, [curve]))
+    return _group("As TRL logs them, on the rollouts that the policy is trained on.", charts)
+
+
 def influence(run: Run) -> list[Group]:
     """What each objective's gradient does for all of them."""
     caption = (
@@ -193,7 +212,7 @@ def hypervolume(run: Run) -> list[Group]:
         where = [run.place(e, key) for e in run.evaluations]
         curves = [
             _known("each policy alone", 0, where, alone),
-            _known("all so far (only a curve)", 1, where, [e.archive for e in run.evaluations]),
+            _known("the front so far (only a curve)", 1, where, [e.archive for e in run.evaluations]),
         ]
         curves = [curve for curve in curves if curve.x]
         if curves:
@@ -202,8 +221,8 @@ def hypervolume(run: Run) -> list[Group]:
             )
     return _group(
         "The share of the space between the worst and the best corner that is dominated, on the validation set. Judge "
-        "by each policy alone: the front of many noisy evaluations widens even if nothing is learnt, so that of all "
-        f"so far is only a curve. {COSTS_CAPTION}",
+        "by each policy alone: the front of many noisy evaluations widens even if nothing is learnt, so its "
+        f"hypervolume is only a curve. {COSTS_CAPTION}",
         charts,
     )
 

@@ -5,12 +5,15 @@ from statistics import mean
 
 from paretune.record.entries import Evaluation
 from paretune.record.figures import NONE, figure, with_error
+from paretune.record.run_directory import REPORT
 from paretune.report import run_charts, worth
 from paretune.report.again import obstacle_of, run_settings
 from paretune.report.charts import Group
+from paretune.report.comparisons import is_comparison
 from paretune.report.headlines import run_answer, run_detail
+from paretune.report.next_steps import after_run
 from paretune.report.noise import CLEAR, within_noise
-from paretune.report.page import Block, Charts, Code, Fold, Page, Samples, Section, Table, Text
+from paretune.report.page import Block, Charts, Code, Fold, Link, Page, Samples, Section, Table, Text
 from paretune.report.runs import Run
 from paretune.report.samples import samples
 from paretune.report.wording import compact, duration, joined, model_name, plural, rule_name
@@ -20,8 +23,10 @@ def run_page(run: Run) -> Page:
     """The page of a run."""
     sections = [
         _section("front", "The front", run_charts.fronts(run), [], lead=_front_lead(run)),
+        _section("next", "What to do next", [], after_run(run)),
         _section("objectives", "Objectives over training", run_charts.objective_curves(run), _evaluations(run)),
         _section("weights", "Weights", run_charts.weights(run), []),
+        _section("training", "Training", run_charts.training(run), []),
         _section("influence", "Influence", run_charts.influence(run), []),
         _section("signals", "What the rule went by", run_charts.signals(run), []),
         _section("meta-reward", "Meta-reward", run_charts.meta_reward(run), []),
@@ -39,6 +44,9 @@ def run_page(run: Run) -> Page:
         tiles=_tiles(run),
         sections=[section for section in sections if section.blocks],
         missing=run.notes,
+        whole=Link("The comparison that this run is part of", f"../{REPORT}")
+        if is_comparison(run.directory.parent)
+        else None,
     )
 
 
@@ -60,6 +68,8 @@ def _tiles(run: Run) -> list[tuple[str, str, str]]:
     if run.evaluations:
         values = [run.hypervolume(evaluation) for evaluation in (run.evaluations[0], run.evaluations[-1])]
         if values[1] is not None:
+            archive = figure(run.evaluations[-1].archive)
+            tiles.append(("hypervolume of the front", archive, "noise alone widens a front"))
             tiles.append(("hypervolume of the last policy", figure(values[1]), f"{figure(values[0])} at the start"))
         if run.front:
             tiles.append(("policies on the front", str(len(run.front)), f"of {len(run.evaluations)} evaluated"))
@@ -88,7 +98,11 @@ def _front_lead(run: Run) -> str:
     unclear = within_noise(run)
     if not unclear:
         return lead
-    which = f"{len(unclear)} of them" if many else f"{'Those' if len(unclear) > 1 else 'The one'} at {_steps(unclear)}"
+    if len(unclear) == len(run.front) > 1:
+        which = "Each of them"
+    else:
+        told = f"{'Those' if len(unclear) > 1 else 'The one'} at {_steps(unclear)}"
+        which = f"{len(unclear)} of them" if many else told
     return (
         f"{lead} {which} may be there by noise alone: another policy is as good in every objective, within {CLEAR} "
         "joint standard errors."
@@ -115,7 +129,7 @@ def _evaluations(run: Run) -> list[Block]:
         ]
         for e in run.evaluations
     ]
-    columns = ["step", *names, "hypervolume alone", "of all so far", "on the front", "checkpoint"]
+    columns = ["step", *names, "hypervolume of the policy", "of the front so far", "on the front", "checkpoint"]
     words = [len(columns) - 2, len(columns) - 1]
     return [
         Fold("All evaluations as a table", [Table("Evaluations on the grid, ± standard error", columns, rows, words)])
@@ -137,7 +151,7 @@ def _statistics(run: Run) -> list[Block]:
     return [
         Table("Means over the front, as the paper reports them", ["objective", "front mean", "start", "end"], rows),
         Text(
-            f"Steps-to-front, the mean step of the policies on the front: {figure(mean(e.step for e in front))}. Both "
+            f"Steps-to-front, the mean step of the policies on the front: {mean(e.step for e in front):.1f}. Both "
             "move with evaluation noise alone: they are here to compare with the paper, not to judge a rule by."
         ),
     ]

@@ -38,6 +38,7 @@ def read_run(directory: Path, bounds: Bounds | None = None) -> Run | None:
         header=header,
         objectives=objectives,
         batches=_in_order(batches, notes, name),
+        logs=record.logs,
         evaluations=_with_front(grid, record.front, objectives) if known else grid,
         measured_again=_by_step(_whole(record.measured_again), objectives, notes, f"{name}/{FINAL}"),
         known_fronts=record.known_fronts,

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from math import prod
 from pathlib import Path
 
-from paretune.record.entries import Batch, Completion, Evaluation, Header, Objective
+from paretune.record.entries import Batch, Completion, Evaluation, Header, Log, Objective, hypervolume_of
 from paretune.record.known_front import KnownFront
 
 HYPERVOLUME_RULE = "hypervolume"
@@ -23,6 +22,7 @@ class Run:
         header: run.json, or what could be read of it.
         objectives: what was measured.
         batches: steps.jsonl.
+        logs: logs.jsonl.
         evaluations: those on the grid, in order; the rule's own are not among them.
         measured_again: the chosen checkpoints and the last policy on the test split, sampled.
         known_fronts: what the best policies of the task come to, where it is known.
@@ -34,6 +34,7 @@ class Run:
     header: Header
     objectives: Sequence[Objective]
     batches: Sequence[Batch] = ()
+    logs: Sequence[Log] = ()
     evaluations: Sequence[Evaluation] = ()
     measured_again: Sequence[Evaluation] = ()
     known_fronts: Sequence[KnownFront] = ()
@@ -85,6 +86,4 @@ class Run:
 
     def hypervolume(self, evaluation: Evaluation) -> float | None:
         """What a single policy dominates, between the worst corner of the bounds (0) and the best (1)."""
-        gains = [objective.gain(evaluation.metrics.get(objective.name)) for objective in self.objectives]
-        known = [gain for gain in gains if gain is not None]
-        return prod(known) if known and len(known) == len(gains) else None
+        return hypervolume_of(self.objectives, evaluation.metrics)

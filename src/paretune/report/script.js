@@ -102,7 +102,7 @@
     layout.template = theme(narrow);
     if (narrow && is3d(div)) {
       const eye = layout.scene.camera.eye; // from further away: the axes' names need room beside them
-      for (const axis in eye) eye[axis] *= 1.15;
+      for (const axis in eye) eye[axis] *= 1.45;
     }
     try {
       await Plotly.react(div, data, layout, {
@@ -153,6 +153,11 @@
       });
     });
   }
+  // A table that is wider than its place says that it scrolls.
+  const widths = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+    target.classList.toggle("wide", target.scrollWidth > target.clientWidth);
+  }));
+  for (const table of document.querySelectorAll(".scroll")) widths.observe(table);
   dark.addEventListener("change", drawAll);
   drawAll();
 })();

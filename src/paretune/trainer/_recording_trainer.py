@@ -7,6 +7,7 @@ goes on from where it stopped.
 import json
 import math
 import platform
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -28,6 +29,7 @@ from paretune.trainer.modes import in_mode
 from paretune.trainer.output_dir import check_new_run, check_output_dir
 from paretune.trainer.random_state import own_random_state
 from paretune.trainer.run_log import RunLog
+from paretune.trainer.trackers import TensorBoardHyperparameters, config_of
 from paretune.weighting import Evaluation
 
 PACKAGES = ("paretune", "torch", "transformers", "trl", "accelerate", "moocore")
@@ -70,7 +72,7 @@ class RecordingTrainer(ScoringTrainer):
     # --- training, from its beginning or from a checkpoint to its end ---------------------------------------
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
-        """TRL's, with the run's record kept beside it.
+        """TRL's, with the run's record kept beside it, and a report in the end (``args.write_report``).
 
         ``resume_from_checkpoint=True`` goes on from the newest whole checkpoint; a run without one begins again.
         On SIGINT or SIGTERM training ends after the current step with a checkpoint, on a second one at once.
@@ -97,6 +99,7 @@ class RecordingTrainer(ScoringTrainer):
             )
         self._begin()
         self._start = start
+        self._tell_trackers()
         eval_on_start = self.args.eval_on_start
         if start is None or start.checkpoint is None:
             self._open_record()
@@ -125,7 +128,27 @@ class RecordingTrainer(ScoringTrainer):
             self._has_moved |= self.state.global_step > 0
             self.is_in_train = False  # transformers forgets it where an error ended training
         self.run_log.close("finished", max_steps=self.state.max_steps)
+        if self.args.write_report and self.accelerator.is_main_process:
+            self._write_report()
         return result
+
+    def _tell_trackers(self) -> None:
+        """Let trackers know the rule and its settings."""
+        header = self._header()
+        self.args.tracked = config_of(header)
+        self.remove_callback(TensorBoardHyperparameters)  # of a training before
+        self.add_callback(TensorBoardHyperparameters(header, self.callback_handler.callbacks))
+
+    def _write_report(self) -> None:
+        from paretune.report import write_report  # half a second, which training can begin without
+
+        try:
+            write_report(self.args.output_dir)
+        except Exception as error:  # whatever it is, the training is done and its record whole
+            warnings.warn(
+                f"There is no report of the run ({error}); `paretune report {self.args.output_dir}` tries again.",
+                stacklevel=3,
+            )
 
     def _begin(self) -> None:
         """Let a training begin as in a new trainer, whatever this one has trained before."""
@@ -261,11 +284,11 @@ class RecordingTrainer(ScoringTrainer):
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Every objective's metric and standard error, as ``eval_{name}`` and ``eval_{name}_standard_error``.
+        """Every objective's metric and standard error, as ``eval_metrics/{name}`` and ``eval_standard_error/{name}``.
 
         Those of the trainer's own evaluation set, during training, join the Pareto archive and the record; with
-        bounds ``eval_hypervolume`` is added. TRL's own figures (``eval_loss``, ``eval_reward``, …) are there too, and
-        go before ours where an objective has such a name.
+        bounds ``eval_hypervolume``, that of the front so far, is added. TRL's own figures (``eval_loss``,
+        ``eval_reward``, …) are there too.
         """
         of_trainer = eval_dataset is None or (isinstance(eval_dataset, str) and eval_dataset == self._first_split)
         self._purpose = "grid" if of_trainer and self.is_in_train else None

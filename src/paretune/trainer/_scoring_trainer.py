@@ -190,13 +190,10 @@ class ScoringTrainer(GRPOTrainer):
             evaluation = self._pool.evaluation(self.state.global_step)
         finally:
             self._pool = None
-        figures = dict(zip(self.reward_func_names, evaluation.metrics, strict=True))
-        errors = zip(self.reward_func_names, evaluation.standard_error, strict=True)
-        figures |= {f"{name}_standard_error": error for name, error in errors}
-        for name, value in {**figures, **self._evaluated(evaluation)}.items():
-            output.metrics.setdefault(
-                f"{metric_key_prefix}_{name}", value
-            )  # eval_loss is TRL's, whatever has that name
+        figures = self._evaluated(evaluation)
+        for kind, values in {"metrics": evaluation.metrics, "standard_error": evaluation.standard_error}.items():
+            figures |= {f"{kind}/{name}": value for name, value in zip(self.reward_func_names, values, strict=True)}
+        output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in figures.items()})
         return output
 
     def _evaluation_seed(self) -> int:

@@ -18,11 +18,12 @@ def batch_metrics(
     if influence is not None:
         found |= {f"influence/{name}": value for name, value in zip(names, influence.values.tolist(), strict=True)}
         if influence.check is not None:
-            found["influence/check"] = influence.check
-            found["influence/symmetric"] = float(influence.difference == "symmetric")
+            found["rule/influence_error"] = influence.check
+            found["rule/influence_symmetric"] = float(influence.difference == "symmetric")
     for signal, values in scalarization.signals.items():
-        found |= {f"{signal}/{name}": value for name, value in zip(names, values.tolist(), strict=True)}
-    return {**found, "scale": scalarization.scale, "combine_cosine": rollouts.combine_cosine(scalarization)}
+        found |= {f"signals/{signal}/{name}": value for name, value in zip(names, values.tolist(), strict=True)}
+    cosine = rollouts.combine_cosine(scalarization)
+    return {**found, "rule/scale": scalarization.scale, "rule/combine_cosine": cosine}
 
 
 def batch_line(

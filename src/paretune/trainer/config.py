@@ -14,7 +14,7 @@ from paretune.setting_ranges import complaint
 NOT_SETTINGS = {
     "output_dir", "logging_dir", "seed", "max_steps", "advantage_estimator",  # have places of their own in the record
     "overwrite_output_dir", "model_init_kwargs",
-    "disable_tqdm", "report_to", "hub_token",
+    "disable_tqdm", "report_to", "write_report", "hub_token",
     "activation_checkpointing", "accelerator_config", "debug", "do_eval", "pad_to_multiple_of",  # made by TRL of others
     "dataloader_pin_memory", "generation_batch_size",
 }  # fmt: skip
@@ -84,6 +84,10 @@ class MultiObjectiveConfig(GRPOConfig):
             "default."
         },
     )
+    write_report: bool = field(
+        default=True,
+        metadata={"help": "Write `report.html` into `output_dir` when training has finished."},
+    )
     front_checkpoints: int = field(
         default=5,
         metadata={
@@ -94,6 +98,7 @@ class MultiObjectiveConfig(GRPOConfig):
 
     def __post_init__(self) -> None:
         """Check the values, and fill in what a machine without an accelerator needs."""
+        self.tracked: dict[str, Any] = {}  # what trackers learn beside the settings
         if self.advantage_estimator not in ESTIMATORS:
             choices = ", ".join(ESTIMATORS)
             raise ValueError(f"`advantage_estimator` must be one of {choices}, got {self.advantage_estimator!r}.")
@@ -116,6 +121,10 @@ class MultiObjectiveConfig(GRPOConfig):
     def steps_per_batch(self) -> int:
         """Training steps (forward and backward over a micro-batch) that one generation batch serves."""
         return int(self.steps_per_generation * self.num_iterations)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as trackers show them, with the rule and its settings once the trainer has named them."""
+        return {**super().to_dict(), **self.tracked}
 
     def changed(self) -> dict[str, Any]:
         """The settings as plain JSON values: what is not at its default, and what a task would set otherwise."""
@@ -142,7 +151,7 @@ class MultiObjectiveConfig(GRPOConfig):
             return config
         converted = cls.__new__(cls)  # __post_init__ has run; some of its checks refuse a second time
         added = {f.name: f.default for f in fields(cls) if f.name not in vars(config)}
-        converted.__dict__.update({**vars(config), **added, "eval_temperature": None})
+        converted.__dict__.update({**vars(config), **added, "eval_temperature": None, "tracked": {}})
         _check_ranges(converted)
         return converted
 

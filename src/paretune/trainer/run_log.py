@@ -19,6 +19,8 @@ from paretune.trainer.step_scale import StepScale
 from paretune.weighting import Evaluation
 
 Purpose = Literal["grid", "rule"]
+OURS = ("weights/", "influence/", "signals/", "rule/")
+"""How the names of scalars begin that say what the rule saw and did."""
 
 
 class RunLog:
@@ -150,6 +152,11 @@ class RunLog:
         if self._closed_lines:
             self._left_out = 0
         self._closed_lines.clear()
+
+    def logged(self, step: int, values: Mapping[str, float]) -> None:
+        """Write down what TRL has logged of training."""
+        if self._record is not None:
+            self._record.append_log({"step": step, **values})
 
     def unfinished(self) -> list[dict[str, Any]]:
         """The lines of batches that have made updates and would make more, as if they ended here."""
@@ -297,3 +304,15 @@ class RunLogCallback(TrainerCallback):
         before, self._left_out = self._left_out, self._finite_updates.left_out
         update_norm = self._step_scale.update_norm
         self._log.end_step(state.global_step, update_norm=update_norm, left_out=self._left_out - before)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write what TRL says of a training step; what the rule did stands in the steps' lines."""
+        if logs is not None and "loss" in logs:
+            self._log.logged(state.global_step, {name: v for name, v in logs.items() if not name.startswith(OURS)})
