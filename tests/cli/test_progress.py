@@ -1,6 +1,7 @@
 """The display of a run, fed by a real one: what it has to remark is printed, whatever the display."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +43,64 @@ def run(directory: Path, console: Screen, model: str, steps: int, resume: bool |
     trainer.train(resume)
 
 
-@pytest.mark.parametrize("terminal", [False, True])
-def test_remarks_are_printed_once(terminal: bool, tmp_path: Path) -> None:
-    model = saved_policy(tmp_path / "policy")
-    screen = io.StringIO()
-    console = Screen(file=screen, force_terminal=terminal, width=200, legacy_windows=False, color_system=None)
-    run(tmp_path / "run", console, model, 6)
-    # In the live display a remark is printed above it, so it is a line of its own there too.
-    notes = [line for line in screen.getvalue().splitlines() if "note: " in line]
-    assert [note.split("note: ")[1] for note in notes] == [
-        "[red]digits is saturated: 1, 1, 1 in the last 3 evaluations, 1 is its best",
-        "the weight of [red]digits is cornered: above 0.95 since step 2, now 0.99",
-        "the weight of brief is cornered: below 0.02 since step 2, now 0.01",
-    ]
-    screen.seek(0)
-    screen.truncate()
-    run(tmp_path / "run", console, model, 8, resume=True)
-    assert "8/8" in screen.getvalue()
-    assert "note: " not in screen.getvalue()  # it was all said before
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """What is printed of a run and of the same run resumed, without a terminal and in one."""
+    model = saved_policy(tmp_path_factory.mktemp("policy"))
+    found = []
+    for terminal in (False, True):
+        directory, screens = tmp_path_factory.mktemp("run"), []
+        for steps, resume in ((6, None), (8, True)):
+            screen = io.StringIO()
+            console = Screen(file=screen, force_terminal=terminal, width=200, legacy_windows=False, color_system=None)
+            run(directory, console, model, steps, resume)
+            screens.append(screen.getvalue())
+        found.append((screens[0], screens[1]))
+    return found
+
+
+@pytest.fixture
+def screens(both: list[tuple[str, str]]) -> tuple[str, str]:
+    return both[0][0], both[1][0]
+
+
+@pytest.fixture
+def resumed(both: list[tuple[str, str]]) -> tuple[str, str]:
+    return both[0][1], both[1][1]
+
+
+def test_it_says_what_is_run_and_how_it_stands_to_the_start(screens: tuple[str, str]) -> None:
+    plain, live = screens
+    head = plain.splitlines()[:4]
+    assert head[0] == "own rewards: fixed rule, 6 steps, seed 42"
+    assert head[1].startswith("model: /")
+    assert head[2].startswith("folder: /")
+    assert head[3].startswith("units: ")
+    assert head[3].endswith(": [red]digits ↑ 0 to 1, brief ↑")
+    for line in (head[0], head[1], head[3]):
+        assert line in live
+    lines = plain.splitlines()[4:]
+    assert lines[0].startswith("evaluation at step 0: [red]digits 1.000 ± 0.000  brief ")
+    assert re.match(r"step 1/6  \[red\]digits [\d.]+ \(weight 0.500 → 0.500\)", lines[1])
+    last = [line for line in lines if line.startswith("evaluation")][-1]
+    assert "[red]digits 1.000 ± 0.000 (about 1.000)" in last
+    assert re.search(r"brief \S+ ± \S+ \((about|better than|worse than) \S+\)", last)
+    assert "weight 0.500 → 0.990" in lines[-2] + lines[-1] + plain
+    for word in ("objective", "weight", "reward", "validation", "since the start", "evaluating", "training"):
+        assert word in live
+    assert "influence" not in live  # which this rule does not measure
+
+
+def test_remarks_are_printed_once(screens: tuple[str, str], resumed: tuple[str, str]) -> None:
+    for screen in screens:
+        # In the live display a remark is printed above it, so it is a line of its own there too.
+        notes = [line for line in screen.splitlines() if "note: " in line]
+        assert [note.split("note: ")[1] for note in notes] == [
+            "[red]digits is saturated: 1, 1, 1 in the last 3 evaluations, 1 is its best",
+            "the weight of [red]digits is cornered: above 0.95 since step 2, now 0.99",
+            "the weight of brief is cornered: below 0.02 since step 2, now 0.01",
+        ]
+    for screen in resumed:
+        assert "8/8" in screen
+        assert "8 steps, seed 42, going on after step 6" in screen
+        assert "note: " not in screen  # it was all said before

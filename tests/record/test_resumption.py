@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretune.record.directory_lock import is_in_use
+from paretune.record.json_lines import read_lines
 from paretune.record.record import RunRecord
 from paretune.record.resumption import OtherRunError, check_resumable
 from paretune.record.run_directory import (
+    GROWING,
     read_completions,
     read_evaluations,
     read_front,
@@ -69,7 +71,7 @@ def test_the_lines_that_a_checkpoint_counts_stay_and_no_others(tmp_path):
     record.append_step(step(1))
     record.append_evaluation({"step": 1, "purpose": "grid"})
     counted = record.lines()
-    assert counted == {"steps.jsonl": 1, "evaluations.jsonl": 1, "completions.jsonl": 0}
+    assert counted == {"steps.jsonl": 1, "logs.jsonl": 0, "evaluations.jsonl": 1, "completions.jsonl": 0}
     record.append_evaluation({"step": 1, "purpose": "grid", "again": True})  # by hand, after the checkpoint
     record.append_step(step(2))
     record.close()
@@ -176,6 +178,7 @@ def interrupted(tmp_path_factory):
     counted = [record.lines()]
     for number in range(1, 7):
         record.append_step(step(number, note="é{漢}"))
+        record.append_log({"step": number, "kl": 0.1})
         if number % 2 == 0:
             record.append_evaluation({"step": number, "purpose": "grid"})
             record.append_completion({"step": number, "prompt": "2+2=\n"})
@@ -187,7 +190,7 @@ def interrupted(tmp_path_factory):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    which=st.sampled_from(["steps.jsonl", "evaluations.jsonl", "completions.jsonl"]),
+    which=st.sampled_from(GROWING),
     place=st.floats(0, 1),
     at=st.integers(0, 6),
 )
@@ -197,17 +200,16 @@ def test_cut_off_anywhere_a_run_goes_on_without_a_hole_or_says_so(tmp_path_facto
     directory = tmp_path_factory.mktemp("runs") / "run"
     shutil.copytree(template, directory)
     record = RunRecord(directory)
-    read = (read_steps, read_evaluations, read_completions)
-    all_lines = [of(directory) for of in read]
+    all_lines = [read_lines(directory / file) for file in GROWING]
     content = (directory / which).read_bytes()
     (directory / which).write_bytes(content[: round(place * len(content))])
-    left = [of(directory) for of in read]  # readable, each file a part from its beginning
+    left = [read_lines(directory / file) for file in GROWING]  # readable, each file a part from its beginning
     assert all(lines == whole[: len(lines)] for lines, whole in zip(left, all_lines, strict=True))
     before = files_of(directory)
     if all(len(lines) >= due for lines, due in zip(left, counted[at].values(), strict=True)):
         record.resume(at, HEADER, lines=counted[at])
         kept = [lines[:due] for lines, due in zip(all_lines, counted[at].values(), strict=True)]
-        assert [of(directory) for of in read] == kept
+        assert [read_lines(directory / file) for file in GROWING] == kept
         record.append_step(step(at + 1))
         assert read_steps(directory) == [*kept[0], step(at + 1)]
         record.close()

@@ -341,7 +341,7 @@ def test_loading_the_best_model_leaves_the_front_checkpoints(model: str, tmp_pat
     """At the end Hugging Face's trainer deletes all but the best where ``save_total_limit`` is 1."""
     trainer = trainer_of(
         model, tmp_path, FixedWeights("balanced"), max_steps=6, save_strategy="steps", save_steps=1, save_total_limit=1,
-        front_checkpoints=2, eval_temperature=1.0, load_best_model_at_end=True, metric_for_best_model="eval_digits",
+        front_checkpoints=2, eval_temperature=1.0, load_best_model_at_end=True, metric_for_best_model="metrics/digits",
     )  # fmt: skip
     trainer.train()
     there = {int(p.name.split("-")[1]) for p in tmp_path.glob("checkpoint-*")}

@@ -41,7 +41,7 @@ def print_summary(directory: str | Path, screen: Screen | None = None) -> None:
         if told:
             screen.say(f"last policy: {told}")
     if batches:
-        start, end = batches[0].weights, batches[-1].weights
+        start, end = run.header.initial_weights or batches[0].weights, batches[-1].weights
         moves = ", ".join(f"{name} {figure(start.get(name))} → {figure(end.get(name))}" for name in names)
         screen.say(f"weights: {moves}")
     screen.say(f"files: {directory}")
