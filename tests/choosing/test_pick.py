@@ -307,7 +307,8 @@ def test_the_card_says_what_was_picked_and_how(model: str, tmp_path: Path) -> No
     settings = {
         "learning_rate": 1e-3, "hub_token": "hf_secret", "deepspeed": "/home/me/zero.json", "dtype": "C:\\models\\a",
     }  # fmt: skip
-    run(tmp_path / "r", kept=[20], model=model, tested={20: (0.55, 39.0)}, settings=settings)
+    rule = {"name": "gradient", "settings": {}, "paper": "A title, arXiv 2509.11452"}
+    run(tmp_path / "r", kept=[20], model=model, tested={20: (0.55, 39.0)}, settings=settings, rule=rule)
     wish = Wish({"accuracy": 2.0, "conciseness": 1.0}, [at_least(AXES[1], 58.0)])
     card = card_of(tmp_path / "r", wish)
     head = yaml.safe_load(card.split("---")[1])
@@ -315,6 +316,7 @@ def test_the_card_says_what_was_picked_and_how(model: str, tmp_path: Path) -> No
         "library_name": "transformers", "base_model": "org/base-model", "pipeline_tag": "text-generation",
         "tags": ["paretune", "trl", "grpo"],
     }  # fmt: skip
+    assert "The rule gradient of paretune set the weights of the rewards in every batch (paper: A title, arXiv " in card
     assert "It had to meet conciseness ≤ 58." in card
     assert "weighted mean (accuracy 2, conciseness 1)" in card
     assert "Its score is 0.5333." in card
@@ -347,6 +349,7 @@ def test_hostile_names_do_nothing_in_the_card(model: str, tmp_path: Path) -> Non
     directory = run(
         tmp_path / bad, objectives=objectives, kept=[10], model=model, tested={10: (0.4, 20.0)},
         algorithm=HOSTILE, task="```\n<script>", settings={"x": "```\n</script>"},
+        rule={"name": HOSTILE, "paper": HOSTILE},
     )  # fmt: skip
     rewrite(directory / "run.json", model=HOSTILE)
     card = card_of(directory, Wish({HOSTILE: 1.0}, [Condition(HOSTILE, "≤", 0.5)]))

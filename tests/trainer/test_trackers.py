@@ -37,10 +37,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def trained(model: str, tmp_path_factory: pytest.TempPathFactory) -> MultiObjectiveTrainer:
-    """A trainer whose run went to TensorBoard."""
+    """A trainer whose run went to TensorBoard, and its model card."""
     pytest.importorskip("tensorboard")
     trainer = trainer_of(model, tmp_path_factory.mktemp("run"), report_to=["tensorboard"])
     trainer.train()
+    trainer.create_model_card()
     return trainer
 
 
@@ -74,6 +75,12 @@ def test_trackers_know_the_rule_and_its_settings(trained: MultiObjectiveTrainer)
     assert not set(config_of(RunReader(trained.args.output_dir).header.content)) & set(
         MultiObjectiveConfig(trained.args.output_dir).to_dict()
     )
+
+
+def test_the_model_card_names_rule_and_paper(trained: MultiObjectiveTrainer) -> None:
+    card = (Path(trained.args.output_dir) / "README.md").read_text(encoding="utf-8")
+    assert "The rule gradient of paretune set the weights" in card
+    assert "arXiv 2509.11452" in card
 
 
 def test_tensorboard_has_scalars_and_hyperparameters(trained: MultiObjectiveTrainer) -> None:

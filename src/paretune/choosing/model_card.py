@@ -18,6 +18,7 @@ from paretune import __version__
 from paretune.choosing.model_folder import is_adapter
 from paretune.choosing.pick import Choice, PickError, Point
 from paretune.record.figures import figure, span, with_error
+from paretune.record.rule_sentence import rule_sentence
 from paretune.record.run_directory import read_run
 from paretune.steering import FILE, Template
 
@@ -57,6 +58,7 @@ def model_card(choice: Choice, title: str) -> str:
         f"# {escape(title)}",
         f"{'An adapter for' if adapter else 'A policy trained from'} {told}: step {point.step} of the run "
         f"{escape(point.run.name)}, picked from the Pareto front of its objectives with paretune.",
+        *filter(None, [rule_sentence(header, escape)]),
         _objectives(choice),
         *_steering(point.checkpoint),
         _reasons(choice),

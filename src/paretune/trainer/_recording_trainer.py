@@ -19,6 +19,7 @@ import torch
 from paretune.named_objects import source_of
 from paretune.objectives import Objective, RewardError
 from paretune.record.json_lines import plain
+from paretune.record.rule_sentence import rule_sentence
 from paretune.trainer._scoring_trainer import ScoringTrainer
 from paretune.trainer.checkpoint_forms import check_like, check_state, check_trainer_state, loading
 from paretune.trainer.checkpoints import ResumePoint, load_state, resume_point, rotate, save_state, writing
@@ -131,6 +132,13 @@ class RecordingTrainer(ScoringTrainer):
         if self.args.write_report and self.accelerator.is_main_process:
             self._write_report()
         return result
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """TRL's card; it names the rule, too."""
+        super().create_model_card(*args, **kwargs)
+        if self.is_world_process_zero():
+            with (Path(self.args.output_dir) / "README.md").open("a", encoding="utf-8") as card:
+                card.write(f"\n## Reward weights\n\n{rule_sentence(self._header(), str)}\n")
 
     def _tell_trackers(self) -> None:
         """Let trackers know the rule and its settings."""

@@ -369,7 +369,8 @@ class MultiObjectiveTrainer(RecordingTrainer):
         super()._save_checkpoint(model, trial)
 
     def _header(self) -> dict[str, Any]:
-        rule: dict[str, Any] = {"name": self.weighting.name, "settings": self.weighting.settings}
+        known = self.weighting
+        rule: dict[str, Any] = {"name": known.name, "settings": known.settings, "paper": known.paper or None}
         if type(self.weighting) not in RULES.values():
             rule["source"] = source_of(type(self.weighting))
         initial = self.weighting.initial_weights(len(self.objectives)).tolist()

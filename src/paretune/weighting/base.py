@@ -201,6 +201,8 @@ class WeightingRule(ABC):
     """What the command line, records and reports call it."""
     description: ClassVar[str]
     """One line for listings."""
+    paper: ClassVar[str] = ""
+    """The paper that the rule is from, for records and model cards; empty where there is none."""
     takes_weights: ClassVar[bool] = False
     """Whether the constructor's first argument is ``weights``, one for each objective."""
     scales_updates: ClassVar[bool] = False

@@ -35,6 +35,7 @@ class ConflictFiltered(Prioritised):
 
     name: ClassVar[str] = "gd2po"
     description: ClassVar[str] = "completions with conflicts are left out (GD²PO)"
+    paper: ClassVar[str] = "GD²PO, arXiv 2606.16771"
 
     def __init__(self, priorities: Priorities = None, *, threshold: float = 0.8) -> None:
         super().__init__(priorities)

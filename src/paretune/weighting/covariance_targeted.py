@@ -43,6 +43,7 @@ class CovarianceTargeted(WeightingRule):
 
     name: ClassVar[str] = "ctwa"
     description: ClassVar[str] = "weights rise until each reward covaries enough (CTWA)"
+    paper: ClassVar[str] = "CTWA, arXiv 2602.06869"
     knows_order: ClassVar[bool] = True
 
     def __init__(

@@ -29,6 +29,7 @@ class Decoupled(Prioritised):
 
     name: ClassVar[str] = "gdpo"
     description: ClassVar[str] = "each reward normalised alone, then added (GDPO)"
+    paper: ClassVar[str] = "GDPO, arXiv 2601.05242"
 
     def __init__(self, priorities: Priorities = None) -> None:
         super().__init__(priorities)

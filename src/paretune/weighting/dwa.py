@@ -40,6 +40,7 @@ class DWA(Prioritised):
 
     name: ClassVar[str] = "dwa"
     description: ClassVar[str] = "more weight on what progresses least (DWA)"
+    paper: ClassVar[str] = "End-to-End Multi-Task Learning with Attention, arXiv 1803.10704"
 
     def __init__(self, priorities: Priorities = None, *, temperature: float = 2.0, smoothing: float = 0.6) -> None:
         super().__init__(priorities)

@@ -58,6 +58,7 @@ class FAMO(Prioritised):
 
     name: ClassVar[str] = "famo"
     description: ClassVar[str] = "evens out relative progress, by what updates did (FAMO)"
+    paper: ClassVar[str] = "FAMO: Fast Adaptive Multitask Optimization, arXiv 2306.03792"
 
     def __init__(
         self, priorities: Priorities = None, *, rate: float = 0.025, decay: float = 1e-3, smoothing: float = 0.6

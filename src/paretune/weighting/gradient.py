@@ -154,6 +154,9 @@ class GradientInfluence(WeightingRule):
 
     name: ClassVar[str] = "gradient"
     description: ClassVar[str] = "weights move with each objective's gradient influence"
+    paper: ClassVar[str] = (
+        "Learning to Optimize Multi-Objective Alignment Through Dynamic Reward Weighting, arXiv 2509.11452"
+    )
 
     def __init__(
         self,

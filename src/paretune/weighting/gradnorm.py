@@ -48,6 +48,7 @@ class GradNorm(GramianSolution):
 
     name: ClassVar[str] = "gradnorm"
     description: ClassVar[str] = "gradients of one size, larger where slower (GradNorm)"
+    paper: ClassVar[str] = "GradNorm, arXiv 1711.02257"
 
     def __init__(self, priorities: Priorities = None, *, alpha: float = 1.5, smoothing: float = 0.9) -> None:
         super().__init__(priorities, smoothing=smoothing)

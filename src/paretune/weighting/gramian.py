@@ -109,6 +109,7 @@ class GramianRule(GramianSolution):
 
     name: ClassVar[str] = "gramian"
     description: ClassVar[str] = "a gradient balancing method, through TorchJD"
+    paper: ClassVar[str] = "Jacobian Descent (TorchJD), arXiv 2406.16232"
 
     def __init__(
         self,

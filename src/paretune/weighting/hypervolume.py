@@ -106,6 +106,9 @@ class HypervolumeGuided(WeightingRule):
 
     name: ClassVar[str] = "hypervolume"
     description: ClassVar[str] = "progress of the Pareto front scales each update"
+    paper: ClassVar[str] = (
+        "Learning to Optimize Multi-Objective Alignment Through Dynamic Reward Weighting, arXiv 2509.11452"
+    )
     takes_weights: ClassVar[bool] = True
     scales_updates: ClassVar[bool] = True
 

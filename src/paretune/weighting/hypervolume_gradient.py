@@ -49,6 +49,7 @@ class HypervolumeGradient(GainFeedback):
 
     name: ClassVar[str] = "hypervolume-gradient"
     description: ClassVar[str] = "weights turn toward what the front does not cover yet"
+    paper: ClassVar[str] = "Emmerich and Deutz 2012; Deist et al. 2021, arXiv 2102.04523"
     knows_order: ClassVar[bool] = True  # by some percent, where shares are estimated
 
     def __init__(

@@ -50,6 +50,7 @@ class Lagrangian(WeightingRule):
 
     name: ClassVar[str] = "lagrangian"
     description: ClassVar[str] = "maximise one objective, others within thresholds"
+    paper: ClassVar[str] = "Responsive Safety in Reinforcement Learning by PID Lagrangian Methods, arXiv 2007.03964"
 
     def __init__(
         self,

@@ -90,6 +90,7 @@ class PAMA(WeightingRule):
 
     name: ClassVar[str] = "pama"
     description: ClassVar[str] = "all weight on the smallest positive advantage (PAMA)"
+    paper: ClassVar[str] = "Pareto Multi-Objective Alignment for Language Models, arXiv 2508.07768"
 
     def __init__(self, *, credit: Credit = "sample") -> None:
         if credit not in get_args(Credit):

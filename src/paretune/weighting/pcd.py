@@ -51,6 +51,7 @@ class PCD(GramianSolution):
 
     name: ClassVar[str] = "pcd"
     description: ClassVar[str] = "follow one objective, keep a share of the others (PCD)"
+    paper: ClassVar[str] = "Priority-Constrained Descent, arXiv 2606.29521"
 
     def __init__(
         self,

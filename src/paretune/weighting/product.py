@@ -34,6 +34,7 @@ class Product(Prioritised):
 
     name: ClassVar[str] = "product"
     description: ClassVar[str] = "one reward: the product of a completion's gains (HVO)"
+    paper: ClassVar[str] = "HVO, arXiv 2510.19325"
 
     def __init__(self, priorities: Priorities = None, *, floor: float = 0.05) -> None:
         super().__init__(priorities)

@@ -27,6 +27,7 @@ class RandomWeights(WeightingRule):
 
     name: ClassVar[str] = "random"
     description: ClassVar[str] = "weights drawn anew in every batch: a control"
+    paper: ClassVar[str] = "Reasonable Effectiveness of Random Weighting, arXiv 2111.10603"
     knows_order: ClassVar[bool] = True
 
     def __init__(self, seed: int = 1) -> None:

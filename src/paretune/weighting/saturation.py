@@ -30,6 +30,7 @@ class SaturationAware(Prioritised):
 
     name: ClassVar[str] = "saturation"
     description: ClassVar[str] = "less weight for what is nearly reached (SA-MRPO)"
+    paper: ClassVar[str] = "SA-MRPO, arXiv 2608.16072"
 
     def __init__(self, priorities: Priorities = None, *, gamma: float = 0.5) -> None:
         super().__init__(priorities)

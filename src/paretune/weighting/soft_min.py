@@ -34,6 +34,7 @@ class SoftMin(Prioritised):
 
     name: ClassVar[str] = "rvpo"
     description: ClassVar[str] = "a soft minimum of the objectives' advantages (RVPO)"
+    paper: ClassVar[str] = "RVPO, arXiv 2605.05750"
 
     def __init__(self, priorities: Priorities = None, *, start: float = 0.5, end: float = 2.0) -> None:
         super().__init__(priorities)

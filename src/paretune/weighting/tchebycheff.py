@@ -46,6 +46,7 @@ class Tchebycheff(GainFeedback):
 
     name: ClassVar[str] = "tchebycheff"
     description: ClassVar[str] = "most weight on what is farthest from its best bound"
+    paper: ClassVar[str] = "Smooth Tchebycheff Scalarization for Multi-Objective Optimization, arXiv 2402.19078"
 
     def __init__(
         self,

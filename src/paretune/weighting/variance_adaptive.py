@@ -34,6 +34,7 @@ class VarianceAdaptive(Prioritised):
 
     name: ClassVar[str] = "dvao"
     description: ClassVar[str] = "objectives count by their spread within groups (DVAO)"
+    paper: ClassVar[str] = "DVAO, arXiv 2605.25604"
 
     def __init__(self, priorities: Priorities = None) -> None:
         super().__init__(priorities)

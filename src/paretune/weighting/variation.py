@@ -36,6 +36,7 @@ class CoefficientOfVariation(Prioritised):
 
     name: ClassVar[str] = "variation"
     description: ClassVar[str] = "weights by each reward's coefficient of variation (SAW)"
+    paper: ClassVar[str] = "SAW, arXiv 2606.07705"
 
     def __init__(self, priorities: Priorities = None) -> None:
         super().__init__(priorities)

@@ -34,6 +34,7 @@ class WorstFirst(Prioritised):
 
     name: ClassVar[str] = "worst-first"
     description: ClassVar[str] = "weights move toward what has gained least so far"
+    paper: ClassVar[str] = "group DRO, arXiv 1911.08731"
 
     def __init__(self, priorities: Priorities = None, *, rate: float = 0.1) -> None:
         super().__init__(priorities)
