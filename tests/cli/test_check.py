@@ -78,13 +78,13 @@ def test_what_is_wrong_is_said(home: Path, capsys: pytest.CaptureFixture[str], m
     assert "batch 7/7: crossed-exact influence" in text
     for title in (
         "rewards of 112 completions of the initial policy",
+        "what they teach",
         "their metrics",
         "pairs of objectives",
         "cost of",
     ):
         assert title in text
-    lines = text[text.rindex("└") :].splitlines()[1:]
-    said = [line for line in lines if line]
+    said = [line for line in text[text.rindex("crossed-exact influence  ") :].splitlines()[1:] if line.strip()]
     assert said[0] == "always never varies: its reward is always 0.5, and it gives no gradient."
     assert said[1].startswith("of_prompt never varies within a group: it gives no gradient; its rewards go from ")
     assert said[2].startswith("100 % of the groups give no gradient")  # long and short cancel in the weighted sum

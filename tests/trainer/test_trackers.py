@@ -1,5 +1,6 @@
 """What of a run leaves it besides its record: scalars and config for trackers, and the report."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,20 @@ def test_every_scalar_has_a_name_of_its_own(trained: MultiObjectiveTrainer) -> N
     evaluation = RunReader(trained.args.output_dir).grid[-1]
     assert [last[f"eval_metrics/{name}"] for name in NAMES] == [evaluation.metrics[name] for name in NAMES]
     assert last["eval_hypervolume"] == evaluation.archive
+
+
+def test_the_documentation_explains_every_scalar(trained: MultiObjectiveTrainer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "trl.md").read_text(encoding="utf-8")
+    table = page.partition("## What is logged")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = [re.escape(name) for cell in cells for name in re.findall("`(.+?)`", cell)]
+    known = re.compile("|".join(re.sub(r"\\{\w+\\}", ".+", name) for name in named))
+    keys = {key for entry in trained.state.log_history if "train_runtime" not in entry for key in entry}
+    unknown = [key for key in sorted(keys) if not known.fullmatch(key)]
+    # TRL's of an evaluation have the names of those of training.
+    assert [key for key in unknown if not known.fullmatch(key.removeprefix("eval_"))] == [
+        "eval_runtime", "eval_samples_per_second", "eval_steps_per_second",
+    ]  # fmt: skip
 
 
 def test_trl_s_scalars_are_in_the_record(trained: MultiObjectiveTrainer) -> None:

@@ -116,7 +116,6 @@ def run(line: CommandLine) -> int:
         check_ready(settings)
         check = _measure(settings, line.given.get("batches", CheckArguments.batches), scratch, screen)
     print_tables(check, min(settings.config.eval_samples or rows, rows), screen)
-    screen.print()
     thresholds = any(name in line.given for name in ("maximize", "at_least", "at_most"))
     for finding in [*findings(check), suggestion(check, thresholds=thresholds)]:
         screen.say(finding)

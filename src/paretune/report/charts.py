@@ -193,6 +193,12 @@ class RowChart(Chart):
     differences: bool = False
 
 
+def grouped(caption: str, charts: Sequence[Chart]) -> list[Group]:
+    """The charts that show something in a group, or no group without one."""
+    kept = [chart for chart in charts if not isinstance(chart, CurveChart) or chart.curves]
+    return [Group(caption, kept)] if kept else []
+
+
 def best_in_two(points: Sequence[tuple[float, float]], x: Objective, y: Objective) -> list[tuple[float, float]]:
     """The points that no other one beats in two objectives, from left to right.
 

@@ -17,6 +17,7 @@ from paretune.report.charts import (
     Marks,
     Row,
     RowChart,
+    grouped,
     thinned,
 )
 from paretune.report.comparisons import ArmResult, Comparison
@@ -65,7 +66,7 @@ def objective_curves(comparison: Comparison) -> list[Group]:
         )
         for i, objective in enumerate(comparison.objectives)
     ]
-    return _group(f"On the validation set; up is better. {BANDS}", charts)
+    return grouped(f"On the validation set; up is better. {BANDS}", charts)
 
 
 def weights(comparison: Comparison) -> list[Group]:
@@ -86,7 +87,7 @@ def weights(comparison: Comparison) -> list[Group]:
         )
         for i, objective in enumerate(comparison.objectives)
     ]
-    return _group(f"The weights in every batch, fixed ones too. {BANDS}{_thin(comparison)}", charts)
+    return grouped(f"The weights in every batch, fixed ones too. {BANDS}{_thin(comparison)}", charts)
 
 
 def _possible(curve: Curve, arm: ArmResult) -> Curve:
@@ -123,7 +124,7 @@ def influence(comparison: Comparison) -> list[Group]:
         )
         for i, objective in enumerate(comparison.objectives)
     ]
-    return _group(
+    return grouped(
         "How well the objective's gradient agrees with the sum of all: below 0 it is paid for by the others. Its scale "
         f"is that of each rule's estimator. {BANDS}{_thin(comparison)}",
         charts,
@@ -140,7 +141,7 @@ def meta_rewards(comparison: Comparison) -> list[Group]:
     caption = (
         "Share of the batches of all seeds. Above 1 a batch counted more, because the one before it widened the front."
     )
-    return _group(caption, charts)
+    return grouped(caption, charts)
 
 
 def hypervolume(comparison: Comparison) -> list[Group]:
@@ -182,7 +183,7 @@ def results(comparison: Comparison) -> list[Group]:
         "A ring is a run, the filled mark the mean over seeds with its 95 % t interval. Look at the single runs, too: "
         "where few of them end elsewhere, a mean hides it."
     )
-    return _group(caption, [RowChart("results", "Results", "", "hypervolume on the test split", rows)] if rows else [])
+    return grouped(caption, [RowChart("results", "Results", "", "hypervolume on the test split", rows)] if rows else [])
 
 
 def contrasts(comparison: Comparison) -> list[Group]:
@@ -194,7 +195,7 @@ def contrasts(comparison: Comparison) -> list[Group]:
         if rows:
             title = f"difference in {name.replace('_', ' ')}"
             charts.append(RowChart(f"contrasts-{i + 1}", title.capitalize(), "", title, rows, differences=True))
-    return _group(
+    return grouped(
         "Differences over paired seeds with 95 % intervals; one that holds 0 shows no clear difference. Right of 0 the "
         "first of the two has the higher value. The large diamond is the contrast named beforehand.",
         charts,
@@ -223,7 +224,7 @@ def tuning(comparison: Comparison) -> list[Group]:
     )
     if curves:
         charts.append(CurveChart("search", "The worth of the search", search, "configurations", "hypervolume", curves))
-    return _group("", charts)
+    return grouped("", charts)
 
 
 def _over_cost(
@@ -240,13 +241,7 @@ def _over_cost(
         )
         for key, x_title in COSTS.items()
     ]
-    return _group(caption, charts)
-
-
-def _group(caption: str, charts: Sequence[Chart]) -> list[Group]:
-    """The charts that show something in a group, or no group without one."""
-    kept = [chart for chart in charts if not isinstance(chart, CurveChart) or chart.curves]
-    return [Group(caption, kept)] if kept else []
+    return grouped(caption, charts)
 
 
 def _marks(arm: ArmResult, objectives: Sequence[Objective]) -> list[Mark]:

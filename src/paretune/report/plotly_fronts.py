@@ -62,7 +62,7 @@ def cube_figure(chart: CubeChart) -> Figure:
     scene = {
         "aspectmode": "manual",
         "aspectratio": {"x": 1.3, "y": 1.3, "z": 0.9},
-        "camera": {"eye": {"x": 1.45, "y": -1.45, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.2}},
+        "camera": {"eye": {"x": 1.55, "y": -1.55, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.2}},
     }
     return {
         "data": traces,

@@ -19,6 +19,7 @@ from paretune.report.charts import (
     Marks,
     PairChart,
     ParallelChart,
+    grouped,
     thinned,
 )
 from paretune.report.noise import within_noise
@@ -119,7 +120,7 @@ def objective_curves(run: Run) -> list[Group]:
                 markers=True,
             )
         )
-    return _group("Measured on the validation set; bars are ± one standard error. Up is better.", charts)
+    return grouped("Measured on the validation set; bars are ± one standard error. Up is better.", charts)
 
 
 def weights(run: Run) -> list[Group]:
@@ -131,7 +132,7 @@ def weights(run: Run) -> list[Group]:
     stacked = all(y is None or y >= 0 for curve in curves for y in curve.y)
     chart = CurveChart("weights", "Weights", "", STEPS, "weight", curves, from_zero=True, stacked=stacked)
     initial = " Step 0 shows the initial weights." if run.header.initial_weights else ""
-    return _group(caption + initial + thin, [chart] if curves else [])
+    return grouped(caption + initial + thin, [chart])
 
 
 def training(run: Run) -> list[Group]:
@@ -142,7 +143,7 @@ def training(run: Run) -> list[Group]:
         curve = _known(title, 0, [log.step for log in kept], [log.values.get(name) for log in kept])
         if curve.x:
             charts.append(CurveChart(f"training-{i + 1}", title.capitalize(), "", STEPS, title, [curve]))
-    return _group("As TRL logs them, on the rollouts that the policy is trained on.", charts)
+    return grouped("As TRL logs them, on the rollouts that the policy is trained on.", charts)
 
 
 def influence(run: Run) -> list[Group]:
@@ -152,8 +153,8 @@ def influence(run: Run) -> list[Group]:
         "it is paid for by the others."
     )
     curves, thin = _batch_curves(run, run.batches, lambda batch: batch.influence)
-    charts = [CurveChart("influence", "Influence", "", STEPS, "influence ⟨g, Σg⟩", curves, level=0)] if curves else []
-    return _group(caption + thin, charts)
+    chart = CurveChart("influence", "Influence", "", STEPS, "influence ⟨g, Σg⟩", curves, level=0)
+    return grouped(caption + thin, [chart])
 
 
 def signals(run: Run) -> list[Group]:
@@ -163,7 +164,7 @@ def signals(run: Run) -> list[Group]:
         curves, thin = _batch_curves(run, run.batches, partial(_signal, name))
         if curves:
             charts.append(CurveChart(f"signal-{i + 1}", name, thin.strip(), STEPS, name, curves))
-    return _group("What the rule read from each batch and went by; its page in the documentation explains it.", charts)
+    return grouped("What the rule read from each batch and went by; its page in the documentation explains it.", charts)
 
 
 def _signal(name: str, batch: Batch) -> Mapping[str, float]:
@@ -185,7 +186,7 @@ def meta_reward(run: Run) -> list[Group]:
         [curve],
         level=1,
     )
-    return _group("", [distribution("meta-reward", "Distribution", run.scales, "this run", 0), over_training])
+    return grouped("", [distribution("meta-reward", "Distribution", run.scales, "this run", 0), over_training])
 
 
 def distribution(
@@ -219,7 +220,7 @@ def hypervolume(run: Run) -> list[Group]:
             charts.append(
                 CurveChart(f"hypervolume-{key}", f"By {key}", "", x_title, "hypervolume", curves, markers=True)
             )
-    return _group(
+    return grouped(
         "The share of the space between the worst and the best corner that is dominated, on the validation set. Judge "
         "by each policy alone: the front of many noisy evaluations widens even if nothing is learnt, so its "
         f"hypervolume is only a curve. {COSTS_CAPTION}",
@@ -238,11 +239,6 @@ def _batch_curves(
         for i, o in enumerate(run.objectives)
     ]
     return [curve for curve in curves if any(y is not None for y in curve.y)], thin
-
-
-def _group(caption: str, charts: Sequence[Chart]) -> list[Group]:
-    """The charts in a group, or no group without charts."""
-    return [Group(caption, charts)] if charts else []
 
 
 def _known(label: str, number: int, x: Sequence[float | None], y: Sequence[float | None]) -> Curve:
