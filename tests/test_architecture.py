@@ -15,7 +15,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "paretune"
 MAY_IMPORT = {
     # what is measured and decided: torch and numpy, never TRL
     "named_objects": "",
-    "objectives": "",
+    "time_limit": "",
+    "objectives": "time_limit",
     "advantages": "",
     "pareto": "",
     "influence": "",
@@ -26,7 +27,8 @@ MAY_IMPORT = {
     "record": "",
     # training
     "setting_ranges": "",
-    "trainer": "named_objects setting_ranges objectives advantages pareto influence weighting steering record report",
+    "trainer": "named_objects setting_ranges time_limit objectives advantages pareto influence weighting steering "
+    "record report",
     # trainers that are not ours
     "integrations": "objectives advantages weighting record",
     # what is trained on
@@ -38,8 +40,8 @@ MAY_IMPORT = {
     "choosing": "record pareto steering bounded_run",
     "report": "record pareto comparison bounded_run",
     # the commands
-    "cli": "named_objects setting_ranges objectives advantages pareto influence weighting steering record trainer "
-    "sandbox tasks bounded_run comparison choosing report",
+    "cli": "named_objects setting_ranges time_limit objectives advantages pareto influence weighting steering record "
+    "trainer sandbox tasks bounded_run comparison choosing report",
     # the public names, fetched from their homes
     "__init__": "objectives pareto weighting tasks trainer",
 }
@@ -52,7 +54,7 @@ NEVER_IMPORTS = {
         ["objectives", "advantages", "pareto", "influence", "weighting", "steering", "testing", "tasks"], TRL
     ),
     **dict.fromkeys(["comparison", "choosing", "report"], TRL),
-    **dict.fromkeys(["record", "sandbox", "named_objects", "setting_ranges"], LIBRARIES),
+    **dict.fromkeys(["record", "sandbox", "named_objects", "setting_ranges", "time_limit"], LIBRARIES),
 }
 """Libraries that a part does without."""
 

@@ -1,5 +1,4 @@
 import math
-import signal
 import threading
 import time
 from pathlib import Path
@@ -7,10 +6,8 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-from math_verify.errors import TimeoutException
 
 from paretune.objectives import accuracy, clarity
-from paretune.objectives.accuracy import _alarm
 
 MATH500 = Path(__file__).parents[2] / "../shared/data/math500"
 
@@ -96,27 +93,6 @@ def test_accuracy_on_the_solutions_of_math500():
     rotated = truths[1:] + truths[:1]
     same = sum(a == b for a, b in zip(truths, rotated, strict=True))
     assert sum(accuracy(data["solution"], answer=rotated)) <= same + 2
-
-
-def test_an_alarm_that_is_lost_rings_again():
-    # As in a callback of the garbage collector, from which no exception gets out.
-    before = signal.getsignal(signal.SIGALRM)
-    rang = []
-
-    def lose_one():
-        while True:
-            try:
-                time.sleep(10)
-            except TimeoutException:
-                rang.append(time.monotonic())
-                if len(rang) == 2:
-                    raise
-
-    with pytest.raises(TimeoutException), _alarm(0.1):
-        lose_one()
-    assert rang[1] - rang[0] < 5
-    assert signal.getsignal(signal.SIGALRM) is before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(

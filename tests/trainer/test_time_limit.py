@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from paretune.objectives import accuracy
-from paretune.trainer.time_limit import TimeLimitError, await_within, call_within
+from paretune.time_limit import TimeLimitError, await_within, call_within
 
 LIMIT = 0.2
 PATIENCE = 30  # seconds: the machine may be busy, and the alarm of a computation counts computing time
@@ -167,6 +168,19 @@ def test_a_limit_that_ends_with_the_function_leaves_nothing() -> None:
         except TimeLimitError:
             outcomes.append("late")
     assert len(outcomes) == 150
+
+
+@pytest.mark.parametrize("inner", [LIMIT, PATIENCE])
+def test_a_limit_within_another_keeps_both(inner: float) -> None:
+    def swallow() -> None:
+        with suppress(TimeLimitError):
+            call_within(inner, sleep)
+
+    if inner == LIMIT:
+        call_within(PATIENCE, swallow)
+    else:
+        with pytest.raises(TimeLimitError):
+            call_within(LIMIT, swallow)
 
 
 def test_handler_and_timer_of_others_are_given_back() -> None:

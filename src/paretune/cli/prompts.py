@@ -11,7 +11,7 @@ from transformers import PreTrainedConfig
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import shown
 from paretune.tasks import Task
-from paretune.trainer.time_limit import TimeLimitError, call_within, can_be_limited
+from paretune.time_limit import TimeLimitError, call_within, can_be_limited
 
 TEMPLATE_SECONDS = 10.0
 TEMPLATE_BYTES = 2**30

@@ -2,19 +2,15 @@
 
 import logging
 import re
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from math_verify.errors import TimeoutException
-
 from paretune.objectives.completions import completion_text, last_box
 from paretune.objectives.equality import equal
 from paretune.objectives.notation import normal, same_notation
+from paretune.time_limit import TimeLimitError, call_within, can_be_limited
 
 MAX_ANSWER_LENGTH = 1000
 """Answers of more characters are compared as strings: none in MATH has 200, and parsing time grows with them."""
@@ -71,8 +67,7 @@ def accuracy(completions: Sequence[Any], answer: Sequence[Any], **_: Any) -> lis
     """
     if len(completions) != len(answer):
         raise ValueError(f"`answer` has {len(answer)} values for {len(completions)} completions: give one for each.")
-    alarmed = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    seconds = ANSWER_SECONDS if alarmed else None
+    seconds = ANSWER_SECONDS if can_be_limited() else None
     rewards: list[float | None] = []
     for completion, given in zip(completions, answer, strict=True):
         truth = _ground_truth(given)
@@ -110,37 +105,14 @@ def _is_plain(formula: str) -> bool:
 @lru_cache(maxsize=4096)
 def _says_the_same(found: str, truth: str, seconds: int | None) -> bool:
     """Whether two formulas are equal; no if that is not known in time."""
+
+    def compared() -> bool:
+        gold, own = normal(truth), normal(found)
+        if seconds is None and not (_is_plain(own) and _is_plain(gold)):
+            return same_notation(gold, own)
+        return equal(gold, own)
+
     try:
-        with nullcontext() if seconds is None else _alarm(seconds):
-            found, truth = normal(found), normal(truth)
-            if seconds is None and not (_is_plain(found) and _is_plain(truth)):
-                return same_notation(truth, found)
-            return equal(truth, found)
-    except (Exception, TimeoutException):
+        return call_within(seconds, compared)
+    except (Exception, TimeLimitError):
         return False
-
-
-@contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """Raise math-verify's ``TimeoutException`` after so many seconds, and every second from then on.
-
-    math-verify's own alarm rings once, and is lost for good where it rings in a destructor or in a callback of the
-    garbage collector, from which Python lets no exception out.
-    """
-
-    def ring(*_: Any) -> None:
-        raise TimeoutException("Operation timed out!")
-
-    previous = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
-    try:
-        yield
-    finally:
-        silent = False
-        while not silent:
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, previous)
-                silent = True
-            except TimeoutException:  # it rang just now
-                continue

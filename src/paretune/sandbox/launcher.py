@@ -4,8 +4,8 @@ r"""The launcher: one process that keeps the sandboxes, and watches over them fr
 GPU context, descriptors) is in it. It ends when the trainer does, and at no signal that can be caught: a scheduler
 sends those to all processes of a job, and the trainer may want to save its state first.
 
-The arguments are a descriptor, a socket to the trainer, and the settings. Both sides write JSON values, each after its
-length in 8 bytes. The trainer sends programs::
+The arguments are a descriptor, a socket to the trainer, and the settings. Both sides send JSON values
+(:mod:`paretune.sandbox.channel`). The trainer sends programs::
 
     {"id": 7, "text": "print(input())", "inputs": ["1\n", "2\n"], "databases": {NAME: BASE64}, "keep": false,
      "patience": 2}
@@ -18,11 +18,11 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +72,14 @@ class Launcher:
     """Hands inputs out to the slots, and outcomes back to the trainer.
 
     Args:
-        trainer: the socket to it.
+        trainer: the channel to it.
         folder: where the back end was prepared.
         backend: its name.
         slots: sandboxes that run side by side.
         limits: of every run.
     """
 
-    def __init__(self, trainer: socket.socket, folder: Path, backend: str, slots: int, limits: Limits) -> None:
+    def __init__(self, trainer: Connection, folder: Path, backend: str, slots: int, limits: Limits) -> None:
         self.trainer, self.limits = trainer, limits
         self.lock = threading.Lock()
         # First the first inputs of all programs, so that one which hangs does not hold up the others.
@@ -139,7 +139,7 @@ def main(descriptor: int, settings: Mapping[str, Any]) -> int:
         descriptor: the socket to the trainer.
         settings: ``folder``, an empty one, ``backend``, ``slots`` and ``limits``.
     """
-    trainer = socket.socket(fileno=descriptor)
+    trainer = Connection(descriptor)
     folder = Path(settings["folder"])
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # to be ignored here, but not by the programs, who would inherit that
@@ -188,7 +188,7 @@ def _reap() -> None:
                 time.sleep(0.01)
 
 
-def _serve(trainer: socket.socket, folder: Path, user: int | None, settings: Mapping[str, Any], parent: int) -> None:
+def _serve(trainer: Connection, folder: Path, user: int | None, settings: Mapping[str, Any], parent: int) -> None:
     """The child: never returns."""
     status = 1
     library = ctypes.CDLL(None)

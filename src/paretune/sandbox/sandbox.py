@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,6 +175,7 @@ class Sandbox:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._launcher.wait()
         self._listener.join()
+        self._channel.close()
         self._socket.close()
         shutil.rmtree(self._folder, ignore_errors=True)  # if the launcher was killed
 
@@ -187,6 +189,7 @@ class Sandbox:
             "limits": asdict(self.limits),
         }
         self._socket, theirs = socket.socketpair()
+        self._channel = Connection(os.dup(self._socket.fileno()))
         with theirs:
             self._launcher = subprocess.Popen(
                 [sys.executable, "-I", "-c", _LAUNCH, str(theirs.fileno()), json.dumps(settings)],
@@ -218,13 +221,13 @@ class Sandbox:
                 "patience": self.limits.patience if program.patience is None else program.patience,
             }
             with suppress(OSError):  # the listener notices, and says why
-                write(self._socket, request)
+                write(self._channel, request)
         return future
 
     def _listen(self) -> None:
         failure = "its launcher ended"
         try:
-            while "failed" not in (message := read(self._socket)):
+            while "failed" not in (message := read(self._channel)):
                 with self._lock:
                     future = self._waiting.pop(message["id"])
                 future.set_result([_outcome(outcome) for outcome in message["outcomes"]])

@@ -14,12 +14,12 @@ from trl import GRPOTrainer
 from paretune.objectives import Objective, apply_gates, completion_text, prompt_text
 from paretune.objectives.reward_values import each_alone
 from paretune.steering import COLUMN
+from paretune.time_limit import check_time_limits
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import ROW, MetricPool, generating_at, metrics_of, with_row_numbers
 from paretune.trainer.modes import in_mode
 from paretune.trainer.random_state import own_random_state
 from paretune.trainer.reward_guard import RewardGuard
-from paretune.trainer.time_limit import check_time_limits
 from paretune.weighting import Evaluation
 
 SHOWN = 8

@@ -25,7 +25,7 @@ from trl.trainer.utils import get_callable_name, is_async_callable
 
 from paretune.objectives import Objective, RewardError
 from paretune.objectives.reward_values import LARGEST, NoNumbersError, as_numbers, overflows
-from paretune.trainer.time_limit import TimeLimitError, await_within, call_within, check_time_limits
+from paretune.time_limit import TimeLimitError, await_within, call_within, check_time_limits
 
 T = TypeVar("T")
 

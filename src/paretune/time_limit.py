@@ -49,6 +49,7 @@ def call_within(seconds: float | None, call: Callable[[], T]) -> T:
     thread, which ends a call that waits (sleep, a socket, a lock, a child process) or runs Python; and a timer of
     computing time, which ends C code that keeps the thread from running but looks for signals, such as a regular
     expression that backtracks for ever. SIGALRM stays free, for math-verify has its own use for it.
+    A limit may lie within another one, which is kept as well.
 
     C code that neither returns to Python nor looks for signals (a large matrix product, a power of large integers) is
     interrupted only when it returns. Threads and processes that the function has started go on.
@@ -121,7 +122,9 @@ class _Alarm:
         signal.setitimer(signal.ITIMER_VIRTUAL, *self._timer)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        outer = getattr(self._handler, "__self__", None)
+        if isinstance(outer, _Alarm):
+            outer._ring(number, frame)
         now = time.monotonic()
         if not self.is_silent and now >= self._next:
             # Once may not be enough: from a destructor or the garbage collector Python lets no exception out.
