@@ -347,8 +347,9 @@ def test_it_is_compared(home: Home, elsewhere: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_it_is_compared_in_processes_of_their_own(home: Home, elsewhere: Path) -> None:
-    flags = ["compare", *COMPARED, "--seeds", "2", "--jobs", "2", *SMALL, *GRID]
+@pytest.mark.parametrize("launcher", ["local", "ray"])
+def test_it_is_compared_in_processes_of_their_own(home: Home, elsewhere: Path, launcher: str) -> None:
+    flags = ["compare", *COMPARED, "--seeds", "2", "--jobs", "2", "--launcher", launcher, *SMALL, *GRID]
     paretune(home.folder, *flags, *home.named, "--output_dir", elsewhere / "question")
     paretune(elsewhere, "report", "question")
     summary = json.loads((elsewhere / "question" / "summary.json").read_text())
