@@ -108,7 +108,9 @@ def make_run(
     return directory
 
 
-def measure(directory: Path, split: str, decoding: str, policies: Policies, *, prompts: int = 64) -> None:
+def measure(
+    directory: Path, split: str, decoding: str, policies: Policies, *, prompts: int = 64, **fields: Any
+) -> None:
     """Add final evaluations; the last step is the last policy's."""
     for step, gains in policies.items():
         append_final_evaluation(
@@ -116,7 +118,7 @@ def measure(directory: Path, split: str, decoding: str, policies: Policies, *, p
             {
                 "step": step, "front": True, "final": step == max(policies), "split": split, "decoding": decoding,
                 "temperature": 1.0, "seed": 1, "prompts": prompts, "samples": prompts, "metrics": metrics(gains),
-                "standard_error": {"accuracy": 0.01, "length": 1.0},
+                "standard_error": {"accuracy": 0.01, "length": 1.0}, **fields,
             },
         )  # fmt: skip
 

@@ -131,6 +131,7 @@ def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: S
     screen.say("hypervolume: of the chosen policies, measured again; objectives: of the last policy")
     for title, headings in (("The last policy", OF_THE_LAST), ("The chosen policies together", OF_THE_FRONT)):
         _print_figures(summary["rules"], title, headings, screen)
+    _print_dials(summary["rules"], screen)
     primary = summary.get("primary")
     if primary is not None:
         screen.say(primary_line(primary))
@@ -151,6 +152,23 @@ def _print_figures(rules: Mapping[str, Any], title: str, headings: Mapping[str, 
     for label, rule in rules.items():
         shown.add_row(label, *(_estimate(rule["figures"][name]) for name in names))
     screen.print(shown)
+
+
+def _print_dials(rules: Mapping[str, Any], screen: Screen) -> None:
+    """Print how the objectives of steerable arms follow their priorities; nothing where there is no such arm."""
+    headings = {
+        "correlation": "rank correlation",
+        "monotone": "monotone steps",
+        "range": "range",
+        "covered": "share of the range of runs on one objective",
+    }
+    title = "Dials: how objectives follow their priorities"
+    dials = table(title, "rule", "objective", *headings.values(), left=["rule", "objective"])
+    for label, rule in rules.items():
+        for name, response in (rule.get("dial") or {}).items():
+            dials.add_row(label, name, *(_estimate(response[figure]) for figure in headings))
+    if dials.row_count:
+        screen.print(dials)
 
 
 def primary_line(contrast: Mapping[str, Any]) -> str:

@@ -59,6 +59,7 @@ class Outcome:
         steps_to_front: the other one: the mean step of the front.
         errors: standard errors of its last evaluation on the grid.
         grid: steps of the grid's evaluations.
+        dial: the last policy of a steerable run at each setting of its dial, sampled.
     """
 
     status: str
@@ -72,6 +73,7 @@ class Outcome:
     steps_to_front: float | None
     errors: Mapping[str, float]
     grid: Sequence[int]
+    dial: Sequence[Evaluation] = ()
 
 
 def volume(objectives: Sequence[Objective], points: Sequence[Mapping[str, float]]) -> float:
@@ -157,6 +159,7 @@ def outcome_of(
         steps_to_front=steps_to_front,
         errors=grid[-1].errors if grid else {},
         grid=[evaluation.step for evaluation in grid],
+        dial=dial["sampled"],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from paretune.bounded_run import BoundedRun, Bounds
 from paretune.comparison.arm_entry import arm_entry, at_equal_cost, tuning_entry
 from paretune.comparison.contrasts import contrasts_of, versus_best_fixed
+from paretune.comparison.dial_entry import dial_entry
 from paretune.comparison.groups import best_fixed, groups_of
 from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.tuning import Found, Tried, chosen, tried
@@ -83,6 +84,7 @@ def summarise(root: str | Path, plan: Plan, jobs: int | None = None, bounds: Bou
     rules = {
         group.label: {
             **arm_entry(group, objectives, target),
+            "dial": dial_entry(group, groups, objectives),
             "versus_best_fixed": versus_best_fixed(group, best[group.algorithm], contrasts),
             "at_equal_cost": at_equal_cost(group, best[group.algorithm], plan, found),
             "tuning": tuning_entry(plan, plan.arm(group.arm.name), found, objectives),
