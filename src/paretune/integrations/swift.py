@@ -1,5 +1,6 @@
 """Rules in ms-swift's GRPO: a plugin file for ``swift rlhf --external_plugins`` calls :func:`weigh`."""
 
+from copy import deepcopy
 from typing import Any, ClassVar, cast, get_args
 
 import torch
@@ -30,6 +31,7 @@ class GRPOTrainer(KeepsRule, SwiftGRPOTrainer):
 
     def __init__(self, *positional: Any, **keywords: Any) -> None:
         super().__init__(*positional, **keywords)
+        rule = deepcopy(self.rule)  # several trainings of one process begin alike
         refused = {
             "reward_weights": self.args.reward_weights is not None,  # the weights are the rule's
             "advantage_estimator": self.advantage_estimator not in ESTIMATORS,
@@ -37,10 +39,10 @@ class GRPOTrainer(KeepsRule, SwiftGRPOTrainer):
         }
         for name in (name for name, given in refused.items() if given):
             raise ValueError(
-                f"`{name}`={getattr(self.args, name)!r} does not go with {self.rule!r}: leave it out, or train without."
+                f"`{name}`={getattr(self.args, name)!r} does not go with {rule!r}: leave it out, or train without."
             )
         self.weigher = Weigher(
-            self.rule,
+            rule,
             self.reward_func_names,
             self.bounds,
             estimator=self.advantage_estimator,
@@ -66,7 +68,9 @@ class GRPOTrainer(KeepsRule, SwiftGRPOTrainer):
         if own is None:
             return advantages
         if self.kl_in_reward and self.beta != 0.0:
-            raise ValueError(f"{self.rule!r} makes advantages of its own, which `kl_in_reward` would not reach.")
+            raise ValueError(
+                f"{self.weigher.rule!r} makes advantages of its own, which `kl_in_reward` would not reach."
+            )
         return own.to(advantages)
 
 
