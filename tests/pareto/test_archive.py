@@ -41,7 +41,7 @@ fine = st.one_of(st.just(0.0), st.floats(1e-30, 1.0))  # a product of four is fa
 nearly_equal = st.tuples(st.integers(1, 2), st.integers(-3, 3)).map(lambda t: t[0] / 2 + t[1] * 2.0**-50)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(points=st.one_of(point_lists(coarse), point_lists(fine), point_lists(nearly_equal)))
 def test_contributions_equal_exact_arithmetic_relatively(points):
     archive = ParetoArchive([True] * len(points[0]), [0.0] * len(points[0]))
@@ -306,7 +306,7 @@ def test_eight_objectives_and_thousands_of_points():
 odd = st.sampled_from([0.0, 1.0, 1e-30, -1e-30, 1e30, -1e30, 1e-320, 1e308, -1e308, math.nan, math.inf, -math.inf])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data(), st.sampled_from([1, 2, 4, 6, 32]), st.sampled_from([None, (0, 1), (-1e30, 1e30), (0, 1e-30)]))
 def test_nothing_that_is_offered_makes_it_nan(data, dimension, bounds):
     pairs = None if bounds is None else [bounds] * dimension

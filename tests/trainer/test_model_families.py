@@ -94,12 +94,25 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return str(directory)
 
 
-@pytest.mark.parametrize(("algorithm", "beta"), [("grpo", 0.001), ("rloo", 0.0), ("reinforce++", 0.001)])
-def test_a_step_with_every_algorithm(algorithm: str, beta: float, model: str, tmp_path: Path) -> None:
+ALGORITHMS = {"grpo": 0.001, "rloo": 0.0, "reinforce++": 0.001}  # and a factor of the KL term
+
+
+@pytest.mark.parametrize(
+    ("model", "algorithm"),
+    [
+        pytest.param(family, algorithm, marks=[] if number % 3 == place else [pytest.mark.slow])
+        for number, family in enumerate(FAMILIES)
+        for place, algorithm in enumerate(ALGORITHMS)
+    ],
+    indirect=["model"],
+    ids=lambda name: name.replace(", ", "-").replace(" ", "-"),
+)
+def test_a_step_with_every_algorithm(algorithm: str, model: str, tmp_path: Path) -> None:
     # Shaped like the recipes: two updates a batch, the mean over a micro-batch's tokens, exact clipped influence of the
     # middle blocks with the KL term in it.
     config = MultiObjectiveConfig(
-        str(tmp_path), advantage_estimator=algorithm, beta=beta, loss_type="bnpo", learning_rate=1e-3, max_steps=4,
+        str(tmp_path), advantage_estimator=algorithm, beta=ALGORITHMS[algorithm], loss_type="bnpo",
+        learning_rate=1e-3, max_steps=4,
         per_device_train_batch_size=8, gradient_accumulation_steps=1, steps_per_generation=2, num_generations=4,
         max_completion_length=10, epsilon=100.0, epsilon_high=100.0, delta=100.0, gradient_checkpointing=False,
         save_strategy="no", disable_tqdm=True, report_to=[],

@@ -82,7 +82,7 @@ def influence(trainer: Any, method: Any, batch: list[dict[str, Any]], advantages
 
 
 @pytest.mark.parametrize("loss_type", LOSS_TYPES)
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     lengths=st.lists(st.integers(0, LONGEST), min_size=ROWS, max_size=ROWS),
     seed=st.integers(0, 2**16),
