@@ -84,11 +84,11 @@ CALLS: list[tuple[str, Call, str]] = [
     ("bounds of another number", lambda: ParetoArchive([True], [0], [(0, 1)] * 2), "has 2 pairs for 1 objectives"),
     ("a point of two", lambda: ParetoArchive([True], [0]).add([1, 2]), "`point` must have 1 values, got"),
     # Tasks.
-    ("an unknown task", lambda: tasks.load("poetry"), "Unknown task 'poetry': choose one of arithmetic,"),
-    ("a task's path", lambda: tasks.load("../arithmetic"), "Unknown task '../arithmetic'"),
+    ("an unknown task", lambda: tasks.load("poetry"), "unknown task 'poetry': choose one of arithmetic,"),
+    ("a task's path", lambda: tasks.load("../arithmetic"), "unknown task '../arithmetic'"),
     ("a task's data where there are none", lambda: tasks.load("arithmetic", "x"), "got data 'x': leave it out"),
     ("no sandbox where none is", lambda: tasks.load("arithmetic", unsafe_no_sandbox=True), "runs no programs"),
-    ("an unknown task's description", lambda: tasks.describe("poetry"), "Unknown task 'poetry'"),
+    ("an unknown task's description", lambda: tasks.describe("poetry"), "unknown task 'poetry'"),
 ]  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from paretune.cli.settings import make_parser, make_rule
+from paretune.cli.parser import make_parser
+from paretune.cli.settings import make_rule
 from paretune.tasks import load
 from paretune.weighting import RULES
 

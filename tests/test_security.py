@@ -18,11 +18,12 @@ from paretune.choosing.model_folder import ExportError, export
 from paretune.cli import main
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import Settings, parse
+from paretune.cli.settings import Settings
 from paretune.record.json_lines import read_lines
 from paretune.record.run_directory import read_steps
 from paretune.tasks.own import load_rewards
 from policies import saved_policy
+from told import parse
 
 SOURCE = Path(paretune.__file__).parent
 REWARD = "def digits(completions, **_):\n    return [float(sum(c.isdigit() for c in text)) for text in completions]\n"

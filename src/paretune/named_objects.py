@@ -72,7 +72,7 @@ def is_named(text: str) -> bool:
 
 
 def check_name(kind: str, given: str, known: Iterable[str]) -> None:
-    """Raise ``ValueError`` with one line if a built-in rule or the like has no such name.
+    """Raise ``ValueError`` with one line if a built-in rule or task has no such name.
 
     Args:
         kind: what it would be, for the message.
@@ -81,9 +81,15 @@ def check_name(kind: str, given: str, known: Iterable[str]) -> None:
     """
     names = list(known)
     if given not in names:
-        close = get_close_matches(given, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}, or give module:Class."
-        raise ValueError(f"unknown {kind} {given!r}: {hint}")
+        own = "or give your own as module:object or path/to/file.py:object."
+        choices = f"choose one of {', '.join([*names, own])}"
+        raise ValueError(f"unknown {kind} {given!r}: {hint(given, names, choices)}")
+
+
+def hint(given: str, known: Iterable[str], otherwise: str) -> str:
+    """What to do about a name that there is not: the known one that is nearest, or something else."""
+    close = get_close_matches(given, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else otherwise
 
 
 def load(given: str) -> NamedObject:

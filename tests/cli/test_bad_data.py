@@ -14,12 +14,12 @@ import pytest
 
 from paretune.cli import main
 from paretune.cli.ready import check_ready
-from paretune.cli.settings import parse
 from paretune.cli.train import evaluates
 from paretune.record.run_directory import read_evaluations, read_steps
 from paretune.trainer import MultiObjectiveConfig
 from paretune.weighting import FixedWeights, HypervolumeGuided
 from records import read_completions
+from told import parse
 
 Refused = Callable[..., str]
 Rows = Sequence[Mapping[str, Any]]

@@ -16,9 +16,9 @@ Refused = Callable[..., str]
 # --- train ------------------------------------------------------------------------------------------------
 
 TRAIN: list[tuple[str, list[str], str]] = [
-    ("unknown task", ["--task", "poetry"], "Unknown task 'poetry': choose one of arithmetic"),
-    ("a task's path", ["--task", "../tasks/arithmetic"], "Unknown task '../tasks/arithmetic'"),
-    ("emoji", ["--task", "💥"], "Unknown task '💥'"),
+    ("unknown task", ["--task", "poetry"], "unknown task 'poetry': choose one of arithmetic"),
+    ("a task's path", ["--task", "../tasks/arithmetic"], "unknown task '../tasks/arithmetic'"),
+    ("emoji", ["--task", "💥"], "unknown task '💥'"),
     (
         "unknown rule",
         ["--rule", "magic"],
@@ -140,7 +140,7 @@ TRAIN: list[tuple[str, list[str], str]] = [
         "unexpected keyword argument 'speed'",
     ),
     ("settings of sampling", ["--generation_kwargs", '{"speed": 1}'], "generation_kwargs has no setting 'speed'"),
-    ("no task", ["--task", ""], "Unknown task ''"),
+    ("no task", ["--task", ""], "unknown task ''"),
     ("a step of 400 digits", ["--rule", "scheduled", "--rule_settings", f'{{"schedule": {{"{10**400}": [1, 0, 0]}}}}'],
      "must be at most 2,147,483,647"),
     *[
@@ -214,7 +214,7 @@ def test_blocks_that_the_model_does_not_have(refused_late: Refused, tmp_path: Pa
 # --- the other commands -----------------------------------------------------------------------------------
 
 OTHERS: list[tuple[list[str], str]] = [
-    (["trian"], "unknown command 'trian': did you mean 'train'?"),
+    (["trian"], "unknown command 'trian': did you mean train?"),
     (["fly"], "choose one of check, train, compare, report, pick, evaluate, steer, divergence, list"),
     (["tr\0ain"], "unknown command"),
     (["--config", "x"], "unknown command '--config'"),
@@ -234,7 +234,7 @@ OTHERS: list[tuple[list[str], str]] = [
     (["check", "--batches"], "expected one argument"),
     (["check", "--batches", "9" * 25], "--batches must be at most 1,000, got 9999"),
     (["check", "--batches", "9" * 5000], "invalid int value: '9999"),
-    (["check", "--task", "poetry"], "Unknown task 'poetry'"),
+    (["check", "--task", "poetry"], "unknown task 'poetry'"),
     (["check", "--num_generations", "1"], "at least 2 generations"),
     (["check", "--bathces", "1"], "unknown flag --bathces"),
     (["compare"], "where to? --output_dir DIR"),

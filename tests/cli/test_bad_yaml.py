@@ -11,7 +11,8 @@ from accelerate.utils import is_deepspeed_available
 
 from paretune.cli.parser import make_parser
 from paretune.cli.regular_files import LARGEST
-from paretune.cli.settings import make_rule, parse
+from paretune.cli.settings import make_rule
+from told import parse
 
 pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 

@@ -16,7 +16,6 @@ from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import read
 from paretune.cli.named_numbers import named_bounds
 from paretune.cli.parser import make_parser
-from paretune.cli.settings import parse
 from paretune.comparison.plan import Arm, Plan, write_plan
 from paretune.comparison.summary import summarise
 from paretune.record.json_files import write_json
@@ -24,6 +23,7 @@ from paretune.report import read_records, write_report
 from paretune.report.comparisons import Comparison
 from paretune.report.runs import Run
 from policies import saved_policy
+from told import parse
 
 UNBOUNDED = [{**objective, "bounds": None} for objective in OBJECTIVES]
 FLAG = ["--bounds", "accuracy=0:1,length=0:100"]

@@ -202,7 +202,7 @@ def refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         (["--batches", "0"], "--batches must be 1 or more, got 0"),
         (["--batches=many"], "invalid int value: 'many'"),
         (["--batches"], "expected one argument"),
-        (["--task", "poetry"], "Unknown task 'poetry'"),
+        (["--task", "poetry"], "unknown task 'poetry'"),
         (["--lerning_rate", "1"], "unknown flag --lerning_rate: did you mean learning_rate?"),
         (["--rule", "lagrangian"], "needs maximize"),
         (own("missing"), "check_rewards.missing"),

@@ -49,7 +49,7 @@ def test_a_second_config_wins_over_the_first_and_flags_over_both(tmp_path: Path)
     argv = ["--config", str(tmp_path / "one.yaml"), "--config", str(tmp_path / "two.yaml")]
     assert config_of(*argv) == {"seed": 2, "max_steps": 2, "beta": 0.1}
     flags = [*argv, "--seed", "3", "--output_dir", str(tmp_path / "run")]
-    _, config, _ = PARSER.parse(flags, {})
+    _, config, _ = PARSER.make(PARSER.read(flags))
     assert (config.seed, config.max_steps, config.beta) == (3, 2, 0.1)
 
 
@@ -141,4 +141,4 @@ def test_refused(files: dict[str, str], expected: str, tmp_path: Path) -> None:
 
 def test_a_flag_is_no_file_to_build_on() -> None:
     with pytest.raises(BadInputError, match="unknown flag --base"):
-        PARSER.parse(["--base", "a.yaml"], {})
+        PARSER.read(["--base", "a.yaml"])

@@ -117,7 +117,7 @@ def test_bad_input(
     assert "--temperature must be above 0, got 0.0" in refused(a, b, "--temperature", "0")
     assert "--seed must be 0 or more and below 4294967296, got -1" in refused(a, b, "--seed", "-1")
     assert "'exam' (choose from" in refused(a, b, "--split", "exam")
-    assert "Unknown task 'poetry'" in refused(a, b, "--task", "poetry")
+    assert "unknown task 'poetry'" in refused(a, b, "--task", "poetry")
     assert "leave it out" in refused(a, b, "--data", "somewhere")
     assert list(tmp_path.iterdir()) == []  # nothing written
 

@@ -11,9 +11,9 @@ from fronts import run as finished_run
 from lives import live, save
 from paretune.cli import main
 from paretune.cli import train as train_command
-from paretune.cli.settings import parse
 from paretune.record.record import RunRecord
 from paretune.record.run_directory import read_run, read_steps
+from told import parse
 
 pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from paretune.cli import main
-from paretune.cli.settings import parse
 from paretune.report.again import run_settings
 from paretune.report.run_reading import read_run
+from told import parse
 
 RULE = '''
 import torch

@@ -8,11 +8,12 @@ import pytest
 
 from paretune import tasks
 from paretune.cli import main
-from paretune.cli.settings import make_rule, parse
+from paretune.cli.settings import make_rule
 from paretune.report.again import run_settings
 from paretune.report.runs import Run
 from records import header_of
 from report.records import write_comparison, write_run
+from told import parse
 
 
 @pytest.fixture(scope="module")

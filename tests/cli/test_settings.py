@@ -13,7 +13,8 @@ from paretune.cli import compare
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.main import main
 from paretune.cli.parser import StrictParser, make_parser
-from paretune.cli.settings import Settings, parse, resolve
+from paretune.cli.settings import Settings, resolve
+from told import parse
 
 pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 

@@ -82,14 +82,10 @@ def _split_launch_flags(argv: Sequence[str], parser: StrictParser) -> tuple[list
 
 def _check_names(given: Mapping[str, Any]) -> None:
     """Whether the task and the rule exist; your own are looked for when they are loaded."""
-    rule, task = given.get("rule"), given.get("task")
-    try:
-        if rule is not None and not is_named(rule):
-            check_name("rule", rule, described.rules())
-    except ValueError as error:
-        raise BadInputError(f"--rule: {error}") from error
-    if task is not None and not is_named(task) and task not in tasks.names():
-        raise BadInputError(
-            f"Unknown task {task!r}: choose one of {', '.join(tasks.names())}, or give your own as module:object or "
-            "path/to/file.py:object."
-        )
+    for kind, known in {"rule": described.rules, "task": tasks.names}.items():
+        name = given.get(kind)
+        try:
+            if name is not None and not is_named(name):
+                check_name(kind, name, known())
+        except ValueError as error:
+            raise BadInputError(f"--{kind}: {error}") from error

@@ -3,13 +3,13 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 from paretune import __version__
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.failure import FailedError
+from paretune.named_objects import hint
 
 COMMANDS = {
     "check": "before training: ranges, conflicts, dead rewards, what each rule costs",
@@ -69,9 +69,8 @@ def _run(arguments: list[str]) -> int:
         return DONE
     name, *argv = arguments
     if name not in COMMANDS:
-        close = get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(COMMANDS)}."
-        raise BadInputError(f"unknown command {name!r}: {hint}")
+        what = hint(name, COMMANDS, f"choose one of {', '.join(COMMANDS)}.")
+        raise BadInputError(f"unknown command {name!r}: {what}")
     from paretune.cli.forms import FORMS
 
     told = _read(name, argv) if name in FORMS else argv

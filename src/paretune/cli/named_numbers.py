@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import brief
+from paretune.named_objects import hint
 
 BOUNDS_FORM = "NAME=LOW:HIGH, with commas between several"
 
@@ -51,9 +51,8 @@ def check_names(flag: str, named: Iterable[str], known: Collection[str]) -> None
     """Raise :class:`BadInputError` if one of the names is no objective's."""
     for name in named:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"choose among {', '.join(known)}."
-            raise BadInputError(f"{flag}: there is no objective {name!r}: {hint}")
+            what = hint(name, known, f"choose among {', '.join(known)}.")
+            raise BadInputError(f"{flag}: there is no objective {name!r}: {what}")
 
 
 def named_bounds(given: str | Mapping[str, Any]) -> dict[str, list[float]]:

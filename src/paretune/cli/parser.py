@@ -112,14 +112,6 @@ class StrictParser(TrlParser):
         """Argparse's complaint, as one line."""
         raise BadInputError(f"{message} (`{self.prog} --help` lists the settings)")
 
-    def parse(self, argv: Sequence[str], defaults: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The dataclasses, from `defaults`, then the YAML files, then the flags.
-
-        Raises:
-            BadInputError: for anything that does not fit.
-        """
-        return self.make({**defaults, **self.read(argv)})
-
     def read(self, argv: Sequence[str]) -> dict[str, Any]:
         """The settings that YAML files and flags give, by name, each of its type and in its range.
 

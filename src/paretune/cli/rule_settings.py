@@ -1,12 +1,12 @@
 """What a rule is told on the command line, and whether it is what its constructor declares."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import converted, describe, finite, fits, shown
 from paretune.cli.named_numbers import check_names
+from paretune.named_objects import hint
 from paretune.weighting import RULES, WeightingRule
 from paretune.weighting.priorities import priorities_of
 
@@ -83,10 +83,8 @@ def check_rule_settings(rule: type[WeightingRule], settings: Mapping[str, Any]) 
     parameters = rule.parameters()
     for name, value in settings.items():
         if name not in parameters:
-            close = get_close_matches(str(name), parameters, n=1)
-            known = ", ".join(parameters) or "no settings"
-            hint = f"did you mean {close[0]}?" if close else f"it takes {known}."
-            raise BadInputError(f"--rule {rule.name} has no setting {name!r}: {hint}")
+            what = hint(str(name), parameters, f"it takes {', '.join(parameters) or 'no settings'}.")
+            raise BadInputError(f"--rule {rule.name} has no setting {name!r}: {what}")
         if not fits(value, hints[name]):
             raise BadInputError(f"--rule {rule.name}: {name} expects {describe(hints[name])}, got {shown(value)}.")
         if not finite(converted(value, hints[name])):

@@ -1,6 +1,6 @@
 """What ``paretune train`` and ``paretune evaluate`` are told, and the objects that are made of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.bounds import with_bounds
 from paretune.cli.model import model_config, model_settings
-from paretune.cli.parser import RESUME, StrictParser, make_parser
+from paretune.cli.parser import RESUME, StrictParser
 from paretune.cli.rule_settings import check_rule_settings, given_settings
 from paretune.cli.task_source import load_task, rows_of
 from paretune.named_objects import is_named, load, sha256_of
@@ -78,16 +78,6 @@ class Settings:
 def anywhere(model: str | None) -> str | None:
     """A model's name for every folder: of a local folder the absolute path."""
     return str(Path(model).resolve()) if model and Path(model).is_dir() else model
-
-
-def parse(argv: Sequence[str], *, prog: str, defaults: Mapping[str, Any]) -> Settings:
-    """Read and check a command line.
-
-    Raises:
-        BadInputError: for anything that does not fit.
-    """
-    parser = make_parser(prog)
-    return resolve(parser, parser.read(argv), defaults)
 
 
 def resolve(

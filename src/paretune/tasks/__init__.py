@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from paretune.named_objects import is_named
+from paretune.named_objects import check_name, is_named
 from paretune.tasks.task import Task
 
 __all__ = ["Task", "describe", "load", "names"]
@@ -61,9 +61,5 @@ def load(name: str, data: str | Path | None = None, *, unsafe_no_sandbox: bool =
 
 
 def _package(name: str) -> ModuleType:
-    if name not in names():
-        raise ValueError(
-            f"Unknown task {name!r}: choose one of {', '.join(names())}, or give your own as module:object or "
-            "path/to/file.py:object."
-        )
+    check_name("task", name, names())
     return import_module(f"{__name__}.{name}")
