@@ -91,6 +91,13 @@ def test_it_says_what_is_run_and_how_it_stands_to_the_start(screens: tuple[str, 
     assert "influence" not in live  # which this rule does not measure
 
 
+def test_the_display_fits_into_eighty_columns(both: list[tuple[str, str]]) -> None:
+    live = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", both[1][0])
+    drawn = [line.rstrip() for line in live.splitlines() if re.match(r" *step +\d+/|objective |brief ", line)]
+    assert len(drawn) > 3
+    assert max(map(len, drawn)) <= 80
+
+
 def test_remarks_are_printed_once(screens: tuple[str, str], resumed: tuple[str, str]) -> None:
     for screen in screens:
         # In the live display a remark is printed above it, so it is a line of its own there too.

@@ -47,7 +47,7 @@ class Progress(TrainerCallback):
         self._names = list(names)
         self._screen = screen or Screen()
         self._bar = Bar(
-            TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(),
+            TextColumn("step"), MofNCompleteColumn(), BarColumn(24), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}"), console=self._screen,
         )  # fmt: skip
         self._task = self._bar.add_task("training", total=None)

@@ -20,7 +20,8 @@ from paretune.report.plotly_figures import plotly_figure
 PLOTLY = "plotly-gl3d-4.1.1.min.js.gz"
 """Plotly's partial bundle with scatter plots in two and three dimensions: all that is drawn here.
 
-``npm pack plotly.js-gl3d-dist-min@4.1.1`` brings it, ``gzip -9n`` makes it small enough for every page to carry.
+``npm pack plotly.js-gl3d-dist-min@4.1.1`` brings it (MIT, plotly-LICENSE.txt). ``gzip -9n`` makes it small enough for
+every page to carry.
 """
 HIDDEN = ("Cc", "Cf", "Cs", "Co")
 """Unicode's categories of characters without a look of their own."""
