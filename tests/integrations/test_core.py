@@ -17,6 +17,7 @@ from trl.experimental.online_dpo import OnlineDPOConfig
 from integrations.doors import COMMON, made, weights
 from paretune import (
     PAMA,
+    Lagrangian,
     MultiObjectiveConfig,
     MultiObjectiveTrainer,
     Objective,
@@ -112,15 +113,20 @@ DOORS = {"our trainer": through_our_trainer, "rloo": through_rloo, "online-dpo":
 """By the core itself go the tests of ms-swift, in an environment of its own (test_swift.py)."""
 
 
-def weighs_by_rewards(rule: type[WeightingRule]) -> bool:
+def weighs_by_rewards(make: Callable[[], WeightingRule]) -> bool:
     try:
-        Weigher(rule(), NAMES, BOUNDS)
+        Weigher(make(), NAMES, BOUNDS)
     except (TypeError, ValueError):
         return False
-    return rule is not PAMA  # by the lengths of completions, too
+    return make is not PAMA  # by the lengths of completions, too
 
 
-MOVING = [name for name, rule in RULES.items() if weighs_by_rewards(rule)]
+MADE: dict[str, Callable[[], WeightingRule]] = {
+    **RULES,
+    "lagrangian": lambda: Lagrangian("first", at_least={"second": 0.6}),
+    "scheduled": lambda: ScheduledWeights({0: (1.0, 0.0), 2: (0.25, 0.75)}),
+}
+MOVING = [name for name, make in MADE.items() if weighs_by_rewards(make)]
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +143,7 @@ def test_the_same_rewards_give_the_same_weights_through_every_door(
     rule: str, door: str, model: str, tmp_path: Path
 ) -> None:
     estimator = "rloo" if door == "rloo" else "grpo"  # some rules go by what each reward's own advantages are
-    assert DOORS[door](RULES[rule](), model, tmp_path) == through_core(RULES[rule](), estimator)
+    assert DOORS[door](MADE[rule](), model, tmp_path) == through_core(MADE[rule](), estimator)
 
 
 def test_a_schedule_is_the_same_as_a_rule_and_as_a_callback(model: str, tmp_path: Path) -> None:
@@ -162,7 +168,7 @@ def test_a_rule_goes_on_from_what_a_checkpoint_holds(
                 learning_rate=1e-2,
             )  # fmt: skip
 
-    whole, stopped, resumed = (Weigher(RULES[rule](), NAMES, BOUNDS) for _ in range(3))
+    whole, stopped, resumed = (Weigher(MADE[rule](), NAMES, BOUNDS) for _ in range(3))
     show(whole, 0, 3)
     show(stopped, 0, stop)
     stopped.save(directory)

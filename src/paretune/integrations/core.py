@@ -190,7 +190,7 @@ def _check_asks_no_more(rule: WeightingRule) -> bool:
     beyond = {
         "measures gradients": wanted.influence is not None,
         "evaluates the policy": "validation" in (wanted.evaluation, told.get("source")),
-        "scales updates": rule.scales_updates and told.get("apply_to") != "reward",
+        "scales updates": rule.scales_updates,
         "steers by what prompts say": rule.steering is not None,
     }
     for what in (what for what, asked in beyond.items() if asked):
