@@ -1,6 +1,8 @@
 """What several test files share."""
 
+import functools
 import gc
+import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from rotation import is_due
 # Other examples are drawn in each run, so that half of the usual number are seen soon enough.
 settings.register_profile("paretune", deadline=None, max_examples=50)
 settings.load_profile("paretune")
+
+# accelerate reads it anew whenever it asks what is installed, forty times a training.
+importlib.metadata.metadata = functools.cache(importlib.metadata.metadata)
 
 GOLDEN = Path(__file__).parents[1] / "../shared/golden/reference_vectors.json"
 

@@ -140,7 +140,8 @@ def _batch(rule: WeightingRule, draw: _Draw) -> Batch:
 def _measured(draw: _Draw) -> Batch:
     """The batch with everything measured that can be."""
     count = draw.rewards.shape[1]
-    columns = [grpo(column, GENERATIONS).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0) for column in draw.rewards.T]
+    # A group knows nothing of others, so those of all objectives are estimated at once, as of one long reward.
+    advantages = grpo(draw.rewards.T.reshape(-1), GENERATIONS).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     absent = torch.isnan(draw.rewards).all(dim=0)
     gradients = draw.gradients.masked_fill(absent[:, None], 0.0)
     metrics = draw.rewards.double().masked_fill(draw.rewards.isinf(), math.nan)
@@ -148,7 +149,7 @@ def _measured(draw: _Draw) -> Batch:
     return Batch(
         names=[f"o{k}" for k in range(count)],
         rewards=draw.rewards,
-        advantages=torch.stack(columns, dim=1),
+        advantages=advantages.view(count, -1).T.contiguous(),
         lengths=draw.lengths,
         num_generations=GENERATIONS,
         learning_rate=1e-3,
@@ -194,25 +195,28 @@ def _results(rule: WeightingRule, draws: Sequence[_Draw]) -> list[Tensor]:
 
 def _update(rule: WeightingRule, batch: Batch) -> Scalarization:
     """One update, with what the trainer needs of its result."""
-    before = copy.deepcopy(batch)
+    before = {
+        name: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+        for name, value in vars(batch).items()
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = rule.update(batch)
-    _expect(isinstance(result, Scalarization), "update returns a Scalarization", repr(result))
+    _expect(isinstance(result, Scalarization), "update returns a Scalarization", result)
     count = len(batch.names)
     shape = tuple(result.weights.shape)
     _expect(shape == (count,), f"it returns one weight for each of {count} objectives", f"the shape {shape}")
-    _expect(bool(torch.isfinite(result.weights).all()), "its weights are finite", str(result.weights.tolist()))
-    _expect(0 < result.scale < math.inf, "its scale is positive and finite", str(result.scale))
+    _expect(bool(torch.isfinite(result.weights).all()), "its weights are finite", result.weights)
+    _expect(0 < result.scale < math.inf, "its scale is positive and finite", result.scale)
     if result.advantages is not None:
         fits = result.advantages.shape == (len(batch.rewards),) and bool(torch.isfinite(result.advantages).all())
-        _expect(fits, "its advantages are finite, one for each completion", str(result.advantages))
+        _expect(fits, "its advantages are finite, one for each completion", result.advantages)
     if result.rewards is not None:
         fits = result.rewards.shape == (len(batch.rewards),) and not bool(torch.isinf(result.rewards).any())
-        _expect(fits, "its rewards are finite or NaN, one for each completion", str(result.rewards))
+        _expect(fits, "its rewards are finite or NaN, one for each completion", result.rewards)
     for name, signal in result.signals.items():
-        _expect(tuple(signal.shape) == (count,), f"its signal {name!r} has one value for each objective", str(signal))
-    for name, value in vars(before).items():
+        _expect(tuple(signal.shape) == (count,), f"its signal {name!r} has one value for each objective", signal)
+    for name, value in before.items():
         now = getattr(batch, name)
         same = (
             torch.equal(value.nan_to_num(), now.nan_to_num()) if isinstance(value, Tensor) else repr(value) == repr(now)
@@ -224,8 +228,8 @@ def _update(rule: WeightingRule, batch: Batch) -> Scalarization:
 # --- what is expected of it -------------------------------------------------------------------------------
 
 
-def _expect(holds: bool, expected: str, found: str) -> None:
-    if not holds:
+def _expect(holds: bool, expected: str, found: object) -> None:
+    if not holds:  # else what was found is not put into words, which takes longer than most rules
         raise AssertionError(f"A rule is expected to do this: {expected}. Found: {found}.")
 
 
@@ -318,7 +322,7 @@ def _check_endurance(make: Make, count: int, updates: int) -> None:
         warnings.simplefilter("ignore")
         for i in range(updates):
             weights = rule.update(_as_asked(rule, replace(batches[i % len(batches)], step=i))).weights
-            _expect(bool(torch.isfinite(weights).all()), f"its weights are finite after {i + 1} updates", str(weights))
+            _expect(bool(torch.isfinite(weights).all()), f"its weights are finite after {i + 1} updates", weights)
     try:
         json.dumps(rule.state_dict(), allow_nan=False)
     except (TypeError, ValueError) as error:

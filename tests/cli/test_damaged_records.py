@@ -28,7 +28,7 @@ from paretune.record.parsing import RecordError
 from records import files_of
 
 RUN_FILES = ["run.json", "evaluations.jsonl", "pareto.json", "final_evaluations.jsonl"]
-QUIETLY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIETLY = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@settings(QUIETLY, max_examples=20)
+@settings(QUIETLY, max_examples=10)
 @given(data=st.data())
 def test_a_comparison_is_summed_up_without_the_runs_that_are_damaged(
     comparison: Path, tmp_path: Path, data: st.DataObject

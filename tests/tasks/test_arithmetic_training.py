@@ -31,9 +31,10 @@ def train(directory: Path, rule: WeightingRule, **changed: Any) -> MultiObjectiv
     settings = {
         **task.settings,
         "per_device_train_batch_size": 32,
+        "max_completion_length": 32,
         "max_steps": 2,
         "eval_steps": 1,
-        "eval_samples": 24,
+        "eval_samples": 8,
         "save_strategy": "no",
         "disable_tqdm": True,
         "report_to": [],

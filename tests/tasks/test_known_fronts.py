@@ -23,7 +23,7 @@ from paretune.tasks.recall.problems import WRONG, Notes
 from paretune.tasks.treasure.problems import Map
 
 NAMES = ("treasure", "treasure_convex", "treasure_scaled", "recall", "change", "charter", "call")
-FEW = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
+FEW = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.differing_executors])
 
 load = cache(tasks.load)
 

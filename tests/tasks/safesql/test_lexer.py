@@ -64,7 +64,7 @@ def test_the_texts_of_the_tokens_give_the_input_back(sql):
     assert "".join(token.text for token in tokens(sql)) == sql
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(SQL)
 def test_the_engine_cuts_in_the_same_places(sql):
     rest = sql

@@ -23,9 +23,10 @@ def verdict_of(program, row, databases_of, runner):
     return judge(program, benign, row["test_attacks"], run)
 
 
-def test_the_same_programs_with_their_values_bound_are_not_flagged(rows, databases_of, runner, outputs_of):
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_same_programs_with_their_values_bound_are_not_flagged(every, rows, databases_of, runner, outputs_of):
     judged = 0
-    for row in rows:
+    for row in rows[::every]:
         program = with_bound_values(row["execute_sql"])
         if program is None:
             continue
@@ -38,7 +39,7 @@ def test_the_same_programs_with_their_values_bound_are_not_flagged(rows, databas
         assert verdict.safe, (verdict, program)
         judged += 1
     print(f"{judged} programs with bound values")
-    assert judged >= 12
+    assert judged >= 12 // every
 
 
 def with_bound_values(program):
