@@ -80,7 +80,7 @@ TRAIN: list[tuple[str, list[str], str]] = [
     ("settings that are no object", ["--rule_settings", "[1]"], "--rule_settings must be a JSON object, got [1]"),
     ("unknown setting", ["--rule_settings", '{"speed": 1}'], "--rule gradient has no setting 'speed': it takes mu"),
     ("a setting in other words", ["--rule_settings", '{"layer": 1}'], "no setting 'layer': did you mean layers?"),
-    ("setting out of range", ["--rule_settings", '{"mu": -1}'], "`mu` must be positive and finite, got -1"),
+    ("setting out of range", ["--rule_settings", '{"mu": -1}'], "`mu` must be finite and above 0, got -1"),
     ("text for a number", ["--rule_settings", '{"mu": "big"}'], "mu expects a number, got 'big' (str)"),
     ("NaN", ["--rule_settings", '{"mu": NaN}'], "mu must be finite, got nan (float)"),
     ("half a batch", ["--rule_settings", '{"every": 1.5}'], "every expects a whole number, got 1.5 (float)"),

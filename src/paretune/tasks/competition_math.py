@@ -6,8 +6,6 @@ Weighting" (https://arxiv.org/abs/2509.11452). It is no task itself, and imports
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretune.tasks import Task
@@ -17,24 +15,13 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def competition_math(
-    name: str,
-    description: str,
-    data: str | Path | None,
-    *,
-    title: str,
-    columns: Sequence[str],
-    read_hub: Callable[[], dict[str, Dataset]],
-) -> Task:
+def competition_math(name: str, description: str, splits: dict[str, Dataset]) -> Task:
     """A task of competition problems with the objectives accuracy, conciseness and clarity.
 
     Args:
         name: the task's name.
         description: one line for listings.
-        data: a folder with the problems; None for those on the Hub.
-        title: what the problems are called in messages.
-        columns: those of the folder's files that are kept beside prompt and answer.
-        read_hub: the splits of the problems on the Hub.
+        splits: ``"train"``, ``"validation"`` and ``"test"``, each with the columns ``prompt`` and ``answer``.
 
     Returns:
         The task, with settings for SmolLM2-135M-Instruct and objectives of its own (the running mean length of
@@ -42,9 +29,7 @@ def competition_math(
     """
     # Listing the tasks should not wait for torch and the answer checker.
     from paretune.objectives import Conciseness, Objective, accuracy, clarity, completion_length
-    from paretune.tasks.math_problems import read_folder
 
-    splits = read_hub() if data is None else read_folder(Path(data), title=title, columns=columns)
     return Task(
         name=name,
         description=description,

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -74,8 +75,7 @@ class Steering:
     plain_share: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.concentration < float("inf"):
-            raise ValueError(f"`concentration` must be finite and above 0, got {self.concentration}.")
+        check_positive(concentration=self.concentration)
         if not 0 <= self.plain_share <= 1:
             raise ValueError(f"`plain_share` must be in [0, 1], got {self.plain_share}.")
 
@@ -355,6 +355,20 @@ def check_whole(**values: int) -> None:
     for name, value in values.items():
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise ValueError(f"`{name}` must be a whole number of 1 or more, got {value!r}.")
+
+
+def check_positive(**values: float | None) -> None:
+    """Raise ``ValueError`` unless each of the values, given by its name, is finite and above 0; None may be any."""
+    for name, value in values.items():
+        if value is not None and not 0 < value < inf:
+            raise ValueError(f"`{name}` must be finite and above 0, got {value}.")
+
+
+def check_not_negative(**values: float) -> None:
+    """Raise ``ValueError`` unless each of the values, given by its name, is finite and 0 or more."""
+    for name, value in values.items():
+        if not 0 <= value < inf:
+            raise ValueError(f"`{name}` must be finite and 0 or more, got {value}.")
 
 
 def check_count(weights: Sequence[float] | Tensor, objectives: Sequence[Objective]) -> None:

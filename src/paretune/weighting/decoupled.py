@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from paretune.advantages import normalize_then_sum
 from paretune.weighting.base import Batch, Scalarization
-from paretune.weighting.priorities import Priorities, Prioritised
+from paretune.weighting.priorities import Prioritised
 
 
 class Decoupled(Prioritised):
@@ -30,9 +30,6 @@ class Decoupled(Prioritised):
     name: ClassVar[str] = "gdpo"
     description: ClassVar[str] = "each reward normalised alone, then added (GDPO)"
     paper: ClassVar[str] = "GDPO, arXiv 2601.05242"
-
-    def __init__(self, priorities: Priorities = None) -> None:
-        super().__init__(priorities)
 
     def update(self, batch: Batch) -> Scalarization:
         """The priorities, and the advantages that they come to."""

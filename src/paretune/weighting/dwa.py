@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from paretune.weighting.base import Batch, Measurements, Scalarization
+from paretune.weighting.base import Batch, Measurements, Scalarization, check_positive
 from paretune.weighting.gains import SmoothedGains
 from paretune.weighting.priorities import Priorities, Prioritised
 from paretune.weighting.simplex import normalised
@@ -44,8 +44,7 @@ class DWA(Prioritised):
 
     def __init__(self, priorities: Priorities = None, *, temperature: float = 2.0, smoothing: float = 0.6) -> None:
         super().__init__(priorities)
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"`temperature` must be finite and above 0, got {temperature}.")
+        check_positive(temperature=temperature)
         self.temperature = temperature
         self._gains = SmoothedGains(smoothing)
         self._headrooms: list[list[float | None]] = []  # of the last two batches

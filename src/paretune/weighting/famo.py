@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization
+from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization, check_not_negative
 from paretune.weighting.gains import SmoothedGains
 from paretune.weighting.priorities import Priorities, Prioritised
 from paretune.weighting.saved_state import saved_numbers
@@ -64,9 +64,7 @@ class FAMO(Prioritised):
         self, priorities: Priorities = None, *, rate: float = 0.025, decay: float = 1e-3, smoothing: float = 0.6
     ) -> None:
         super().__init__(priorities)
-        for name, value in {"rate": rate, "decay": decay}.items():
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"`{name}` must be finite and 0 or more, got {value}.")
+        check_not_negative(rate=rate, decay=decay)
         self.rate = rate
         self.decay = decay
         self._gains = SmoothedGains(smoothing)

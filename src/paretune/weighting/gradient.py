@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 
 from paretune.influence import ESTIMATORS, Method, in_both_halves
-from paretune.weighting.base import Batch, InfluenceRequest, Measurements, Scalarization, WeightingRule, check_whole
+from paretune.weighting.base import (
+    Batch,
+    InfluenceRequest,
+    Measurements,
+    Scalarization,
+    WeightingRule,
+    check_positive,
+    check_whole,
+)
 from paretune.weighting.saved_state import saved_count, saved_numbers
 
 TYPICAL_MOVE = 0.05
@@ -170,8 +178,7 @@ class GradientInfluence(WeightingRule):
         clip_norm: float | None = None,
         include_kl: bool = False,
     ) -> None:
-        if mu is not None and not 0 < mu < float("inf"):
-            raise ValueError(f"`mu` must be positive and finite, got {mu}.")
+        check_positive(mu=mu)
         if method not in ESTIMATORS:
             raise ValueError(f"`method` must be one of {', '.join(ESTIMATORS)}, got {method!r}.")
         estimator = ESTIMATORS[method]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from paretune.weighting.base import Batch, InfluenceRequest, Measurements
+from paretune.weighting.base import Batch, InfluenceRequest, Measurements, check_not_negative
 from paretune.weighting.gains import SmoothedGains
 from paretune.weighting.gramian_solution import GramianSolution
 from paretune.weighting.priorities import Priorities
@@ -52,8 +52,7 @@ class GradNorm(GramianSolution):
 
     def __init__(self, priorities: Priorities = None, *, alpha: float = 1.5, smoothing: float = 0.9) -> None:
         super().__init__(priorities, smoothing=smoothing)
-        if not 0 <= alpha < float("inf"):
-            raise ValueError(f"`alpha` must be finite and 0 or more, got {alpha}.")
+        check_not_negative(alpha=alpha)
         self.alpha = alpha
         self._gains = SmoothedGains(0.6)
         self._first: Tensor | None = None  # headrooms when an objective was first seen, NaN before

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from paretune.weighting.base import Batch
+from paretune.weighting.base import Batch, check_positive
 from paretune.weighting.gramian_solution import GramianSolution
 from paretune.weighting.priorities import Priorities
 from paretune.weighting.quadratic import shortest
@@ -125,8 +125,7 @@ class GramianRule(GramianSolution):
             raise ValueError(f"`method` must be one of {', '.join(METHODS)}, got {method!r}.")
         if parameter is not None and METHODS[method].parameter is None:
             raise ValueError(f"{method} has no `parameter`, got {parameter}.")
-        if parameter is not None and not 0 < parameter < float("inf"):
-            raise ValueError(f"`parameter` must be finite and above 0, got {parameter}.")
+        check_positive(parameter=parameter)
         if priorities is not None and not METHODS[method].prioritised:
             able = ", ".join(name for name, known in METHODS.items() if known.prioritised)
             raise ValueError(f"{method} has no place for `priorities`: {able} have.")

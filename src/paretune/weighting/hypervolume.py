@@ -17,6 +17,7 @@ from paretune.weighting.base import (
     Scalarization,
     WeightingRule,
     check_count,
+    check_positive,
     check_simplex,
     check_whole,
 )
@@ -36,8 +37,7 @@ def meta_reward(contribution: float, scale: float = 1.0) -> float:
     """
     if not contribution >= 0:
         raise ValueError(f"`contribution` must be 0 or more, got {contribution}.")
-    if not 0 < scale < math.inf:
-        raise ValueError(f"`scale` must be positive and finite, got {scale}.")
+    check_positive(scale=scale)
     return 0.5 + 1.5 * math.tanh(contribution / scale)
 
 
@@ -132,8 +132,7 @@ class HypervolumeGuided(WeightingRule):
             raise ValueError(f"`reference` has {len(reference)} values for {len(self.weights)} weights.")
         elif not all(math.isfinite(r) for r in reference):
             raise ValueError(f"`reference` must be finite, got {list(reference)}.")
-        if scale is not None and not 0 < scale < float("inf"):
-            raise ValueError(f"`scale` must be positive and finite, got {scale}.")
+        check_positive(scale=scale)
         if evaluate_on not in ("validation", "rollouts"):
             raise ValueError(f"`evaluate_on` must be 'validation' or 'rollouts', got {evaluate_on!r}.")
         check_whole(every=every)

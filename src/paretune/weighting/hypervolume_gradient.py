@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from paretune.pareto.volumes import exclusive_share
-from paretune.weighting.base import Batch, Scalarization
+from paretune.weighting.base import Batch, Scalarization, check_positive
 from paretune.weighting.feedback import GainFeedback
 from paretune.weighting.priorities import Priorities
 
@@ -61,8 +61,7 @@ class HypervolumeGradient(GainFeedback):
         floor: float = 0.0,
     ) -> None:
         super().__init__(priorities, smoothing=smoothing, source="rollouts", floor=floor)
-        if not 0 < lookahead < float("inf"):
-            raise ValueError(f"`lookahead` must be finite and above 0, got {lookahead}.")
+        check_positive(lookahead=lookahead)
         self.lookahead = lookahead
         self._points: list[list[float]] = []
 

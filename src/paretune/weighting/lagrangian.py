@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from paretune.objectives import Objective
-from paretune.weighting.base import Batch, Measurements, Scalarization, WeightingRule
+from paretune.weighting.base import Batch, Measurements, Scalarization, WeightingRule, check_positive
 
 PATIENCE = 20
 """Batches in a row at the limit after which a threshold is reported."""
@@ -71,8 +71,7 @@ class Lagrangian(WeightingRule):
                 raise ValueError(f"The threshold of {name!r} must be finite, got {threshold}.")
         if len(gains) != 3 or not all(0 <= gain < math.inf for gain in gains):
             raise ValueError(f"`gains` must be three numbers of 0 or more (K_P, K_I, K_D), got {gains!r}.")
-        if not 0 < limit < math.inf:
-            raise ValueError(f"`limit` must be finite and above 0, got {limit}.")
+        check_positive(limit=limit)
         self.maximize = maximize
         self.gains = tuple(gains)
         self.limit = limit

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from paretune.weighting.base import Batch
+from paretune.weighting.base import Batch, check_not_negative, check_positive
 from paretune.weighting.feedback import GainFeedback, Source
 from paretune.weighting.priorities import Priorities
 
@@ -56,10 +56,8 @@ class NashWelfare(GainFeedback):
         floor: float = 0.0,
     ) -> None:
         super().__init__(priorities, smoothing=smoothing, source=source, floor=floor)
-        if not 0 <= alpha < float("inf"):
-            raise ValueError(f"`alpha` must be finite and 0 or more, got {alpha}.")
-        if not 0 < offset < float("inf"):
-            raise ValueError(f"`offset` must be finite and above 0, got {offset}.")
+        check_not_negative(alpha=alpha)
+        check_positive(offset=offset)
         self.alpha = alpha
         self.offset = offset
 

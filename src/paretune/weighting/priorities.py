@@ -23,7 +23,7 @@ class Prioritised(WeightingRule):
         ValueError: if they are not all positive and finite.
     """
 
-    def __init__(self, priorities: Priorities) -> None:
+    def __init__(self, priorities: Priorities = None) -> None:
         values: Any = priorities.values() if isinstance(priorities, Mapping) else priorities
         try:
             fine = priorities is None or (len(priorities) > 0 and all(0 < float(v) < float("inf") for v in values))

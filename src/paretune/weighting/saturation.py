@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from paretune.weighting.base import Batch, Measurements, Scalarization
+from paretune.weighting.base import Batch, Measurements, Scalarization, check_not_negative
 from paretune.weighting.priorities import Priorities, Prioritised
 from paretune.weighting.simplex import normalised, whiten
 
@@ -34,8 +34,7 @@ class SaturationAware(Prioritised):
 
     def __init__(self, priorities: Priorities = None, *, gamma: float = 0.5) -> None:
         super().__init__(priorities)
-        if not 0 <= gamma < float("inf"):
-            raise ValueError(f"`gamma` must be finite and 0 or more, got {gamma}.")
+        check_not_negative(gamma=gamma)
         self.gamma = gamma
 
     def measurements(self) -> Measurements:

@@ -1,11 +1,10 @@
 """RVPO: a soft minimum of the objectives' advantages."""
 
-import math
 from typing import ClassVar
 
 import torch
 
-from paretune.weighting.base import Batch, Scalarization
+from paretune.weighting.base import Batch, Scalarization, check_positive
 from paretune.weighting.priorities import Priorities, Prioritised
 from paretune.weighting.simplex import whiten
 
@@ -38,9 +37,7 @@ class SoftMin(Prioritised):
 
     def __init__(self, priorities: Priorities = None, *, start: float = 0.5, end: float = 2.0) -> None:
         super().__init__(priorities)
-        for name, value in {"start": start, "end": end}.items():
-            if not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be finite and above 0, got {value}.")
+        check_positive(start=start, end=end)
         self.start = start
         self.end = end
 

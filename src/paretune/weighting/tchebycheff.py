@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from paretune.weighting.base import Batch, Measurements, Scalarization
+from paretune.weighting.base import Batch, Measurements, Scalarization, check_not_negative
 from paretune.weighting.feedback import GainFeedback
 from paretune.weighting.priorities import Priorities
 
@@ -57,8 +57,7 @@ class Tchebycheff(GainFeedback):
         smoothing: float = 0.6,
     ) -> None:
         super().__init__(priorities, smoothing=smoothing, source="rollouts", floor=0.0)
-        if not 0 <= temperature < float("inf"):
-            raise ValueError(f"`temperature` must be finite and 0 or more, got {temperature}.")
+        check_not_negative(temperature=temperature)
         if of not in get_args(Of):
             raise ValueError(f"`of` must be one of {', '.join(get_args(Of))}, got {of!r}.")
         self.temperature = temperature

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from paretune.weighting.base import Batch
+from paretune.weighting.base import Batch, check_not_negative, check_positive
 from paretune.weighting.feedback import Source
 from paretune.weighting.nash import NashWelfare
 from paretune.weighting.priorities import Priorities
@@ -61,10 +61,8 @@ class FrontTour(NashWelfare):
         floor: float = 0.0,
     ) -> None:
         super().__init__(priorities, alpha=alpha, offset=offset, smoothing=smoothing, source=source, floor=floor)
-        if not 0 <= amplitude < float("inf"):
-            raise ValueError(f"`amplitude` must be finite and 0 or more, got {amplitude}.")
-        if not 0 < turns < float("inf"):
-            raise ValueError(f"`turns` must be finite and above 0, got {turns}.")
+        check_not_negative(amplitude=amplitude)
+        check_positive(turns=turns)
         if not 0 <= settle <= 1:
             raise ValueError(f"`settle` must be from 0 to 1, got {settle}.")
         self.amplitude = amplitude

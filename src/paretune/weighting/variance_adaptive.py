@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 
 from paretune.weighting.base import Batch, Scalarization
-from paretune.weighting.priorities import Priorities, Prioritised
+from paretune.weighting.priorities import Prioritised
 
 
 class VarianceAdaptive(Prioritised):
@@ -35,9 +35,6 @@ class VarianceAdaptive(Prioritised):
     name: ClassVar[str] = "dvao"
     description: ClassVar[str] = "objectives count by their spread within groups (DVAO)"
     paper: ClassVar[str] = "DVAO, arXiv 2605.25604"
-
-    def __init__(self, priorities: Priorities = None) -> None:
-        super().__init__(priorities)
 
     def update(self, batch: Batch) -> Scalarization:
         """Σ_k v_k (r_nk − μ_gk) / Σ_l v_l σ_gl for each completion; 0 in a group in which nothing varies."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from paretune.weighting.base import Batch, Measurements, Scalarization
-from paretune.weighting.priorities import Priorities, Prioritised
+from paretune.weighting.priorities import Prioritised
 from paretune.weighting.simplex import whiten
 
 OFFSET = 1e-4
@@ -37,9 +37,6 @@ class CoefficientOfVariation(Prioritised):
     name: ClassVar[str] = "variation"
     description: ClassVar[str] = "weights by each reward's coefficient of variation (SAW)"
     paper: ClassVar[str] = "SAW, arXiv 2606.07705"
-
-    def __init__(self, priorities: Priorities = None) -> None:
-        super().__init__(priorities)
 
     def measurements(self) -> Measurements:
         """The metrics of the batch's own rollouts."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from paretune.weighting.base import Batch, Measurements, Scalarization
+from paretune.weighting.base import Batch, Measurements, Scalarization, check_not_negative
 from paretune.weighting.priorities import Priorities, Prioritised
 from paretune.weighting.simplex import normalised
 
@@ -38,8 +38,7 @@ class WorstFirst(Prioritised):
 
     def __init__(self, priorities: Priorities = None, *, rate: float = 0.1) -> None:
         super().__init__(priorities)
-        if not 0 <= rate < float("inf"):
-            raise ValueError(f"`rate` must be finite and 0 or more, got {rate}.")
+        check_not_negative(rate=rate)
         self.rate = rate
         self._sums: list[float] = []
 

@@ -33,5 +33,7 @@ def load(data: str | Path | None = None) -> Task:
     """
     # Listing the tasks should not wait for datasets.
     from paretune.tasks.math500.problems import COLUMNS, read_hub
+    from paretune.tasks.math_problems import read_folder
 
-    return competition_math("math500", DESCRIPTION, data, title="MATH-500", columns=COLUMNS, read_hub=read_hub)
+    splits = read_hub() if data is None else read_folder(Path(data), title="MATH-500", columns=COLUMNS)
+    return competition_math("math500", DESCRIPTION, splits)

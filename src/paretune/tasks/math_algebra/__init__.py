@@ -33,5 +33,7 @@ def load(data: str | Path | None = None) -> Task:
     """
     # Listing the tasks should not wait for datasets.
     from paretune.tasks.math_algebra.problems import COLUMNS, read_hub
+    from paretune.tasks.math_problems import read_folder
 
-    return competition_math("math_algebra", DESCRIPTION, data, title="MATH algebra", columns=COLUMNS, read_hub=read_hub)
+    splits = read_hub() if data is None else read_folder(Path(data), title="MATH algebra", columns=COLUMNS)
+    return competition_math("math_algebra", DESCRIPTION, splits)
