@@ -142,7 +142,7 @@ class RecordingTrainer(ScoringTrainer):
         super().create_model_card(*args, **kwargs)
         if self.is_world_process_zero():
             with (Path(self.args.output_dir) / "README.md").open("a", encoding="utf-8") as card:
-                card.write(f"\n## Reward weights\n\n{rule_sentence(self._header(), str)}\n")
+                card.write(f"\n\n## Reward weights\n\n{rule_sentence(self._header(), str)}\n")
 
     def _tell_trackers(self) -> None:
         """Let trackers know the rule and its settings."""
