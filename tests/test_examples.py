@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SCRIPTS = ("own_rewards", "thresholds", "tour", "custom_rule", "schedule_for_grpo", "rloo", "online_dpo")
+SCRIPTS = ("own_rewards", "thresholds", "tour", "steer", "custom_rule", "schedule_for_grpo", "rloo", "online_dpo")
 
 
 def cells() -> list[dict[str, Any]]:

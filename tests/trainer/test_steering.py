@@ -16,6 +16,7 @@ from paretune.steering import COLUMN, FILE, Template, lattice
 from paretune.weighting import Batch, Scalarization, WeightingRule
 from policies import StopAfter, brief, digits, letters, policy, prompts, saved_policy, tokenizer
 
+SMOLLM2 = Path(__file__).parents[2] / "models" / "SmolLM2-135M-Instruct"
 NAMES = ["digits", "brief", "letters"]
 REWARDS = [digits, brief, letters]
 
@@ -183,6 +184,28 @@ def test_a_chat_is_told_in_a_line(tmp_path: Path) -> None:
     assert said
     assert all(line.startswith("Priorities: looking 100 %") for line in said)
     assert Template.load(tmp_path / "saved").example == [{"role": "user", "content": "0+3="}]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SMOLLM2.is_dir(), reason="`make smollm2` has not been run")
+def test_a_real_chat_model_takes_three_batches(tmp_path: Path) -> None:
+    def cheerful(completions: list[Any], **_: Any) -> list[float]:
+        return [float("!" in completion[0]["content"]) for completion in completions]
+
+    def short(completions: list[Any], **_: Any) -> list[float]:
+        return [1 / (1 + len(completion[0]["content"])) for completion in completions]
+
+    questions = ("Why is the sky blue?", "What is a sum?", "Who are you?", "What is the capital of France?")
+    rows = Dataset.from_list([{"prompt": [{"role": "user", "content": question}]} for question in questions])
+    told = {"learning_rate": 1e-6, "per_device_train_batch_size": 4, "num_generations": 2, "max_completion_length": 8}
+    config = MultiObjectiveConfig(**settings(tmp_path, **told))
+    rewards = [Objective("cheerful", cheerful, bounds=(0, 1)), Objective("short", short, bounds=(0, 1))]
+    trainer = MultiObjectiveTrainer(str(SMOLLM2), rewards, config, rows, weighting=Steerable())
+    trainer.train()
+    run = RunReader(tmp_path)
+    assert [batch.batch for batch in run.batches] == [1, 2, 3]
+    assert trainer.template is not None
+    assert "cheerful 100 %" in trainer.template.format(rows[0]["prompt"], [1, 0])[0]["content"]
 
 
 def test_data_that_do_not_fit_are_one_line(model: str, tmp_path: Path) -> None:
