@@ -65,8 +65,8 @@ def test_nash_weighs_by_the_gains_of_the_batch(model: str, tmp_path: Path) -> No
         expected = {name: score / sum(scores.values()) for name, score in scores.items()}
         if 0 not in line["weights"].values():  # an objective that does not vary has no weight
             assert line["weights"] == pytest.approx(expected, rel=1e-6)
-    logged = [entry for entry in trainer.state.log_history if "gain/digits" in entry]
-    assert [entry["gain/digits"] for entry in logged] == pytest.approx(
+    logged = [entry for entry in trainer.state.log_history if "signals/gain/digits" in entry]
+    assert [entry["signals/gain/digits"] for entry in logged] == pytest.approx(
         [line["signals"]["gain"]["digits"] for line in lines]
     )
 

@@ -139,16 +139,8 @@ class Weigher:
         return self._estimator.estimate(rewards, **self._options)
 
     def figures(self) -> dict[str, float]:
-        """The latest batch for a log: ``weights/{name}``, and what the rule went by as ``{signal}/{name}``."""
-        found = self.scalarization
-        if found is None:
-            return {}
-        shown = {"weights": found.weights, **found.signals}
-        return {
-            f"{kind}/{name}": value
-            for kind, values in shown.items()
-            for name, value in zip(self.names, values.tolist(), strict=True)
-        }
+        """The latest batch for a log: the weights, and what the rule went by; nothing before the first."""
+        return {} if self.scalarization is None else self.scalarization.figures(self.names)
 
     def save(self, checkpoint: str | Path) -> None:
         """Write the state into a checkpoint's folder.

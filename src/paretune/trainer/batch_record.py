@@ -14,14 +14,12 @@ def batch_metrics(
     names: Sequence[str], rollouts: Rollouts, scalarization: Scalarization, influence: Influence | None
 ) -> dict[str, float]:
     """The figures of a batch for TRL's log, by name."""
-    found = {f"weights/{name}": weight for name, weight in zip(names, scalarization.weights.tolist(), strict=True)}
+    found = scalarization.figures(names)
     if influence is not None:
         found |= {f"influence/{name}": value for name, value in zip(names, influence.values.tolist(), strict=True)}
         if influence.check is not None:
             found["rule/influence_error"] = influence.check
             found["rule/influence_symmetric"] = float(influence.difference == "symmetric")
-    for signal, values in scalarization.signals.items():
-        found |= {f"signals/{signal}/{name}": value for name, value in zip(names, values.tolist(), strict=True)}
     cosine = rollouts.combine_cosine(scalarization)
     return {**found, "rule/scale": scalarization.scale, "rule/combine_cosine": cosine}
 

@@ -197,6 +197,15 @@ class Scalarization:
         """What TRL's ``reward_weights`` are: ``[K]`` float32, with the factor that acts on rewards."""
         return (self.factor("reward") * self.weights).to(torch.float32)
 
+    def figures(self, names: Sequence[str]) -> dict[str, float]:
+        """What a log says of it: ``weights/{name}``, and ``signals/{signal}/{name}``."""
+        shown = {"weights": self.weights, **{f"signals/{signal}": values for signal, values in self.signals.items()}}
+        return {
+            f"{kind}/{name}": value
+            for kind, values in shown.items()
+            for name, value in zip(names, values.tolist(), strict=True)
+        }
+
 
 class WeightingRule(ABC):
     """Base of all rules.
