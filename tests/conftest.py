@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from rotation import is_due
+from rotation import ROOT, guarding_files, is_due
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 # Other examples are drawn in each run, so that half of the usual number are seen soon enough.
@@ -35,6 +35,13 @@ def pytest_collection_finish() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """A share of the slow tests: `-m slow --rotating N`."""
     parser.addoption("--rotating", type=int, metavar="N", help="of tests that hold promises, the share of landing N")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no files for a share that have no test in it."""
+    if config.getoption("--rotating") is None or collection_path.is_dir():
+        return None
+    return collection_path.relative_to(ROOT).as_posix() not in guarding_files() or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

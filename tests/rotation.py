@@ -1,6 +1,7 @@
 """Which slow tests run with a landing: a fifth of those that hold the promises of docs/reliability.md."""
 
 import re
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -11,6 +12,7 @@ SALT = "rotating"
 """With it no share has more than two tests of tests/soak, which take longest."""
 
 
+@cache
 def guarding_files() -> set[str]:
     """The test files that docs/reliability.md names, relative to the repository."""
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")

@@ -86,6 +86,6 @@ def test_the_meta_reward_spans_its_range(tmp_path: Path) -> None:
 
 def test_training_shows_in_the_rewards(tmp_path: Path) -> None:
     """Clarity alone, 10 steps: its mean reward must rise well beyond chance."""
-    train(tmp_path, FixedWeights([0.0, 0.0, 1.0]), max_steps=10, eval_strategy="no")
+    train(tmp_path, FixedWeights([0.0, 0.0, 1.0]), max_steps=10, max_completion_length=60, eval_strategy="no")
     clarity = [line["rewards"]["clarity"] for line in read_steps(tmp_path)]
     assert sum(clarity[-3:]) / 3 > sum(clarity[:3]) / 3 + 0.2
