@@ -199,8 +199,8 @@ def test_state_survives_json() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mu": 0}, "`mu` must be positive"),
-        ({"mu": float("inf")}, "`mu` must be positive"),
+        ({"mu": 0}, "`mu` must be finite and above 0"),
+        ({"mu": float("inf")}, "`mu` must be finite and above 0"),
         ({"method": "magic"}, "`method` must be one of directional, realised, exact, .*, got 'magic'"),
         ({"layers": "last"}, "'all', 'middle' or a list"),
         ({"layers": []}, "block indices"),

@@ -195,7 +195,7 @@ def test_bounds_are_needed() -> None:
         ({"reference": "best"}, "'worst', 'initial' or K values, got 'best'"),
         ({"reference": [0.0]}, "1 values for 2 weights"),
         ({"reference": [0.0, float("nan")]}, "`reference` must be finite"),
-        ({"scale": 0.0}, "`scale` must be positive"),
+        ({"scale": 0.0}, "`scale` must be finite and above 0"),
         ({"evaluate_on": "test"}, "'validation' or 'rollouts', got 'test'"),
         ({"every": 0}, "1 or more"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partialmethod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,57 +141,33 @@ class RunRecord:
                 sync(self.directory / file)
         return dict(self._counts)
 
-    def append_step(self, line: Mapping[str, Any]) -> None:
-        """Append one batch.
+    def _append(self, file: str, line: Mapping[str, Any]) -> None:
+        """Append a line to one of the files that grow.
 
         Args:
-            line: batch, step (optimiser steps done after it), weights, scale, rewards, influence, tokens, seconds.
+            file: one of :data:`~paretune.record.run_directory.GROWING`; docs/run-directory.md has the lines' fields.
+            line: with the step that it belongs to.
 
         Raises:
             RuntimeError: if the record is not open.
             ValueError: if the line has no whole number ``step``.
             TypeError: if a value has no form in JSON.
         """
-        self._append(STEPS, line)
+        self._must_be_open()
+        path = self.directory / file
+        step_of(plain(line), f"A line of {str(path)!r}")
+        self._must_be_there(*([file] if self._counts[file] else []))
+        append_line(path, line)
+        self._counts[file] += 1
 
-    def append_log(self, line: Mapping[str, Any]) -> None:
-        """Append what TRL has logged of training.
-
-        Args:
-            line: step, and numbers by their names.
-
-        Raises:
-            RuntimeError: if the record is not open.
-            ValueError: if the line has no whole number ``step``.
-            TypeError: if a value has no form in JSON.
-        """
-        self._append(LOGS, line)
-
-    def append_evaluation(self, line: Mapping[str, Any]) -> None:
-        """Append one evaluation.
-
-        Args:
-            line: batch, step, metrics, standard_error, samples, purpose, contribution, hypervolume, on_front.
-
-        Raises:
-            RuntimeError: if the record is not open.
-            ValueError: if the line has no whole number ``step``.
-            TypeError: if a value has no form in JSON.
-        """
-        self._append(EVALUATIONS, line)
-
-    def append_completion(self, line: Mapping[str, Any]) -> None:
-        """Append one completion of an evaluation.
-
-        Args:
-            line: step, row (of the evaluation set), prompt, completion, metrics.
-
-        Raises:
-            RuntimeError: if the record is not open.
-            ValueError: if the line has no whole number ``step``.
-            TypeError: if a value has no form in JSON.
-        """
-        self._append(COMPLETIONS, line)
+    append_step = partialmethod(_append, STEPS)
+    """A batch: batch, step (optimiser steps done after it), weights, scale, rewards, influence, tokens, seconds."""
+    append_log = partialmethod(_append, LOGS)
+    """What TRL has logged of training: step, and numbers by their names."""
+    append_evaluation = partialmethod(_append, EVALUATIONS)
+    """An evaluation: batch, step, metrics, standard_error, samples, purpose, contribution, hypervolume, on_front."""
+    append_completion = partialmethod(_append, COMPLETIONS)
+    """A completion of an evaluation: step, row (of the evaluation set), prompt, completion, metrics."""
 
     def write_front(
         self,
@@ -266,14 +243,6 @@ class RunRecord:
         self._run = {**fields, "schema": SCHEMA, "status": status, "ended": ended}
         first = {key: self._run[key] for key in ("schema", "status", "started", "ended")}
         write_json(self.directory / RUN, {**first, **self._run})
-
-    def _append(self, file: str, line: Mapping[str, Any]) -> None:
-        self._must_be_open()
-        path = self.directory / file
-        step_of(plain(line), f"A line of {str(path)!r}")
-        self._must_be_there(*([file] if self._counts[file] else []))
-        append_line(path, line)
-        self._counts[file] += 1
 
 
 def _now() -> str:

@@ -2,6 +2,6 @@
 
 from paretune.sandbox.choice import open_sandbox
 from paretune.sandbox.limits import Limits
-from paretune.sandbox.sandbox import Outcome, Program, Sandbox, SandboxError, Statement
+from paretune.sandbox.sandbox import Outcome, Program, Sandbox, SandboxError
 
-__all__ = ["Limits", "Outcome", "Program", "Sandbox", "SandboxError", "Statement", "open_sandbox"]
+__all__ = ["Limits", "Outcome", "Program", "Sandbox", "SandboxError", "open_sandbox"]

@@ -53,19 +53,6 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A statement that a program handed to its database, whether or not it could be run.
-
-    Args:
-        method: ``"execute"``, ``"executemany"`` or ``"executescript"``.
-        text: as handed over, before values are bound.
-    """
-
-    method: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What came of one run. There is one for every program and input, whatever the program does.
 
@@ -74,7 +61,8 @@ class Outcome:
             (it brought down every sandbox it was run in).
         exit: the exit status, minus the signal, or None where there is none.
         output: what it printed, without the prompts of ``input()``.
-        statements: those handed to its databases, in order.
+        statements: those handed to its databases, in order, as they were before values are bound; whether or not they
+            could be run.
         reached: the tables and views, in lower case after their database's file name, that a statement read, wrote or
             made that did not fail. SQLite itself says so. Databases without a file name do not count.
         databases: as it left them, if they were to be kept and it was not cut off.
@@ -83,7 +71,7 @@ class Outcome:
     status: Literal["exited", "timeout", "overflow", "lost"]
     exit: int | None
     output: str
-    statements: tuple[Statement, ...]
+    statements: tuple[str, ...]
     reached: frozenset[tuple[str, str]] = frozenset()
     databases: dict[str, bytes] | None = field(default=None, repr=False)
 
@@ -249,7 +237,7 @@ def _outcome(message: Mapping[str, Any]) -> Outcome:
         status=message["status"],
         exit=message["exit"],
         output=message["output"],
-        statements=tuple(Statement(entry["method"], entry["statement"]) for entry in message["statements"]),
+        statements=tuple(message["statements"]),
         reached=frozenset((name, table) for name, table in message["reached"]),
         databases=None if left is None else {name: base64.b64decode(content) for name, content in left.items()},
     )

@@ -220,20 +220,20 @@ def _file(content: bytes) -> int:
     return descriptor
 
 
-def _read_record(record: bytes) -> tuple[list[dict[str, str]], list[list[str]], dict[str, str] | None]:
+def _read_record(record: bytes) -> tuple[list[str], list[list[str]], dict[str, str] | None]:
     """The statements, the tables that they reached, and the databases that were left, in base64.
 
     A torn last line is the one at which the run ended. So is one that says something else: it would be written by a
     database engine that a program has got hold of.
     """
-    statements: list[dict[str, str]] = []
+    statements: list[str] = []
     reached: list[list[str]] = []
     for line in record.split(b"\n")[:-1]:
         try:
             entry = json.loads(line)
             match entry:
-                case {"method": "execute" | "executemany" | "executescript" as method, "statement": str(statement)}:
-                    statements.append({"method": method, "statement": statement})
+                case {"statement": str(statement)}:
+                    statements.append(statement)
                 case {"reached": list(tables)}:
                     reached += [[str(name), str(table)] for name, table in tables]
                 case {"databases": dict(left)}:

@@ -131,7 +131,7 @@ class Database:
         run = self.cursors[cursor]
         on = cast("_Connection", run.connection)
         if isinstance(statement, str):
-            send(self.record, {"method": method, "statement": statement})
+            send(self.record, {"statement": statement})
         with on.authoriser.noting() as tables:
             getattr(run, method)(statement, *parameters)
         if method != "executemany" or parameters != ([],):  # without a row nothing is run

@@ -33,7 +33,7 @@ def seen(stdin: str, outcome: Outcome) -> Run:
     """A run as the sandbox tells it."""
     return Run(
         stdin,
-        tuple(dict.fromkeys(statement.text for statement in outcome.statements)),
+        tuple(dict.fromkeys(outcome.statements)),
         outcome.exit if outcome.status == "exited" else None,
         outcome.reached,
     )
