@@ -1,9 +1,9 @@
-"""Raise one objective and hold the others within thresholds. It takes a minute on a CPU.
+"""Raise one objective and hold another within a threshold. It takes a minute on a CPU.
 
     python examples/thresholds.py
 
-The policy answers sums. It should be clear, in at most 40 tokens, and stay right in 60 % of the sums. Without
-thresholds it pays for clarity with length.
+The policy answers sums. It should number its steps (clarity), in at most 40 tokens on average. Trained on clarity alone
+it ends at 49 tokens.
 """
 
 import json
@@ -13,7 +13,7 @@ from paretune import Lagrangian, MultiObjectiveConfig, MultiObjectiveTrainer, ta
 
 
 def main(max_steps=20):
-    """Train with the rule `lagrangian`, and print the metrics and the multipliers of the thresholds."""
+    """Train with the rule `lagrangian`, and print the metrics of each evaluation and the last multipliers."""
     task = tasks.load("arithmetic")
     folder = Path("runs/thresholds")
     args = MultiObjectiveConfig(
@@ -24,15 +24,15 @@ def main(max_steps=20):
     )
     rule = Lagrangian(
         "clarity",
-        at_least={"accuracy": 0.6},  # in the units of the metrics
-        at_most={"conciseness": 40},
-        gains=(1.0, 0.2, 0.0),  # fast, since the run is short
+        at_most={"conciseness": 40},  # in the units of the metric
+        gains=(10.0, 1.0, 0.0),  # fast, since the run is short
     )
     trainer = MultiObjectiveTrainer(task.model, task.objectives, args, task.train, task.validation, weighting=rule)
     trainer.train()
     for line in (folder / "evaluations.jsonl").read_text().splitlines():
         evaluation = json.loads(line)
-        print("step", evaluation["step"], {name: round(value, 2) for name, value in evaluation["metrics"].items()})
+        if evaluation["purpose"] == "grid":  # the others are the rule's own, on the batches
+            print("step", evaluation["step"], {name: round(value, 2) for name, value in evaluation["metrics"].items()})
     last = json.loads((folder / "steps.jsonl").read_text().splitlines()[-1])
     print("multipliers at the end:", last["signals"]["lambda"])
 

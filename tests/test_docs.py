@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from paretune.cli.command_line import read
 from paretune.cli.parser import make_parser
 from paretune.cli.settings import make_rule
 from paretune.tasks import load
@@ -107,6 +108,10 @@ def test_a_name_that_is_not_there_is_found(name: str) -> None:
         resolve(name)
 
 
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
 def test_the_site_shows_every_page() -> None:
     shown: set[Path] = set()
     for index in (ROOT / "docs" / "index.md", ROOT / "docs" / "reference" / "index.md"):
@@ -118,6 +123,15 @@ def test_the_site_shows_every_page() -> None:
 @pytest.mark.parametrize("name", RULES)
 def test_the_index_of_rules_has_every_rule(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["scale-up", "trl", "faq", "write-a-task", "steering"])
+def test_the_commands_of_a_page_can_be_read(name: str) -> None:
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = re.findall(r"^(?: {4})?(?:RAY_ADDRESS=auto )?paretune (train|check|compare) (.*)$", text, re.MULTILINE)
+    assert commands
+    for command, words in commands:
+        read(command, shlex.split(words, comments=True))
 
 
 def test_the_commands_about_rules_are_taken() -> None:
