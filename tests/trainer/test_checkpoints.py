@@ -294,7 +294,7 @@ def a_run(directory: Path) -> Path:
 
 def test_the_newest_whole_checkpoint(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run")
-    lines = {"steps.jsonl": 4, "evaluations.jsonl": 4, "completions.jsonl": 0}
+    lines = {"steps.jsonl": 4, "logs.jsonl": 0, "evaluations.jsonl": 4, "completions.jsonl": 0}
     assert resume_point(run) == ResumePoint(run / "checkpoint-4", 4, lines)
     (run / "checkpoint-4" / "paretune.json").unlink()
     (run / "checkpoint-10").mkdir()

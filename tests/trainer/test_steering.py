@@ -143,7 +143,7 @@ def test_measuring_the_dial_leaves_training_as_it_was(model: str, tmp_path: Path
     first = run.dial_in_training[0]
     assert (first.samples, first.example["prompt"]) == (2, "0+3=")
     assert set(first.metrics) == set(NAMES)
-    assert turned.state.log_history[-2]["eval_digits"] == plain.state.log_history[-2]["eval_digits"]
+    assert turned.state.log_history[-2]["eval_metrics/digits"] == plain.state.log_history[-2]["eval_metrics/digits"]
     assert before.dial_in_training == []
 
 
