@@ -39,6 +39,7 @@ def test_nothing_in_place_of_a_default_is_recorded(tmp_path: Path) -> None:
         ({"combine": "losses"}, "'rewards' or 'advantages', got 'losses'"),
         ({"eval_samples": 0}, "`eval_samples` must be 1 or more, got 0"),
         ({"eval_temperature": -1.0}, "`eval_temperature` must be 0 or more"),
+        ({"dial_steps": 0}, "`dial_steps` must be 1 or more, got 0"),
         ({"front_checkpoints": -1}, "`front_checkpoints` must be 0 or more"),
         ({"num_generations": 1}, "at least 2 generations"),
         (
