@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import venv
 from pathlib import Path
@@ -27,7 +28,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder, with_pip=True)
     programs = folder / "bin"
     torch = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
-    for what in ([torch, "-r", str(EXAMPLE / "requirements.txt")], ["--no-deps", str(ROOT)]):
+    source = folder / "source"  # a build leaves files in its folder
+    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for what in ([torch, "-r", str(EXAMPLE / "requirements.txt")], ["--no-deps", str(source)]):
         subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *what], check=True)
     return programs
 
