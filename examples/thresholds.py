@@ -25,7 +25,7 @@ def main(max_steps=20):
     rule = Lagrangian(
         "clarity",
         at_most={"conciseness": 40},  # in the units of the metric
-        gains=(10.0, 1.0, 0.0),  # fast, since the run is short
+        gains=(30.0, 1.0, 0.0),  # fast, since the run is short
     )
     trainer = MultiObjectiveTrainer(task.model, task.objectives, args, task.train, task.validation, weighting=rule)
     trainer.train()
