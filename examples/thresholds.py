@@ -2,7 +2,7 @@
 
     python examples/thresholds.py
 
-The policy answers sums. It should number its steps (clarity), in at most 40 tokens on average. When answers grow longer,
+The policy answers sums. It should number its steps (clarity), in at most 40 tokens on average. When answers are longer,
 the multiplier of the threshold rises and pulls them back. It swings, so leave a margin to the threshold that you need.
 """
 
