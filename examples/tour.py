@@ -2,7 +2,7 @@
 
     python examples/tour.py
 
-The task `recall` asks for a list of items. It rewards how many are named, how many of those are right, and brevity.
+The task `recall` asks for facts. It rewards how many are stated, how many of these are right, and brevity.
 """
 
 import json
@@ -13,7 +13,7 @@ from paretune.cli import main as paretune
 
 
 def main(max_steps=100):
-    """Train with the rule `tour`, print the front, and copy one policy of it to runs/tour-policy."""
+    """Train with the rule `tour`, print the front, and copy one of its policies to runs/tour-policy."""
     task = tasks.load("recall")
     folder = Path("runs/tour")
     args = MultiObjectiveConfig(
@@ -26,8 +26,9 @@ def main(max_steps=100):
     front = json.loads((folder / "pareto.json").read_text())
     for point in front["points"]:
         print("step", point["step"], {name: round(value, 2) for name, value in point["metrics"].items()})
-    # The same as on the command line: paretune pick runs/tour --prefer recall=2 …
-    return paretune(["pick", str(folder), "--prefer", "recall=2", "--output_dir", "runs/tour-policy"])
+    # As on the command line: paretune pick runs/tour --at-least precision=0.75 --prefer recall=1 …
+    choice = ["--at-least", "precision=0.75", "--prefer", "recall=1", "--output_dir", "runs/tour-policy"]
+    return paretune(["pick", str(folder), *choice])
 
 
 if __name__ == "__main__":
