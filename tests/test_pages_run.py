@@ -85,6 +85,13 @@ def readme(folder: Path, whole: bool) -> None:
             run(command, whole)
 
 
+def forget(script: Path) -> None:
+    """Have a file imported anew, as another process would."""
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__file__", None) == str(script.resolve()):
+            del sys.modules[name]
+
+
 def your_rewards(folder: Path, whole: bool) -> None:
     for language, text in blocks("docs/your-rewards.md"):
         if language == "python" and "def task" in text:
@@ -93,7 +100,7 @@ def your_rewards(folder: Path, whole: bool) -> None:
             script = (folder / "my_task.py").read_text(encoding="utf-8")
             (there,) = re.findall(r"^OBJECTIVES = \[\n.*?^\]\n", script, re.DOTALL | re.MULTILINE)
             (folder / "my_task.py").write_text(script.replace(there, text), encoding="utf-8")
-            sys.modules.pop("my_task", None)  # import it anew, as another process would
+            forget(folder / "my_task.py")
         elif language == "python":
             exec(compile(text, "your-rewards.md", "exec"), {})
         for command in commands(text) if not language else []:

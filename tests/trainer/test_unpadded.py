@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from influence.comparison import LOSS_TYPES, run
-from paretune.influence import LogProbs
+from paretune.influence import Influence, LogProbs
 from paretune.trainer import unpadded
 from paretune.trainer.influence_meter import InfluenceMeter
 from paretune.trainer.policy_loss import GRPOPolicyLoss
@@ -75,10 +75,10 @@ def batch_of(trainer: Any, lengths: list[int], seed: int, *, old: bool, tools: b
     return [made]
 
 
-def influence(trainer: Any, method: Any, batch: list[dict[str, Any]], advantages: Tensor) -> Tensor:
+def influence(trainer: Any, method: Any, batch: list[dict[str, Any]], advantages: Tensor) -> Influence:
     found = InfluenceMeter(trainer, InfluenceRequest(method)).before_update(batch, advantages)
     assert found.method == method
-    return found.values
+    return found
 
 
 @pytest.mark.parametrize("loss_type", LOSS_TYPES)
@@ -113,7 +113,10 @@ def test_no_influence_depends_on_padding(
     with monkeypatch.context() as as_it_is, Passes(trainer.model) as padded:
         as_it_is.setattr(unpadded, "_encodes_by_longest", lambda _: True)
         expected = influence(trainer, method, batch, advantages)
-    torch.testing.assert_close(without, expected, rtol=1e-6, atol=1e-6 * float(expected.norm()))
+    # Rotary embeddings are float32, so passes of another width round otherwise. A difference of log-probabilities makes
+    # that larger, by up to what it says of itself where the influences nearly cancel.
+    apart = max(1e-6, *(one.check or 0.0 for one in (without, expected)))
+    torch.testing.assert_close(without.values, expected.values, rtol=1e-6, atol=apart * float(expected.values.norm()))
     assert sum(rows for rows, _ in passes.shapes) == sum(rows for rows, _ in padded.shapes)
     assert passes.tokens <= padded.tokens
     if len(set(lengths)) > 1 and not method.startswith("crossed"):
@@ -189,7 +192,8 @@ def test_under_gradient_checkpointing(method: Any, reentrant: bool, tmp_path: Pa
     advantages = torch.randn(ROWS, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     without = influence(trainer, method, batch, advantages)
     trainer.model.gradient_checkpointing_disable()
-    torch.testing.assert_close(without, influence(trainer, method, batch, advantages), rtol=1e-6, atol=1e-9)
+    padded = influence(trainer, method, batch, advantages)
+    torch.testing.assert_close(without.values, padded.values, rtol=1e-6, atol=1e-9)
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=70).map(sorted), st.integers(0, 300))
