@@ -56,7 +56,9 @@ NEVER_IMPORTS = {
     ),
     **dict.fromkeys(["comparison", "choosing", "report"], TRL),
     # what stands in other frameworks' environments
-    **dict.fromkeys(["integrations.core", "integrations.checkpoints", "integrations.swift"], HUGGING_FACE),
+    **dict.fromkeys(
+        ["integrations.core", "integrations.checkpoints", "integrations.swift", "integrations.verl"], HUGGING_FACE
+    ),
     **dict.fromkeys(["record", "sandbox", "named_objects", "setting_ranges", "time_limit"], LIBRARIES),
 }
 """Libraries that a part, or a module, does without."""

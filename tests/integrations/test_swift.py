@@ -1,45 +1,25 @@
 """Rules in ms-swift, which trains for real: in an environment of its own, since it wants an older TRL than ours."""
 
 import json
-import os
-import shutil
-import subprocess
-import venv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from integrations.environments import ROOT, made, run
 from integrations.test_core import NAMES, TABLE, through_core
 from paretune.weighting import RULES
 from policies import saved_policy
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "swift"
 MOVING = ("nash", "tour", "gdpo")
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the documentation says to install, on a PyTorch for the CPU; returns the folder of its programs."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
-    programs = folder / "bin"
-    torch = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
-    source = folder / "source"  # a build leaves files in its folder
-    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for what in ([torch, "-r", str(EXAMPLE / "requirements.txt")], ["--no-deps", str(source)]):
-        subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *what], check=True)
-    return programs
-
-
-def run(command: list[str | Path], folder: Path) -> None:
-    quiet = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": ""}
-    subprocess.run(command, cwd=folder, env={**os.environ, **quiet}, check=True)
+    return made(tmp_path_factory.mktemp("environment"), EXAMPLE / "requirements.txt")
 
 
 @pytest.fixture(scope="module")
