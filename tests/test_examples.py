@@ -41,6 +41,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for cell in cells():
         text = "".join(cell["source"]).replace('"max_steps": 20', '"max_steps": 1, "eval_samples": 8')
         exec(compile(text, "quickstart.ipynb", "exec"), names)
+    assert names["trainer"].state.global_step == 1
 
 
 def test_the_notebook_shows_its_outputs() -> None:

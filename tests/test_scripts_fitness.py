@@ -1,6 +1,5 @@
 """The table of fitness, on a comparison by hand."""
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +12,7 @@ from paretune.comparison.plan import Arm, Plan, write_plan
 from paretune.comparison.summary import summarise
 from paretune.record.json_files import write_json
 from paretune.record.known_front import append_known_front
+from scripted import script
 
 ARMS = [
     Arm("best-fixed", configurations=[{"weights": w} for w in ("0.8,0.2", "0.5,0.5", "0.2,0.8")]),
@@ -30,12 +30,7 @@ COLUMNS = ("task", "objectives", "moved", "apart", "equal", "best", "random", "a
 
 @pytest.fixture(scope="module")
 def fitness() -> ModuleType:
-    spec = spec_from_file_location("fitness", Path(__file__).parents[1] / "scripts" / "fitness.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("fitness")
 
 
 def row(root: Path, fitness: ModuleType, start: tuple[float, float] = (0.3, 0.3), **ends: Any) -> dict[str, str]:

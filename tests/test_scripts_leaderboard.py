@@ -1,7 +1,6 @@
 """The leaderboard, from comparisons by hand."""
 
 import json
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +13,7 @@ from paretune.comparison.plan import Arm, Plan, write_plan
 from paretune.comparison.summary import summarise
 from paretune.record.json_files import write_json
 from paretune.record.known_front import append_known_front
+from scripted import script
 
 SEARCHED = [(0.36, 0.36), (0.81, 0.09)]
 """Two configurations: the first has the better geometric mean, the second the worse regret."""
@@ -22,12 +22,7 @@ GAINS = {"best-fixed": (0.36, 0.36), "best-fixed-front": (0.36, 0.36), "nash": (
 
 @pytest.fixture(scope="module")
 def leaderboard() -> ModuleType:
-    spec = spec_from_file_location("leaderboard", Path(__file__).parents[1] / "scripts" / "leaderboard.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("leaderboard")
 
 
 def comparison(root: Path, better: float) -> Path:

@@ -55,16 +55,19 @@ def options(**further: Any) -> dict[str, Any]:
     return {"max_steps": STEPS, "save_strategy": "no", "bounds": BOUNDS, **further}
 
 
-def through_core(rule: WeightingRule, estimator: str = "grpo") -> list[list[float]]:
+def shown(rule: WeightingRule, estimator: str = "grpo") -> Iterator[Weigher]:
+    """A rule at work, after each batch of the table."""
     weigher = Weigher(rule, NAMES, BOUNDS, estimator=estimator)
-    found = []
     for step, batch in enumerate(TABLE):
         weigher.weigh(
             batch.flatten(0, 1), num_generations=GENERATIONS, lengths=torch.full((PROMPTS * GENERATIONS,), 8),
             step=step, max_steps=STEPS, learning_rate=1e-2,
         )  # fmt: skip
-        found.append([weigher.figures()[f"weights/{name}"] for name in NAMES])
-    return found
+        yield weigher
+
+
+def through_core(rule: WeightingRule, estimator: str = "grpo") -> list[list[float]]:
+    return [[weigher.figures()[f"weights/{name}"] for name in NAMES] for weigher in shown(rule, estimator)]
 
 
 def through_rloo(rule: WeightingRule, model: str, directory: Path) -> list[list[float]]:

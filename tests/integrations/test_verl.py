@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from integrations.environments import ROOT, made, run
-from integrations.test_core import BOUNDS, GENERATIONS, NAMES, PROMPTS, STEPS, TABLE, through_core
-from paretune.integrations.core import Weigher
+from integrations.test_core import GENERATIONS, NAMES, PROMPTS, STEPS, TABLE, shown, through_core
 from paretune.weighting import RULES
 
 pytestmark = pytest.mark.slow
@@ -85,13 +84,8 @@ def test_scores_are_weighted_sums_and_padding_has_none(rule: str, runs: Path) ->
 
 
 def advantages_of_core() -> list[Tensor]:
-    weigher = Weigher(RULES["gdpo"](), NAMES, BOUNDS)
     found = []
-    for step, batch in enumerate(TABLE):
-        weigher.weigh(
-            batch.flatten(0, 1), num_generations=GENERATIONS, lengths=torch.full((PROMPTS * GENERATIONS,), 8),
-            step=step, max_steps=STEPS, learning_rate=1e-2,
-        )  # fmt: skip
+    for weigher in shown(RULES["gdpo"]()):
         own = weigher.advantages()
         assert own is not None
         found.append(own.view(PROMPTS, GENERATIONS))

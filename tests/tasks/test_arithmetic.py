@@ -1,8 +1,6 @@
-import importlib.util
 import json
 import random
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +15,7 @@ from paretune.tasks.arithmetic.problems import SIZES, Problem, draw, splits
 from paretune.tasks.arithmetic.scoring import accuracy, clarity, conciseness
 from paretune.tasks.arithmetic.styles import SHARES, style_of, write
 from paretune.tasks.measuring import measure
+from scripted import script
 
 SUM = Problem((12, 30, 5, 31))  # 12+30=42, 42+5=47, 47+31=78
 
@@ -331,11 +330,8 @@ def test_styles_are_told_apart():
 
 @pytest.mark.slow
 def test_remade_policy_has_the_shipped_metrics(recorded, tmp_path):
-    path = Path(__file__).parents[2] / "scripts/make_policy.py"
-    spec = importlib.util.spec_from_file_location("make_policy", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    metrics = script.make(script.arguments(["--output_dir", str(tmp_path)]))
+    remake = script("make_policy")
+    metrics = remake.make(remake.arguments(["--output_dir", str(tmp_path)]))
     for kind in ("sampled", "greedy"):
         for name, scale in (("accuracy", 1), ("conciseness", 60), ("clarity", 1)):
             assert metrics[kind][name] == pytest.approx(recorded[kind][name], abs=0.02 * scale), (kind, name)

@@ -19,6 +19,7 @@ from paretune.pareto import regret, weight_lattice
 from paretune.record.run_directory import read_steps
 from paretune.steering import Template
 from paretune.tasks.measuring import measure
+from scripted import script
 
 NAMES = ("treasure", "recall", "change", "charter", "call")
 
@@ -128,11 +129,8 @@ def test_training_by_plain_trl_settings_is_in_float32(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_remade_policies_have_the_shipped_metrics(name: str, tmp_path: Path) -> None:
-    path = Path(__file__).parents[2] / "scripts/make_policy.py"
-    spec = importlib.util.spec_from_file_location("make_policy", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    metrics = script.make(script.arguments(["--task", name, "--output_dir", str(tmp_path)]))
+    remake = script("make_policy")
+    metrics = remake.make(remake.arguments(["--task", name, "--output_dir", str(tmp_path)]))
     for objective in load(name).objectives:
         expected = recorded(name)["sampled"][objective.name]
         assert metrics["sampled"][objective.name] == pytest.approx(expected, abs=0.02), objective.name
