@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 # one half of the tests in their order, so that what a file sets up is set up once, and then what the other has left.
 # Bytecode is kept, whatever the environment says: or every process that a test starts would compile anew.
 TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2 --dist worksteal
-COMPARISONS := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-rloo arithmetic-reinforce++ \
+LEADERBOARD := treasure treasure_convex recall change charter arithmetic-60 arithmetic-180
+ARITHMETIC := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-rloo arithmetic-reinforce++ \
 	arithmetic-follow-up
 
 DOCS := docs/_build
 
-.PHONY: setup demo docs docs-links results records test test-slow test-rotating deepspeed soak lint bench bench-sandbox describe smollm2 policy clean browser
+.PHONY: setup demo docs docs-links results results-arithmetic leaderboard records test test-slow test-rotating deepspeed soak lint bench bench-sandbox describe smollm2 policy clean browser
 
 setup: $(VENV)/ready
 
@@ -34,13 +35,24 @@ $(VENV)/docs-ready: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
-results: setup  ## the runs behind docs/results.md (seven to fourteen hours on two cores); run again, it goes on where it was
-	for comparison in $(COMPARISONS); do \
+results: setup  ## the runs behind docs/results.md (a day on two cores); run again, it goes on where it was
+	for task in $(LEADERBOARD); do \
+	  $(BIN)/paretune compare --config recipes/comparisons/leaderboard/$$task.yaml --jobs 2 \
+	    --output_dir results/leaderboard/$$task || exit; \
+	done
+
+leaderboard: setup  ## the tables and figures of docs/results.md, from records/leaderboard/
+	$(BIN)/python scripts/leaderboard.py $(foreach task,$(LEADERBOARD),$(wildcard records/leaderboard/$(task).tar.xz)) \
+	  --page docs/results.md --figures docs
+
+results-arithmetic: setup  ## the runs behind docs/results-arithmetic.md (seven to fourteen hours on two cores); resumes likewise
+	for comparison in $(ARITHMETIC); do \
 	  $(BIN)/paretune compare --config recipes/comparisons/$$comparison.yaml --jobs 2 --output_dir results/$$comparison || exit; \
 	done
 
-records: setup  ## what `make results` has measured, without checkpoints: records/*.tar.xz
-	$(BIN)/python scripts/pack_records.py results/*
+records: setup  ## what the runs have measured, without checkpoints: records/*.tar.xz, records/leaderboard/*.tar.xz
+	$(BIN)/python scripts/pack_records.py $(filter-out results/leaderboard,$(wildcard results/*))
+	$(BIN)/python scripts/pack_records.py $(wildcard results/leaderboard/*) --to records/leaderboard
 
 test: setup browser
 	$(TEST)

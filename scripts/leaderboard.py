@@ -1,27 +1,36 @@
 """Which rule wins? The figures and tables of docs/results.md, from the comparisons of recipes/comparisons/leaderboard/.
 
-    python scripts/leaderboard.py results/leaderboard/* --to benchmarks/results/leaderboard.json --figure board.svg
+    python scripts/leaderboard.py records/leaderboard/*.tar.xz --page docs/results.md --figures docs
 
-Reads the summary of each comparison, whose folder has the name of its plan. Prints Markdown. The protocol is in
-recipes/comparisons/leaderboard/README.md.
+`make leaderboard` runs this, with the tasks in the order of the plan.
+Takes folders of comparisons or their packed records; each has the name of its plan. Prints Markdown, or puts it into
+the page between its two markers. The protocol is in recipes/comparisons/leaderboard/README.md.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
-from statistics import mean
-from typing import Any
+from statistics import mean, median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-from paretune.comparison.figures import LESS_IS_BETTER
+from paretune.comparison.figures import LESS_IS_BETTER, last_figures
 from paretune.comparison.statistics import PairedDifference, holm, paired
 from paretune.comparison.statistics import estimate as estimate_of
 from paretune.record.figures import difference, estimate, figure, p_value
-from paretune.record.json_files import read_json, write_json
+from paretune.record.json_files import read_json, write_json, write_whole
+from paretune.record.known_front import front_on
+from paretune.record.reader import RunReader
 from paretune.record.summary_entries import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,15 @@ PRIMARY = [
     Primary("nash", "best-fixed", "share_of_best", "geometric_mean"),
     Primary("tour", "best-fixed-front", "front_regret", "hypervolume"),
 ]
+UNSEARCHED = [
+    Primary("nash", "equal", "share_of_best", "geometric_mean"),
+    Primary("tour", "equal", "front_regret", "hypervolume"),
+]
+"""Contrasts with the rival that costs no search. They were not in the plan."""
+MARKERS = ("<!-- what scripts/leaderboard.py prints -->", "<!-- end of what it prints -->")
+"""The lines of the page between which its tables stand."""
+HELD = 0.95
+"""The share of what the best fixed weights end at, on the validation split, that a run must reach and hold."""
 ESTIMATED = "arithmetic"
 """The task whose true front is known only from below."""
 AKIN = ("treasure_convex", "arithmetic-60")
@@ -58,12 +76,13 @@ class Task:
     name: str
     task: str
     summary: Mapping[str, Any]
+    directory: Path
 
     @classmethod
     def read(cls, directory: Path) -> "Task":
         """From a comparison's folder."""
         summary = read_json(directory / "summary.json")
-        return cls(directory.name, summary["task"], summary)
+        return cls(directory.name, summary["task"], summary, directory)
 
     @property
     def arms(self) -> list[str]:
@@ -127,6 +146,29 @@ def contrast_rows(tasks: Sequence[Task], contrast: Primary) -> list[list[str]]:
     return rows
 
 
+def means_on_the_grid(task: Task, run: Mapping[str, Any]) -> list[tuple[int, int | None, float]]:
+    """Step, tokens and geometric mean of a run's policies on the validation split, as measured in training."""
+    reader = RunReader(task.directory / run["directory"])
+    return [
+        (e.step, e.tokens, last_figures(reader.header.objectives, e.metrics, None)["geometric_mean"])
+        for e in reader.grid
+    ]
+
+
+def time_rows(task: Task) -> list[list[str]]:
+    """A row an arm: the share of its runs that reach and hold the target, and the medians of when they do."""
+    grids = {arm: [means_on_the_grid(task, run) for run in told["runs"]] for arm, told in task.summary["rules"].items()}
+    target = HELD * mean(grid[-1][2] for grid in grids["best-fixed"])
+    rows = []
+    for arm, runs in grids.items():
+        below = [max((i for i, (_, _, value) in enumerate(grid) if value < target), default=-1) for grid in runs]
+        there = [grid[i + 1] for grid, i in zip(runs, below, strict=True) if i + 1 < len(grid)]
+        columns = zip(*((step, tokens or 0) for step, tokens, _ in there), strict=True)
+        when = [f"{median(column):.0f}" for column in columns]
+        rows.append([task.name, arm, f"{len(there)} of {len(runs)}", *(when or ["–", "–"])])
+    return rows
+
+
 def board(tasks: Sequence[Task], name: str) -> dict[str, dict[str, Estimate]]:
     """A figure of every arm on every task: the best arm by its mean over tasks first."""
     arms = dict.fromkeys(arm for task in tasks for arm in task.arms)
@@ -141,14 +183,13 @@ def board(tasks: Sequence[Task], name: str) -> dict[str, dict[str, Estimate]]:
     return {arm: found[arm] for arm in sorted(found, key=place) if found[arm]}
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print Markdown."""
-    print(f"\n### {title}\n")
-    for cells in [columns, ["---"] * len(columns), *rows]:
-        print("| " + " | ".join(cells) + " |")
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in [columns, ["---"] * len(columns), *rows]]
+    return "\n".join([f"### {title}", "", *lines])
 
 
-def print_tables(tasks: Sequence[Task], found: Sequence[Overall]) -> None:
+def tables(tasks: Sequence[Task], found: Sequence[Overall]) -> str:
     """Every table of the page."""
     rows = []
     for one, adjusted in zip(found, holm([one.p_t for one in found]), strict=True):
@@ -157,27 +198,39 @@ def print_tables(tasks: Sequence[Task], found: Sequence[Overall]) -> None:
         rows.append([f"{c.rule} against {c.against}", c.figure.replace("_", " "), by, between, p_value(one.p_t),
                      p_value(adjusted), p_value(one.p_sign_flip), figure(one.apart), str(len(one.tasks))])  # fmt: skip
     columns = ["contrast", "figure", "better by", "95 % interval", "p", "p (Holm)", "p (sign flips)", "apart", "tasks"]
-    table("Over all tasks", columns, rows)
-    for contrast in PRIMARY:
+    parts = [table("Over all tasks", columns, rows)]
+    for contrast in [*PRIMARY, *UNSEARCHED]:
         columns = ["task", "figure", contrast.rule, contrast.against, "better by", "95 % interval", "p", "seeds"]
-        table(f"{contrast.rule} against {contrast.against}", columns, contrast_rows(tasks, contrast))
+        beside = "" if contrast in PRIMARY else " (not in the plan)"
+        parts.append(
+            table(f"{contrast.rule} against {contrast.against}{beside}", columns, contrast_rows(tasks, contrast))
+        )
     for name, title in (("share_of_best", "Last policy: share of the best"), ("front_regret", "Front: regret")):
         standing = board(tasks, name)
         cells = {
             arm: [estimate(e.mean, e.low, e.high) if (e := row.get(t.name)) else "–" for t in tasks]
             for arm, row in standing.items()
         }
-        table(title, ["arm", *(t.name for t in tasks)], [[arm, *row] for arm, row in cells.items()])
+        parts.append(table(title, ["arm", *(t.name for t in tasks)], [[arm, *row] for arm, row in cells.items()]))
+    columns = ["task", "arm", "runs that hold the target", "batches (median)", "tokens (median)"]
+    parts.append(table("Time to target", columns, [row for task in tasks for row in time_rows(task)]))
+    return "\n\n".join(parts)
 
 
-def draw(tasks: Sequence[Task], path: Path, name: str = "share_of_best") -> None:
+def with_tables(page: str, text: str) -> str:
+    """A page whose part between the markers is this text."""
+    begin, end = MARKERS
+    return f"{page.split(begin)[0]}{begin}\n\n{text}\n\n{end}{page.split(end)[1]}"
+
+
+def draw_board(tasks: Sequence[Task], path: Path, name: str = "share_of_best") -> None:
     """The leaderboard as a figure: a panel a task, a row an arm, with intervals."""
     from matplotlib.figure import Figure
 
     standing = board(tasks, name)
     arms = list(standing)[::-1]
     page = Figure(figsize=(1.6 + 1.5 * len(tasks), 0.9 + 0.2 * len(arms)), layout="constrained")
-    every = page.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
+    every = page.subplots(1, len(tasks), sharex=True, sharey=True, squeeze=False)[0]
     for axes, task in zip(every, tasks, strict=True):
         rival = standing.get("best-fixed", {}).get(task.name)
         if rival is not None and rival.mean is not None:
@@ -195,36 +248,83 @@ def draw(tasks: Sequence[Task], path: Path, name: str = "share_of_best") -> None
         axes.grid(axis="x", color="0.92")
         axes.set_yticks(range(len(arms)), arms)
     page.supxlabel(name.replace("_", " "), fontsize=8)
-    page.savefig(path)
+    page.savefig(path, metadata={"Date": None})
+
+
+def draw_fronts(tasks: Sequence[Task], path: Path) -> None:
+    """The fronts of the tasks with two objectives: what is possible, and the chosen policies of every seed."""
+    from matplotlib.figure import Figure
+
+    flat = [task for task in tasks if len(task.summary["objectives"]) == 2]
+    page = Figure(figsize=(4.4 * max(1, len(flat)), 3.6), layout="constrained")
+    for axes, task in zip(page.subplots(1, max(1, len(flat)), squeeze=False)[0], flat, strict=False):
+        draw_front(axes, task)
+    page.savefig(path, metadata={"Date": None})
+
+
+def draw_front(axes: "Axes", task: Task) -> None:
+    """The panel of one task."""
+    best = None
+    for arm, colour in (("best-fixed-front", "0.5"), ("nash", "C1"), ("tour", "C0")):
+        for run in task.summary["rules"].get(arm, {}).get("runs", []):
+            reader = RunReader(task.directory / run["directory"])
+            best = best or front_on(reader.known_fronts, "test")
+            chosen = [e.metrics for e in reader.measured_again if (e.split, e.decoding) == ("test", "sampled")]
+            gains = [[one.gain(metrics[one.name]) for one in reader.header.objectives] for metrics in chosen]
+            label = arm if run["seed"] == 0 else None
+            axes.plot(*zip(*gains, strict=True), "o", color=colour, markersize=3, alpha=0.6, label=label)
+    if best is not None:
+        axes.plot(*zip(*sorted(best.gains), strict=True), color="k", linewidth=0.8, label="best possible")
+    first, second = (f"gain of {objective['name']}" for objective in task.summary["objectives"])
+    axes.set(title=task.name, xlabel=first, ylabel=second)
+    axes.legend(fontsize=8)
+
+
+@contextmanager
+def comparisons(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """The folders of comparisons; packed records are unpacked for as long as they are read."""
+    with TemporaryDirectory() as scratch:
+        for path in paths:
+            if path.is_file():
+                with tarfile.open(path) as archive:
+                    archive.extractall(scratch, filter="data")
+        yield [Path(scratch, path.name.removesuffix(".tar.xz")) if path.is_file() else path for path in paths]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparisons", nargs="+", type=Path)
+    parser.add_argument("--page", type=Path, help="put the tables into this page instead of printing them")
     parser.add_argument("--to", type=Path, help="write every figure to this JSON file")
-    parser.add_argument("--figure", type=Path, help="draw the leaderboard: .svg, .pdf or .png")
+    parser.add_argument("--figures", type=Path, help="draw leaderboard.svg and fronts.svg into this folder")
     args = parser.parse_args()
-    missing = [str(folder) for folder in args.comparisons if not (folder / "summary.json").is_file()]
-    if missing:
-        parser.error(f"{', '.join(missing)} has no summary.json: let `paretune compare` end first.")
-    tasks = [Task.read(folder) for folder in args.comparisons]
-    found = [overall(tasks, contrast) for contrast in PRIMARY]
-    print_tables(tasks, found)
-    if args.to:
-        told = {
-            "overall": [asdict(one) for one in found],
-            "contrasts": {
-                c.rule: {t.name: t.gain(c.rule, c.against, figure_of(t, c)).to_dict() for t in tasks} for c in PRIMARY
-            },
-            "arms": {
-                name: {arm: {t: asdict(one) for t, one in row.items()} for arm, row in board(tasks, name).items()}
-                for name in ("share_of_best", "front_regret", "hypervolume")
-            },
-        }
-        write_json(args.to, json.loads(json.dumps(told)))
-    if args.figure:
-        draw(tasks, args.figure)
+    with comparisons(args.comparisons) as folders:
+        missing = [folder.name for folder in folders if not (folder / "summary.json").is_file()]
+        if missing:
+            parser.error(f"{', '.join(missing)} has no summary.json: let `paretune compare` end first.")
+        tasks = [Task.read(folder) for folder in folders]
+        found = [overall(tasks, contrast) for contrast in PRIMARY]
+        text = tables(tasks, found)
+        if args.page:
+            write_whole(args.page, with_tables(args.page.read_text("utf-8"), text))
+        else:
+            print(text)
+        if args.to:
+            write_json(args.to, json.loads(json.dumps(as_json(tasks, found))))
+        if args.figures:
+            draw_board(tasks, args.figures / "leaderboard.svg")
+            draw_fronts(tasks, args.figures / "fronts.svg")
     return 0
+
+
+def as_json(tasks: Sequence[Task], found: Sequence[Overall]) -> dict[str, Any]:
+    """Every figure of the page."""
+    contrasts = {c.rule: {t.name: t.gain(c.rule, c.against, figure_of(t, c)).to_dict() for t in tasks} for c in PRIMARY}
+    arms = {
+        name: {arm: {t: asdict(one) for t, one in row.items()} for arm, row in board(tasks, name).items()}
+        for name in ("share_of_best", "front_regret", "hypervolume")
+    }
+    return {"overall": [asdict(one) for one in found], "contrasts": contrasts, "arms": arms}
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def pack(comparison: Path, archive: Path) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("comparisons", nargs="+", type=Path)
+    parser.add_argument("comparisons", nargs="*", type=Path)
     parser.add_argument("--to", type=Path, default=ROOT / "records")
     options = parser.parse_args()
     options.to.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The tables of docs/results.md, from the comparisons that `make results` makes.
+"""The tables of docs/results-arithmetic.md, from the comparisons that `make results-arithmetic` makes.
 
     python scripts/results_tables.py results/arithmetic results/arithmetic-algorithms results/arithmetic-paper
 

@@ -1,6 +1,7 @@
 """The leaderboard, from comparisons by hand."""
 
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -9,11 +10,13 @@ from scipy.stats import ttest_1samp
 
 from comparison.runs import OBJECTIVES, TEST, VALIDATION, make_run
 from paretune.comparison.members import comparison_members, tuning_members
-from paretune.comparison.plan import Arm, Plan, write_plan
+from paretune.comparison.plan import Arm, Plan, read_plan, write_plan
 from paretune.comparison.summary import summarise
 from paretune.record.json_files import write_json
 from paretune.record.known_front import append_known_front
 from scripted import script
+
+ROOT = Path(__file__).parents[1]
 
 SEARCHED = [(0.36, 0.36), (0.81, 0.09)]
 """Two configurations: the first has the better geometric mean, the second the worse regret."""
@@ -75,15 +78,31 @@ def test_the_best_arm_stands_first_and_the_file_says_what_the_tables_say(
     leaderboard: ModuleType, folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    told, drawn = tmp_path / "board.json", tmp_path / "board.svg"
-    argv = [*map(str, folders), "--to", str(told), "--figure", str(drawn)]
+    told = tmp_path / "board.json"
+    argv = [*map(str, folders), "--to", str(told), "--figures", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["leaderboard.py", *argv])
     assert leaderboard.main() == 0
     content = json.loads(told.read_text())
     assert next(iter(content["arms"]["share_of_best"])) == "tour"
     assert next(iter(content["arms"]["front_regret"])) == "tour"
     assert content["contrasts"]["nash"]["a"]["n"] == 3
-    assert "<svg" in drawn.read_text()
+    for drawn in ("leaderboard.svg", "fronts.svg"):
+        assert "<svg" in (tmp_path / drawn).read_text()
     said = capsys.readouterr().out
     assert "| nash against best-fixed | share of best |" in said
     assert said.count("\n| tour | ") == 2
+
+
+def test_the_page_says_what_the_records_say(leaderboard: ModuleType) -> None:
+    """`make leaderboard` on the committed records changes nothing."""
+    plan = re.search(r"^LEADERBOARD := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert plan is not None
+    records = [path for name in plan[1].split() if (path := ROOT / f"records/leaderboard/{name}.tar.xz").is_file()]
+    page = (ROOT / "docs" / "results.md").read_text("utf-8")
+    with leaderboard.comparisons(records) as unpacked:
+        tasks = [leaderboard.Task.read(folder) for folder in unpacked]
+        found = [leaderboard.overall(tasks, contrast) for contrast in leaderboard.PRIMARY]
+        assert leaderboard.with_tables(page, leaderboard.tables(tasks, found)) == page
+        first, judged = tasks[0].directory, tasks[0].summary  # one: it takes seconds
+        anew = summarise(first, read_plan(first), jobs=judged["protocol"]["jobs"])
+        assert json.loads(json.dumps(anew)) == judged
