@@ -82,7 +82,7 @@ def test_the_same_rewards_give_the_same_weights_as_elsewhere(rule: str, runs: Pa
 def test_the_example_trains(environment: Path, tmp_path: Path) -> None:
     """By the command of the documentation."""
     run([environment / "python", EXAMPLE / "prepare.py"], tmp_path)
-    page = (ROOT / "docs" / "integrations.md").read_text()
+    page = (ROOT / "docs" / "integrations" / "swift.md").read_text()
     command = page[page.index("swift rlhf --") :].split("```")[0].replace("\\\n", " ")
     program, *words = command.replace("plugin.py", str(EXAMPLE / "plugin.py")).split()
     shorter = ["--max_steps", "2", "--output_dir", "out", "--add_version", "false"]
