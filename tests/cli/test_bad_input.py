@@ -12,6 +12,8 @@ pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 
 Refused = Callable[..., str]
 
+GRADIENT = ["--rule", "gradient", "--rule_settings"]
+
 
 # --- train ------------------------------------------------------------------------------------------------
 
@@ -78,13 +80,13 @@ TRAIN: list[tuple[str, list[str], str]] = [
     # Settings of the rule.
     ("settings that are no JSON", ["--rule_settings", "{mu: 1}"], "not valid JSON"),
     ("settings that are no object", ["--rule_settings", "[1]"], "--rule_settings must be a JSON object, got [1]"),
-    ("unknown setting", ["--rule_settings", '{"speed": 1}'], "--rule gradient has no setting 'speed': it takes mu"),
-    ("a setting in other words", ["--rule_settings", '{"layer": 1}'], "no setting 'layer': did you mean layers?"),
-    ("setting out of range", ["--rule_settings", '{"mu": -1}'], "`mu` must be finite and above 0, got -1"),
-    ("text for a number", ["--rule_settings", '{"mu": "big"}'], "mu expects a number, got 'big' (str)"),
-    ("NaN", ["--rule_settings", '{"mu": NaN}'], "mu must be finite, got nan (float)"),
-    ("half a batch", ["--rule_settings", '{"every": 1.5}'], "every expects a whole number, got 1.5 (float)"),
-    ("unknown method", ["--rule_settings", '{"method": "guess"}'], "expects one of directional, realised, exact, "),
+    ("unknown setting", [*GRADIENT, '{"speed": 1}'], "--rule gradient has no setting 'speed': it takes mu"),
+    ("a setting in other words", [*GRADIENT, '{"layer": 1}'], "no setting 'layer': did you mean layers?"),
+    ("setting out of range", [*GRADIENT, '{"mu": -1}'], "`mu` must be finite and above 0, got -1"),
+    ("text for a number", [*GRADIENT, '{"mu": "big"}'], "mu expects a number, got 'big' (str)"),
+    ("NaN", [*GRADIENT, '{"mu": NaN}'], "mu must be finite, got nan (float)"),
+    ("half a batch", [*GRADIENT, '{"every": 1.5}'], "every expects a whole number, got 1.5 (float)"),
+    ("unknown method", [*GRADIENT, '{"method": "guess"}'], "expects one of directional, realised, exact, "),
     ("a floor too high", ["--rule_settings", '{"floor": 0.5}'], "`floor` must be below 1/K = 0.333"),
     ("PAMA with a wrong setting", ["--rule", "pama", "--rule_settings", '{"credit": "token"}'], "one of sample, batch"),
     ("a schedule that is missing", ["--rule", "scheduled"], "needs schedule: give it in --rule_settings"),
@@ -207,7 +209,7 @@ def test_output_directory_that_is_a_file(refused: Refused, tmp_path: Path) -> No
 
 
 def test_blocks_that_the_model_does_not_have(refused_late: Refused, tmp_path: Path) -> None:
-    said = refused_late("train", "--rule_settings", '{"layers": [99]}', "--output_dir", tmp_path / "run")
+    said = refused_late("train", *GRADIENT, '{"layers": [99]}', "--output_dir", tmp_path / "run")
     assert "`layers` names block 99, but the model has blocks 0 to 3" in said
 
 

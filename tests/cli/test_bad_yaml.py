@@ -60,7 +60,11 @@ YAML: list[tuple[str, str | bytes, str]] = [
     ("a mapping's unknown key", "rule_settings: {speed: 1}", "--rule gradient has no setting 'speed'"),
     ("a mapping's number as key", "rule_settings: {1: 2}", "--rule gradient has no setting 1"),
     ("a list for a mapping", "rule_settings: [1]", "rule_settings expects a mapping or text, got [1] (list)"),
-    ("a list where a setting is a number", "rule_settings: {mu: [1]}", "mu expects a number, got [1] (list)"),
+    (
+        "a list where a setting is a number",
+        "rule: gradient\nrule_settings: {mu: [1]}",
+        "mu expects a number, got [1] (list)",
+    ),
     ("torn", "task: [arithmetic", "is not valid YAML"),
     ("a tab", "rule_settings:\n\tmu: 1", "found character '\\t' that cannot start any token"),
     ("two documents", "seed: 1\n---\nseed: 2", "expected a single document"),
@@ -154,7 +158,7 @@ def test_no_file_of_json(setting: str, refused: Refused, tmp_path: Path, monkeyp
 
 
 def test_a_number_that_yaml_reads_as_text_is_one(tmp_path: Path) -> None:
-    (tmp_path / "run.yaml").write_text("learning_rate: 1e-4\nrule_settings: {mu: 1e-5}")
+    (tmp_path / "run.yaml").write_text("learning_rate: 1e-4\nrule: gradient\nrule_settings: {mu: 1e-5}")
     made = parse(["--config", str(tmp_path / "run.yaml"), "--output_dir", "run"], prog="paretune train", defaults={})
     assert made.config.learning_rate == 1e-4
     assert make_rule(made.run, made.task).settings["mu"] == 1e-5

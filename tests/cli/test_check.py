@@ -156,7 +156,10 @@ def test_the_policy_stays_and_metrics_belong_to_their_batches(
     [
         (["--rule", "fixed", "--weights", "0.9,0.1"], "0.9, 0.1"),
         (["--rule", "pama", "--algorithm", "reinforce++"], None),
-        (["--rule_settings", '{"method": "exact", "clip_norm": 1.0, "layers": "middle"}', "--beta", "0.1"], "0.5, 0.5"),
+        (
+            ["--rule", "gradient", "--rule_settings", '{"method": "exact", "clip_norm": 1.0}', "--beta", "0.1"],
+            "0.5, 0.5",
+        ),
     ],
 )
 def test_other_rules(

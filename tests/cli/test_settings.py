@@ -18,6 +18,8 @@ from told import parse
 
 pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 
+GRADIENT = ["--rule", "gradient", "--rule_settings"]
+
 
 class Audit:
     """Python keeps an audit hook until it ends, so this one does nothing most of the time."""
@@ -52,7 +54,7 @@ def settings(tmp_path: Path, *argv: str) -> Settings:
             "evaluate_on='validation', every=5)",
         ),
         (
-            ["--rule_settings", '{"layers": "middle", "mu": 0.5}'],
+            [*GRADIENT, '{"layers": "middle", "mu": 0.5}'],
             "GradientInfluence(mu=0.5, method='directional', layers='middle', average_over=1, every=1, floor=0.0, "
             "clip_norm=None, include_kl=False)",
         ),
@@ -94,7 +96,7 @@ def test_a_rule_without_its_library_is_one_line(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_tasks_mu_is_the_default(tmp_path: Path) -> None:
-    made = settings(tmp_path)
+    made = settings(tmp_path, "--rule", "gradient")
     assert made.rule.settings["mu"] == made.task.mu is not None
 
 
@@ -102,12 +104,12 @@ def test_the_tasks_mu_is_the_default(tmp_path: Path) -> None:
     "other", [{"method": "realised"}, {"method": "exact", "clip_norm": 1.0}, {"layers": "middle"}, {"include_kl": True}]
 )
 def test_where_influence_is_on_another_scale_mu_is_calibrated(other: dict[str, Any], tmp_path: Path) -> None:
-    made = settings(tmp_path, "--rule_settings", json.dumps(other))
+    made = settings(tmp_path, *GRADIENT, json.dumps(other))
     assert made.rule.settings["mu"] is None
     at_default = {"layers": "all", "clip_norm": None, "include_kl": False}
-    plain = settings(tmp_path, "--rule_settings", json.dumps(at_default))
+    plain = settings(tmp_path, *GRADIENT, json.dumps(at_default))
     assert plain.rule.settings["mu"] == plain.task.mu
-    made = settings(tmp_path, "--rule_settings", json.dumps({**other, "mu": 3.0}))
+    made = settings(tmp_path, *GRADIENT, json.dumps({**other, "mu": 3.0}))
     assert made.rule.settings["mu"] == 3.0
 
 

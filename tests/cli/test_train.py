@@ -76,7 +76,7 @@ def test_ones_own_rewards_and_data(
     (here / "run.yaml").write_text(
         "reward_funcs: [two_rewards.digits, two_rewards.short]\ndataset_name: data\nmax_steps: 2\nnum_generations: 4\n"
         "max_completion_length: 8\nlearning_rate: 1e-3\neval_strategy: steps\neval_steps: 1\nlogging_steps: 1\n"
-        'rule_settings: {mu: 0.01}\nsave_strategy: "no"\n'
+        'rule: gradient\nrule_settings: {mu: 0.01}\nsave_strategy: "no"\n'
     )
     model = saved_policy(here / "policy")
     assert main(["train", "--config", "run.yaml", "--model_name_or_path", model, "--output_dir", "run"]) == 0

@@ -23,7 +23,8 @@ class FrontTour(NashWelfare):
 
     Limits: the last policy is as good as its priorities at that moment let it be; `settle` lets the swing fade so that
     the run ends in the middle. An amplitude of 1, or two turns, overshot on random bandits (docs/rules/bandits.md).
-    The order of the objectives decides in which order they come first.
+    The order of the objectives decides in which order they come first. It stays off the ends of the front
+    (docs/results.md).
 
     Args:
         priorities: v, one for each objective, by name or in order; None: all equal.
