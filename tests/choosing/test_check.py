@@ -329,7 +329,7 @@ def test_bounds() -> None:
         "no hypervolume without bounds of c; c showed a single value: add such bounds yourself.",
     ]
     assert said(varied(), metrics, bounds=[None] * 3)[-1] == (
-        "no hypervolume without bounds of r0, r1, r2; what was seen is held by --bounds r0=0:40 (for train, compare, "
+        "no hypervolume without bounds of r0, r1, r2; the values seen fit into --bounds r0=0:40 (for train, compare, "
         "report and pick); r1, r2 showed a single value: add such bounds yourself."
     )
     good = said(varied(), metrics, bounds=[(0.0, 40.0), (0.0, 60.0), (0.0, 5.0)], validation=[0.0, 1.0, 1.0])

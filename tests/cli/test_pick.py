@@ -28,7 +28,7 @@ def screen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 
 def row(text: str, step: int) -> str:
-    [found] = [line for line in text.splitlines() if re.search(rf"│\s+{step} │", line)]
+    [found] = [line for line in text.splitlines() if re.search(rf"│[ →]+{step} │", line)]
     return found
 
 

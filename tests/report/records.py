@@ -49,6 +49,8 @@ ARMS = (
     ),
 )
 
+STEERABLE = Arm("steerable", "steerable", {"accuracy": 0.6, "conciseness": 42.0, "clarity": 0.6})
+
 
 def write_run(
     directory: Path,
@@ -126,6 +128,8 @@ def write_run(
             for step in chosen
             for decoding in ("sampled", "greedy")
         ]  # fmt: skip
+        if arm.rule == "steerable":
+            again += [{**again[-2], "metrics": at, "priorities": told} for told, at in dial(seed)]
         (directory / MEASURED_AGAIN).write_text("".join(map(to_line, again)))
     return directory
 
@@ -150,6 +154,17 @@ def metrics(arm: Arm, step: int, random: Random) -> dict[str, float]:
         name: START[name] + way * (arm.end[name] - START[name]) + random.gauss(0, error)
         for name, error in errors().items()
     }
+
+
+def dial(seed: int) -> list[tuple[dict[str, float], dict[str, float]]]:
+    """Priorities, and the metrics of a policy that obeys them: a gain is half its priority, a little more by seed."""
+    measured = []
+    for shares in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.5, 0.0), (0.0, 0.5, 0.5)):
+        told = dict(zip(START, shares, strict=True))
+        gains = {name: 0.5 * share + 0.01 * seed for name, share in told.items()}
+        up = {o["name"]: gains[o["name"]] if o["maximize"] else 1 - gains[o["name"]] for o in OBJECTIVES}
+        measured.append((told, {o["name"]: up[o["name"]] * o["bounds"][1] for o in OBJECTIVES}))
+    return measured
 
 
 def errors() -> dict[str, float]:
@@ -237,6 +252,10 @@ def _entry(arm: Arm, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "front_mean": {name: {"mean": finals[name]["mean"], "sd": 0.02, "null_sd": 0.01} for name in START},
             "steps_to_front": {"mean": 20.0, "sd": 3.0, "null_sd": 5.5},
         },
+        "dial": {
+            name: {key: estimate([0.9, 0.8, 0.95]).to_dict() for key in ("correlation", "monotone", "range", "covered")}
+            for name in START
+        } if arm.rule == "steerable" else None,
         "tuning": {
             "configurations": [
                 {"settings": {"rule_settings": {"mu": mu}}, "hypervolume": 0.2 + mu, "test": 0.19 + mu}

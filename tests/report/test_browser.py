@@ -14,7 +14,7 @@ from PIL import Image
 
 from paretune.report import write_report
 from paretune.report.styles import LIGHT
-from report.records import ARMS, HOSTILE, write_comparison, write_run
+from report.records import ARMS, HOSTILE, STEERABLE, write_comparison, write_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 if TYPE_CHECKING:
@@ -72,7 +72,11 @@ def opened(browser: "Browser", path: Path) -> Opened:
 def comparison(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Opened:
     """A comparison whose sample answers are hostile."""
     directory = write_comparison(
-        tmp_path_factory.mktemp("comparisons") / "arithmetic", seeds=3, steps=20, answer=HOSTILE
+        tmp_path_factory.mktemp("comparisons") / "arithmetic",
+        arms=[*ARMS, STEERABLE],
+        seeds=3,
+        steps=20,
+        answer=HOSTILE,
     )
     return opened(browser, write_report(directory).path)
 

@@ -1,6 +1,7 @@
 """A comparison's records as plain data, as this package writes them and with parts missing."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from paretune.comparison.plan import Arm, Plan, write_plan
 from paretune.comparison.summary import summarise
 from paretune.record.json_files import write_json
 from paretune.report import NothingToReportError, comparison_page, read_records, write_report
+from paretune.report.charts import CurveChart, PairChart
 from paretune.report.comparisons import Comparison, is_comparison, read_comparison
-from paretune.report.page import Table
-from report.records import ARMS, write_run
+from paretune.report.page import Charts, Table
+from report.records import ARMS, OBJECTIVES, STEERABLE, write_run
 
 
 @pytest.fixture
@@ -76,6 +78,40 @@ def test_as_the_comparison_writes_it(tmp_path: Path) -> None:
         "archive",
         "cost",
     } <= {section.name for section in page.sections}
+
+
+def test_a_steerable_rule_shows_its_dial(tmp_path: Path) -> None:
+    ends = [Arm(o["name"], weights=",".join(str(float(o is other)) for other in OBJECTIVES)) for o in OBJECTIVES]
+    plan = Plan("arithmetic", [*ends, Arm("steerable", "steerable")], seeds=(0, 1, 2), primary="steerable")
+    write_plan(tmp_path, plan)
+    for arm, made in zip(plan.arms, (ARMS[1], ARMS[0], ARMS[2], STEERABLE), strict=True):
+        for seed in plan.seeds:
+            write_run(tmp_path / f"{arm.name}-grpo-seed{seed}", made, seed=seed, measured_again=True)
+    write_json(tmp_path / "summary.json", summarise(tmp_path, plan))
+    page = comparison_page(read(tmp_path))
+    [section] = [section for section in page.sections if section.name == "dial"]
+    [table] = [block for block in section.blocks if isinstance(block, Table)]
+    assert [row[:2] for row in table.rows] == [["steerable", o["name"]] for o in OBJECTIVES]
+    assert [table.columns[2], table.columns[4]] == ["rank correlation", "range"]
+    assert [row[2:5] for row in table.rows] == [["1.000", "1.000", value] for value in ("0.500", "30.0", "0.500")]
+    assert re.fullmatch(r"\d\.\d+", table.rows[0][5])  # of what the runs on accuracy alone reach
+    [group] = [block.group for block in section.blocks if isinstance(block, Charts)]
+    for chart in group.charts:
+        assert isinstance(chart, CurveChart)
+        [curve] = chart.curves
+        # Half the priority, and the mean of 0, 0.01 and 0.02 over the seeds
+        assert (curve.x, curve.y) == ([0, 0.5, 1], pytest.approx([0.01, 0.26, 0.51]))
+        assert curve.low[0] < 0.01 < curve.high[0]
+    [fronts] = [section for section in page.sections if section.name == "fronts"]
+    pair = next(b.group.charts[0] for b in fronts.blocks if isinstance(b, Charts))
+    assert isinstance(pair, PairChart)
+    seen = [mark.lines[0] for marks in pair.sets for mark in marks.marks if "at accuracy 100 %" in mark.lines[0]]
+    assert seen == [f"steerable, seed {seed}, step 40, at accuracy 100 %" for seed in plan.seeds]
+
+
+def test_without_a_steerable_rule_there_is_no_dial(comparison: Path) -> None:
+    page = comparison_page(read(comparison))
+    assert "dial" not in {section.name for section in page.sections}
 
 
 def test_a_search_for_the_time_of_one_run_stands_beside_the_rules(comparison: Path) -> None:

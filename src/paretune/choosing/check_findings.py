@@ -106,7 +106,7 @@ def _bounds(check: Check) -> list[str]:
         line = f"no hypervolume without bounds of {', '.join(check.names[k] for k in unbounded)}"
         held = [(check.names[k], limits) for k in unbounded if (limits := check.proposed[k])]
         proposed = ",".join(f"{name}={low:.12g}:{high:.12g}" for name, (low, high) in held)
-        told = f"; what was seen is held by --bounds {quote(proposed)} (for train, compare, report and pick)"
+        told = f"; the values seen fit into --bounds {quote(proposed)} (for train, compare, report and pick)"
         constant = ", ".join(check.names[k] for k in unbounded if not check.proposed[k])
         alone = f"; {constant} showed a single value: add such bounds yourself"
         lines.append(f"{line}{told if proposed else ''}{alone if constant else ''}.")

@@ -71,6 +71,11 @@ class Fronts:
     left_out: Sequence[str]
 
     @property
+    def several(self) -> bool:
+        """Whether the points are of more than one run."""
+        return len({point.run for point in self.points}) > 1
+
+    @property
     def undominated(self) -> list[Point]:
         """The points that no other point of any run dominates."""
         values = np.array([[point.metrics[o.name] for o in self.objectives] for point in self.points])

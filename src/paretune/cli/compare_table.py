@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from paretune.cli.screen import Screen, table
+from paretune.comparison.dial_entry import HEADINGS
 from paretune.comparison.figures import OF_THE_FRONT, OF_THE_LAST
 from paretune.comparison.members import Member, comparison_members, standing, tuning_members
 from paretune.comparison.plan import Plan
@@ -156,17 +157,11 @@ def _print_figures(rules: Mapping[str, Any], title: str, headings: Mapping[str, 
 
 def _print_dials(rules: Mapping[str, Any], screen: Screen) -> None:
     """Print how the objectives of steerable arms follow their priorities; nothing where there is no such arm."""
-    headings = {
-        "correlation": "rank correlation",
-        "monotone": "monotone steps",
-        "range": "range",
-        "covered": "share of the range of runs on one objective",
-    }
     title = "Dials: how objectives follow their priorities"
-    dials = table(title, "rule", "objective", *headings.values(), left=["rule", "objective"])
+    dials = table(title, "rule", "objective", *HEADINGS.values(), left=["rule", "objective"])
     for label, rule in rules.items():
         for name, response in (rule.get("dial") or {}).items():
-            dials.add_row(label, name, *(_estimate(response[figure]) for figure in headings))
+            dials.add_row(label, name, *(_estimate(response[figure]) for figure in HEADINGS))
     if dials.row_count:
         screen.print(dials)
 

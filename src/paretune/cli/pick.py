@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rich.table import Table
-
-from paretune.choosing.model_card import model_card, standing
+from paretune.choosing.model_card import model_card
 from paretune.choosing.model_folder import ExportError, check_free, export
 from paretune.choosing.pick import (
     Choice,
@@ -22,9 +20,9 @@ from paretune.choosing.pick import (
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.bounds import bounds_for
 from paretune.cli.named_numbers import check_names, named_bounds, named_numbers
-from paretune.cli.screen import Screen, table
+from paretune.cli.pick_table import ROWS, print_front
+from paretune.cli.screen import Screen
 from paretune.record.entries import Objective
-from paretune.record.figures import figure, with_error
 from paretune.record.parsing import RecordError
 
 PROG = "paretune pick DIR"
@@ -37,8 +35,6 @@ best. Without --prefer it is the one with the largest product of gains.
 
 Of a steerable run it is the last policy that is taken. The settings of its dial, measured on the validation set, are
 chosen among in the same way."""
-ROWS = 20
-"""Points of the front that are shown."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -132,20 +128,12 @@ def _pairs(flag: str, text: str, known: dict[str, Objective]) -> dict[str, float
 def _print_choice(choice: Choice, screen: Screen) -> None:
     for line in choice.fronts.left_out:
         screen.say(f"left out: {line}")
-    # Of the fronts of many runs the best are enough.
-    shown = [point for i, point in enumerate(choice.candidates) if i < ROWS or point is choice.point]
-    several = len({point.run for point in choice.fronts.points}) > 1
-    decoding = min((d for point in shown for d in point.test), key=lambda d: d != "sampled", default=None)
-    screen.print(_table(choice, shown, several, decoding))
-    if len(shown) < len(choice.candidates):
-        screen.say(f"and {len(choice.candidates) - len(shown)} more on the front")
-    if decoding is not None:
-        screen.say(f"test: measured again on the test set ({decoding}); it decides nothing")
+    print_front(choice, screen)
     rule = "the weighted mean of gains" if choice.wish.preference else "the product of gains"
     weights = ", ".join(f"{name} {weight:g}" for name, weight in choice.wish.preference.items())
     screen.say(f"score: {rule}, each 0 at the worst bound and 1 at the best{weights and '; weights ' + weights}")
     for point in choice.better[:ROWS]:
-        name = f"{point.run.name} step {point.step}" if several else f"step {point.step}"
+        name = f"{point.run.name} step {point.step}" if choice.fronts.several else f"step {point.step}"
         screen.say(
             f"better, but {'its checkpoint was not kept' if point.step else 'the policy before training'}: {name}"
         )
@@ -153,38 +141,6 @@ def _print_choice(choice: Choice, screen: Screen) -> None:
         meeting = [point.setting for point in choice.candidates if point.priorities and not choice.wish.unmet(point)]
         screen.say(f"priorities that meet the conditions on the validation set: {'; '.join(meeting)}")
     screen.say(f"picked: {_checkpoint(choice.point)}{setting and ', at priorities ' + setting}")
-
-
-def _table(choice: Choice, points: Sequence[Point], several: bool, decoding: str | None) -> Table:
-    objectives, wish = choice.fronts.objectives, choice.wish
-    steered = any(point.priorities for point in points)
-    columns = ["", *(["run"] if several else []), "step", *(["priorities"] if steered else [])]
-    columns += [f"{objective.name} {'↑' if objective.maximize else '↓'}" for objective in objectives]
-    title = "Pareto front on the validation set ± standard error"
-    front = table(title, *columns, "score", "", left=["", "run", "priorities"])
-    for point in points:
-        unmet = wish.unmet(point)
-        is_pick = point is choice.point
-        front.add_row(
-            "→" if is_pick else "",
-            *([point.run.name] if several else []),
-            str(point.step),
-            *([point.setting.replace(",", "\n")] if steered else []),
-            *(_cell(point, objective.name, decoding) for objective in objectives),
-            figure(wish.score(objectives, point.metrics), 4),
-            "picked" if is_pick else f"not {unmet[0]}" if unmet else standing(point),
-            style="bold" if is_pick else None,
-        )
-    return front
-
-
-def _cell(point: Point, name: str, decoding: str | None) -> str:
-    """The metric on the validation set and, below it, on the test set."""
-    validation = with_error(point.metrics[name], point.errors.get(name))
-    test = point.test.get(decoding or "")
-    if test is None:
-        return validation
-    return f"{validation}\ntest {with_error(test.metrics.get(name), test.errors.get(name))}"
 
 
 def _checkpoint(point: Point) -> Path:

@@ -11,6 +11,14 @@ from paretune.comparison.plan import Arm
 from paretune.comparison.statistics import estimate
 from paretune.record.entries import Objective
 
+HEADINGS = {
+    "correlation": "rank correlation",
+    "monotone": "monotone steps",
+    "range": "range",
+    "covered": "share of the range of runs on one objective",
+}
+"""The figures of :func:`dial_entry`, as tables call them."""
+
 
 def dial_entry(group: Group, groups: Sequence[Group], objectives: Sequence[Objective]) -> dict[str, Any] | None:
     """What stands in the summary of a steerable arm, by objective: estimates over seeds.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from paretune.comparison.statistics import estimate
 from paretune.record.entries import Batch, Evaluation, Objective
@@ -21,6 +22,7 @@ from paretune.report.charts import (
     thinned,
 )
 from paretune.report.comparisons import ArmResult, Comparison
+from paretune.report.dial import gains_at, setting
 from paretune.report.run_charts import COSTS, COSTS_CAPTION, STEPS, distribution, front_groups
 from paretune.report.runs import Run
 from paretune.report.wording import compact, direction, measured, plural
@@ -31,20 +33,44 @@ FEWEST = 3
 """Seeds for a band; with fewer, every seed is a thin line."""
 BANDS = f"Lines are means over seeds, bands their 95 % t intervals; below {FEWEST} seeds each one is a thin line."
 
-Places = dict[int, tuple[float, float]]
-"""By step, where a curve is: x and y."""
+Places = dict[float, tuple[float, float]]
+"""By step, or by another key that all seeds share, where a curve is: x and y."""
 
 
 def fronts(comparison: Comparison) -> list[Group]:
     """The chosen policies of all arms, as they were measured again."""
     sets = [Marks(arm.label, arm.number, _marks(arm, comparison.objectives)) for arm in comparison.arms]
+    steered = any(_dial(run) for arm in comparison.arms for run in arm.runs)
     return front_groups(
         comparison.objectives,
         [one for one in sets if one.marks],
         pairs="Policies chosen on validation and measured again on the test split, all seeds together; the best corner "
         "is always the top right one. Lines join what no other policy of the rule beats in these two objectives; pale "
-        "marks are last policies that were not on the front.",
+        "marks are last policies that were not on the front."
+        + (" A steerable rule also has its last policy at every setting of the dial." if steered else ""),
         cube="The same policies; drag to turn.",
+    )
+
+
+def dials(comparison: Comparison) -> list[Group]:
+    """The gains of steerable rules against their own priorities."""
+    charts = [
+        CurveChart(
+            f"dial-{i + 1}",
+            objective.name,
+            "",
+            "its own priority",
+            "gain",
+            [curve for arm in comparison.arms for curve in _dial_curves(arm, objective)],
+            markers=True,
+        )
+        for i, objective in enumerate(comparison.objectives)
+    ]
+    return grouped(
+        "How much of the way from its worst bound (0) to its best (1) each objective gets, against its own priority. A "
+        "run's value is the mean over the settings of that priority, of its last policy on the test split. A dial that "
+        f"works goes up. {BANDS}",
+        charts,
     )
 
 
@@ -247,12 +273,23 @@ def _over_cost(
 def _marks(arm: ArmResult, objectives: Sequence[Objective]) -> list[Mark]:
     marks = []
     for run in arm.runs:
+        for e in _dial(run):
+            lines = [f"{arm.label}{_seed(run)}, step {e.step}, at {setting(e, objectives)}", *measured(e, objectives)]
+            marks.append(Mark(e.metrics, "front", lines))
         for e in run.measured_again:
             what = "front" if e.front else "last policy, not on the front"
-            seed = "" if run.header.seed is None else f", seed {run.header.seed}"
-            lines = [f"{arm.label}{seed}, step {e.step} ({what})", *measured(e, objectives)]
+            lines = [f"{arm.label}{_seed(run)}, step {e.step} ({what})", *measured(e, objectives)]
             marks.append(Mark(e.metrics, "front" if e.front else "dominated", lines))
     return marks
+
+
+def _seed(run: Run) -> str:
+    return "" if run.header.seed is None else f", seed {run.header.seed}"
+
+
+def _dial(run: Run) -> list[Evaluation]:
+    """The settings of a run's dial on the test split."""
+    return [one for one in run.dial if one.split == "test"]
 
 
 def _contrast(contrast: Contrast, comparison: Comparison) -> Row | None:
@@ -288,9 +325,17 @@ def _grid_curves(arm: ArmResult, value: Callable[[Run, Evaluation], float | None
     return _over_seeds(arm, runs)
 
 
+def _dial_curves(arm: ArmResult, objective: Objective) -> list[Curve]:
+    """An arm's gains of an objective over the values of its priority."""
+    runs: list[Places] = [
+        {told: (told, fmean(gains)) for told, gains in gains_at(objective, _dial(run)).items()} for run in arm.runs
+    ]
+    return _over_seeds(arm, runs)
+
+
 def _batch_curves(arm: ArmResult, value: Callable[[Batch], float | None]) -> list[Curve]:
     """An arm's curve over its batches."""
-    runs = []
+    runs: list[Places] = []
     for run in arm.runs:
         values = ((batch.step, value(batch)) for batch in run.weighed)
         runs.append({step: (float(step), y) for step, y in values if y is not None})
@@ -327,7 +372,7 @@ def _one_seed(arm: ArmResult, places: Places) -> Curve:
     return Curve(arm.label, arm.number, [x for x, _ in points], [y for _, y in points], group=arm.number, thin=True)
 
 
-def _spread(steps: Iterable[int]) -> list[int]:
+def _spread(steps: Iterable[float]) -> list[float]:
     ordered = sorted(steps)
     return [ordered[i] for i in thinned(len(ordered), MOST_POINTS)]
 

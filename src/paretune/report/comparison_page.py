@@ -20,6 +20,7 @@ def comparison_page(c: Comparison) -> Page:
         _section("worth", "What the policies are worth", [], worth.of_comparison(c)),
         _section("contrasts", "Contrasts", charts.contrasts(c), tables.contrasts(c)),
         _section("fronts", "Fronts", charts.fronts(c), []),
+        _section("dial", "The dial", charts.dials(c), tables.dials(c)),
         _section("objectives", "Objectives over training", charts.objective_curves(c), tables.objectives(c)),
         _section("weights", "Weights", charts.weights(c), []),
         _section("influence", "Influence", charts.influence(c), []),

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from paretune.comparison.dial import WORKS
+from paretune.comparison.dial_entry import HEADINGS
 from paretune.record.fields import Fields
 from paretune.record.figures import NONE, difference, figure, interval, p_value
 from paretune.record.run_directory import REPORT
@@ -73,6 +75,23 @@ def objectives(comparison: Comparison) -> list[Block]:
             title = f"The last policy on the test split, {decoding}: mean (95 % interval over seeds)"
             blocks.append(Table(title, ["rule", *names], rows))
     return blocks
+
+
+def dials(comparison: Comparison) -> list[Block]:
+    """How the objectives of steerable rules follow their priorities."""
+    told = [(arm.label, name, figures) for arm in comparison.arms for name, figures in arm.dial.items()]
+    if not told:
+        return []
+    kept = [key for key in HEADINGS if any(mean(figures.get(key)) != NONE for *_, figures in told)]
+    rows = [[label, name, *(mean(figures.get(key)) for key in kept)] for label, name, figures in told]
+    columns = ["rule", "objective", *(HEADINGS[key] for key in kept)]
+    note = (
+        f"An objective follows its priority from a rank correlation of {WORKS} on. Monotone steps are the share of the "
+        "steps up in its priority that do not make it worse. The range goes from its worst metric at a setting to its "
+        "best, in its own units."
+    )
+    caption = "How each objective follows its own priority: mean (95 % interval over seeds)"
+    return [Table(caption, columns, rows, words=[1]), Text(note)]
 
 
 def cost(comparison: Comparison) -> list[Block]:

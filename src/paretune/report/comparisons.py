@@ -40,6 +40,8 @@ class ArmResult:
         number: its place, which decides its colour.
         summary: what summary.json says of it, as recorded.
         estimates: hypervolume, hypervolume_greedy, final_hypervolume; figures, objectives and costs by their names.
+        dial: by objective, how it follows its own priority: the figures of
+            :func:`~paretune.comparison.dial_entry.dial_entry`; empty unless the rule is steerable.
         best_fixed: against the best fixed weights, or None.
         best_fixed_reason: why not.
         configurations: what tuning tried.
@@ -57,6 +59,7 @@ class ArmResult:
     objectives: Mapping[str, Estimate]
     objectives_greedy: Mapping[str, Estimate]
     cost: Mapping[str, Estimate]
+    dial: Mapping[str, Mapping[str, Estimate]]
     best_fixed: Contrast | None
     best_fixed_reason: str
     configurations: Sequence[Configuration]
@@ -187,6 +190,7 @@ def _arm(label: str, number: int, entry: Fields, runs: Mapping[str, Run], notes:
         objectives=_estimates(entry.inside("objectives")),
         objectives_greedy=_estimates(entry.inside("objectives_greedy")),
         cost=_estimates(entry.inside("cost")),
+        dial={name: _estimates(entry.inside("dial").inside(name)) for name in entry.inside("dial").content},
         best_fixed=Contrast.of(versus),
         best_fixed_reason=versus.text("reason") or "",
         configurations=[

@@ -47,11 +47,7 @@ def _responses(run: Run) -> list[Group]:
 
 def _response(number: int, objective: Objective, dial: Sequence[Evaluation]) -> Curve | None:
     """The gain of an objective at each value of its priority; None without bounds or measurements."""
-    gains: dict[float, list[float]] = {}
-    for one in dial:
-        gain = objective.gain(one.metrics.get(objective.name))
-        if gain is not None:
-            gains.setdefault((one.priorities or {}).get(objective.name, 0.0), []).append(gain)
+    gains = gains_at(objective, dial)
     if not gains:
         return None
     levels = sorted(gains)
@@ -65,9 +61,19 @@ def _response(number: int, objective: Objective, dial: Sequence[Evaluation]) -> 
     )
 
 
+def gains_at(objective: Objective, dial: Sequence[Evaluation]) -> dict[float, list[float]]:
+    """By the value of its own priority, an objective's gains at the settings that have it; empty without bounds."""
+    gains: dict[float, list[float]] = {}
+    for one in dial:
+        gain = objective.gain(one.metrics.get(objective.name))
+        if gain is not None:
+            gains.setdefault((one.priorities or {}).get(objective.name, 0.0), []).append(gain)
+    return gains
+
+
 def _front(run: Run) -> list[Group]:
     marks = [
-        Mark(one.metrics, "front", [_setting(one, run.objectives), *measured(one, run.objectives)]) for one in run.dial
+        Mark(one.metrics, "front", [setting(one, run.objectives), *measured(one, run.objectives)]) for one in run.dial
     ]
     groups = front_groups(
         run.objectives,
@@ -101,7 +107,7 @@ def _tables(run: Run, known: KnownFront | None) -> list[Block]:
     )
     settings = [
         [
-            _setting(one, run.objectives),
+            setting(one, run.objectives),
             *(with_error(one.metrics.get(o.name), one.errors.get(o.name)) for o in run.objectives),
         ]
         for one in run.dial
@@ -127,11 +133,11 @@ def _answers(run: Run) -> list[Block]:
     answers = []
     for one in shown:
         scores = f"over all prompts: {', '.join(measured(one, run.objectives))}"
-        answers.append(Answer(_setting(one, run.objectives), one.example["completion"], scores))
+        answers.append(Answer(setting(one, run.objectives), one.example["completion"], scores))
     return [Samples([Sample(shown[0].example.get("prompt", ""), answers)])]
 
 
-def _setting(one: Evaluation, objectives: Sequence[Objective]) -> str:
+def setting(one: Evaluation, objectives: Sequence[Objective]) -> str:
     """The priorities of a setting that are not 0: ``accuracy 60 %, clarity 40 %``."""
     told = one.priorities or {}
     return ", ".join(f"{o.name} {told[o.name]:.0%}".replace("%", " %") for o in objectives if told.get(o.name))
