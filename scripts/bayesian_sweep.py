@@ -45,6 +45,7 @@ from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import PLAN, SCHEMA, Arm, Plan, read_plan
 from paretune.comparison.tuning import rank_of
 from paretune.record.json_files import write_json
+from paretune.record.json_lines import plain
 
 SEARCHED = "best-fixed"
 FOUND = "bayesian"
@@ -175,7 +176,7 @@ def main() -> int:
         raise BadInputError(f"the plan has no arm {SEARCHED!r} with configurations: there is no search to match.")
     plan = replace(whole, arms=[replace(whole.arm(SEARCHED), name=FOUND)], primary=None)
     before = read_plan(root) if (root / PLAN).exists() else None
-    if before is not None and replace(before, arms=plan.arms) != plan:
+    if before is not None and plain(asdict(replace(before, arms=plan.arms))) != plain(asdict(plan)):
         raise BadInputError(f"{root} holds the sweep of another plan: choose another folder.")
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".lock", timeout=0):

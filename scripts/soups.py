@@ -3,8 +3,8 @@
     python scripts/soups.py results/leaderboard/treasure --output_dir results/leaderboard-soups/treasure
 
 After Ramé et al. 2023, "Rewarded soups: towards Pareto-optimal alignment by interpolating weights fine-tuned on diverse
-rewards". Takes the last policies of the comparison's arms `only-1` to `only-K`, seed by seed, and averages their weights
-linearly at ten points of the simplex: those of the lattice, and where that has fewer the first weightings of
+rewards". Takes the last policies of the comparison's arms `only-1` to `only-K`, seed by seed, and averages their
+parameters linearly at ten points of the simplex: those of the lattice, and where that has fewer the first weightings of
 `best-fixed`. Each soup is measured on the validation and the test split as the comparison measures a run's last policy.
 The soups that are not dominated on the validation split are the front. So K runs stand for one, and the soups
 themselves cost no training.

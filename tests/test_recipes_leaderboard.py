@@ -1,5 +1,6 @@
 """The plans of the leaderboard: every one can be run, and those about robustness change what they say, no more."""
 
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -8,14 +9,14 @@ import pytest
 import torch
 
 from paretune import tasks
+from paretune.cli.command_line import read
 from paretune.cli.compare import check, plan_of, resolve
 from paretune.cli.compare_worker import work
-from paretune.cli.command_line import read
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Plan
 from paretune.named_objects import load
 from paretune.pareto import best_geometric_mean
-from paretune.weighting.base import Batch
+from paretune.weighting.base import Batch, Evaluation
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "recipes" / "comparisons" / "leaderboard"
@@ -25,12 +26,12 @@ ON_TASKS = ("rules", "robustness", "rloo", "reinforce++")
 """Plans that are laid over a task's own."""
 
 
-def plan(*files: str, **given: str) -> Plan:
+def plan(*files: str, before: Plan | None = None, **given: str) -> Plan:
     argv = [word for file in files for word in ("--config", str(FOLDER / f"{file}.yaml"))]
     argv += [word for name, value in given.items() for word in (f"--{name}", value)]
     line = read("compare", argv)
     own, settings = resolve(line.parser, line.given)
-    found = plan_of(own, settings, line.given, None)
+    found = plan_of(own, settings, line.given, before)
     check(found, settings.task)
     return found
 
@@ -65,10 +66,12 @@ def test_an_algorithm_has_a_search_of_its_own(task: str, algorithm: str) -> None
 
 @pytest.mark.parametrize("task", ["treasure", "recall"])
 def test_misled_rules_join_a_task_s_own_comparison(task: str) -> None:
-    found = plan(task, "robustness")
-    assert found.settings == plan(task).settings
-    assert len(found.arms) == 6
-    assert all(found.seeds_of(arm, "grpo") == [0, 1, 2, 3, 4] for arm in found.arms)
+    alone = plan(task)
+    found = plan(task, "robustness", before=alone)
+    assert found.settings == alone.settings
+    names = [arm.name for arm in found.arms if arm.name not in {one.name for one in alone.arms}]
+    assert len(names) == 6
+    assert all(found.seeds_of(found.arm(name), "grpo") == [0, 1, 2, 3, 4] for name in names)
 
 
 @pytest.mark.parametrize("name", CHANGED)
@@ -98,15 +101,17 @@ def test_the_front_of_a_changed_task(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def misleading() -> ModuleType:
-    return __import__("sys").modules[load(f"{MISLEADING}:Nash").value.__module__]
+    return sys.modules[load(f"{MISLEADING}:Nash").value.__module__]
 
 
 def batch(metrics: list[list[float]]) -> Batch:
+    """Of two completions, on bounds of 0 and 1."""
     count = len(metrics[0])
     return Batch(
-        names=[f"o{k}" for k in range(count)], rewards=torch.tensor(metrics), advantages=torch.ones(len(metrics), count),
-        lengths=torch.ones(len(metrics)), num_generations=len(metrics), learning_rate=1.0, step=0,
-        metrics=torch.tensor(metrics), bounds=[(0.0, 1.0)] * count, maximize=[True] * count,
+        names=[f"o{k}" for k in range(count)], rewards=torch.tensor(metrics), advantages=torch.ones(2, count),
+        lengths=torch.ones(2), num_generations=2, learning_rate=1.0, step=0,
+        evaluation=Evaluation(0, [0.0] * count, [0.0] * count, 2), metrics=torch.tensor(metrics),
+        bounds=[(0.0, 1.0)] * count, maximize=[True] * count,
     )  # fmt: skip
 
 
@@ -126,18 +131,23 @@ def test_what_a_misled_rule_reads(width: float | None, expected: list[float], mi
         assert found.signals["gain"].tolist() == pytest.approx(expected)
 
 
+def on_task(task: str, **given: str) -> tuple[str, dict[str, str]]:
+    return "robustness-tasks", {"task": task, **given}
+
+
 @pytest.mark.parametrize(
-    ("files", "given"),
+    ("file", "given"),
     [
-        (("treasure", "robustness"), {}),
-        *((("robustness-tasks",), {"task": f"{MISLEADING}:{name}"}) for name in CHANGED),
-        (("robustness-tasks",), {"task": "treasure", "learning_rate": "1e-3"}),
+        on_task(f"{MISLEADING}:treasure_dead"),
+        pytest.param("robustness", {"task": "treasure"}, marks=pytest.mark.slow),
+        pytest.param("robustness", {"task": "recall"}, marks=pytest.mark.slow),
+        *(pytest.param(*on_task(f"{MISLEADING}:{name}"), marks=pytest.mark.slow) for name in CHANGED),
+        pytest.param(*on_task("treasure", learning_rate="1e-3"), marks=pytest.mark.slow),
+        pytest.param(*on_task("recall", learning_rate="2.5e-4"), marks=pytest.mark.slow),
     ],
 )  # fmt: skip
-def test_every_arm_about_robustness_trains_and_is_judged(
-    files: tuple[str, ...], given: dict[str, str], tmp_path: Path
-) -> None:
-    found = plan(*files, **given)
+def test_every_arm_about_robustness_trains_and_is_judged(file: str, given: dict[str, str], tmp_path: Path) -> None:
+    found = plan(file, **given)
     short = {"max_steps": 2, "eval_steps": 2, "save_steps": 2, "per_device_train_batch_size": 16, "eval_samples": 8,
              "write_report": False}  # fmt: skip
     for arm in found.arms:

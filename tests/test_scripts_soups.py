@@ -1,6 +1,5 @@
 """Rewarded soups of tiny policies."""
 
-import json
 from pathlib import Path
 from types import ModuleType
 
