@@ -30,7 +30,7 @@ from botorch.models import SingleTaskGP
 from botorch.optim import optimize_acqf_discrete
 from botorch.sampling import SobolQMCNormalSampler
 from botorch.utils.sampling import sample_simplex
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from gpytorch.mlls import ExactMarginalLogLikelihood
 
 from paretune.cli import compare
@@ -159,9 +159,29 @@ def measured(
     return values
 
 
+def swept(
+    root: Path,
+    plan: Plan,
+    own: CompareArguments,
+    settings: Settings,
+    given: Sequence[Weights],
+    tried: Sequence[Weights],
+) -> tuple[Path, Weights]:
+    """Try as many weightings as were given, none below the least weight of those; the file of the best one's arm."""
+    measure = partial(measured, root, plan, own, settings)
+    floor = min(min(weights) / sum(weights) for weights in given)
+    found = search(measure, len(settings.task.objectives), len(given), floor, tried)
+    path = root / f"{FOUND}.yaml"
+    path.write_text(
+        f"# Found by scripts/bayesian_sweep.py: {len(given)} weightings on {len(plan.tuning_seeds)} seeds.\n"
+        + yaml.safe_dump({"rules": FOUND, "arms": {FOUND: {"rule": "fixed", "weights": text(found)}}}, sort_keys=False)
+    )
+    return path, found
+
+
 def main() -> int:
     """Search; the exit status."""
-    if len(sys.argv) < 2:
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         raise BadInputError(f"usage: {Path(sys.argv[0]).name} PLAN.yaml --output_dir DIR [flags of paretune compare]")
     quiet()
     line = read("compare", ["--config", *sys.argv[1:]])
@@ -179,17 +199,11 @@ def main() -> int:
     if before is not None and plain(asdict(replace(before, arms=plan.arms))) != plain(asdict(plan)):
         raise BadInputError(f"{root} holds the sweep of another plan: choose another folder.")
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / ".lock", timeout=0):
-        measure = partial(measured, root, plan, own, settings)
-        floor = min(min(weights) / sum(weights) for weights in given)
-        tried = numbers(before.arms[0]) if before else []
-        found = search(measure, len(settings.task.objectives), len(given), floor, tried)
-        arm = {"rule": "fixed", "weights": text(found)}
-        path = root / f"{FOUND}.yaml"
-        path.write_text(
-            f"# Found by scripts/bayesian_sweep.py: {len(given)} weightings on {len(plan.tuning_seeds)} seeds.\n"
-            + yaml.safe_dump({"rules": FOUND, "arms": {FOUND: arm}}, sort_keys=False)
-        )
+    try:
+        with FileLock(root / ".lock", timeout=0):
+            path, found = swept(root, plan, own, settings, given, numbers(before.arms[0]) if before else [])
+    except Timeout as error:
+        raise BadInputError(f"{root} is in use by another sweep: wait for its end.") from error
     print(f"{path}: {text(found)}")
     return 0
 
