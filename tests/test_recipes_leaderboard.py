@@ -48,7 +48,9 @@ def _from_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.parametrize("task", own_tasks())
+@pytest.mark.parametrize(
+    "task", [pytest.param(t, marks=pytest.mark.slow) if t == "charter" else t for t in own_tasks()]
+)  # charter takes seconds to load
 def test_a_task_s_plan(task: str) -> None:
     found = plan(task)
     assert {"nash", "tour", "best-fixed", "best-fixed-front"} <= {arm.name for arm in found.arms}

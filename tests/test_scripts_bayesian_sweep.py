@@ -52,15 +52,13 @@ def test_the_top_of_a_concave_function_is_found_within_the_budget(sweep: ModuleT
     assert max(map(max, worth.values[4:])) > max(map(max, worth.values[:4]))
 
 
-def test_a_sweep_goes_on_where_it_was(sweep: ModuleType) -> None:
+def test_a_sweep_goes_on_where_it_was(sweep: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     worth = Concave()
-    first = sweep.first_weightings(2, 4, 0.0)
-    assert len(first) == 2
-    worth.tried, worth.values = [*first], [[0.1, 0.2], [0.3, 0.3]]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep, "proposed", lambda tried, values, floor: [0.5, 0.5])
-        sweep.search(worth, 2, 3, 0.0, first)
-    assert worth.tried == [*first, [0.5, 0.5]]
+    before = sweep.first_weightings(3, 4, FLOOR)
+    assert len(before) == 2
+    monkeypatch.setattr(sweep, "proposed", lambda tried, values, floor: [*TOP])
+    assert sweep.search(worth, 3, 3, FLOOR, before) == [*TOP]
+    assert worth.tried == [*before, [*TOP]]
 
 
 PLAN = """
