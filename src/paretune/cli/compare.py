@@ -281,15 +281,14 @@ def check(plan: Plan, task: Task) -> None:
 
 def _run_all(root: Path, plan: Plan, settings: Settings, own: CompareArguments, screen: Screen) -> list[str]:
     """Make what is missing of tuning, comparison and controls, in this order; the names of runs that failed."""
-    available = len(settings.rows("test"))
-    prompts = {"validation": len(settings.rows("validation")), "test": min(plan.test_samples or available, available)}
+    prompts = prompts_of(plan, settings.task)
     tuning, members = tuning_members(plan), comparison_members(plan)
     failed: list[str] = []
     with CompareTable(root, plan, screen) as table:
 
         def make(wanted: Sequence[tuple[Member, Arm]], title: str) -> None:
             missing = [(member, arm) for member, arm in wanted if not is_done(root, member, prompts)]
-            jobs = [_job(root, plan, member, arm, prompts) for member, arm in missing]
+            jobs = [job_of(root, plan, member, arm, prompts) for member, arm in missing]
             table.stage(title, [member for member, _ in wanted], {member.directory for member, _ in missing})
             with closing(LAUNCHERS[own.launcher](jobs, own.jobs, table.refresh)) as ended:
                 for job, well in ended:
@@ -325,7 +324,22 @@ def _controls(root: Path, plan: Plan, members: Sequence[Member], failed: list[st
     return ready
 
 
-def _job(root: Path, plan: Plan, member: Member, arm: Arm, prompts: Mapping[str, int]) -> launchers.Job:
+def prompts_of(plan: Plan, task: Task) -> dict[str, int]:
+    """On how many prompts of each split runs are measured after training."""
+    available = len(rows_of(task, "test"))
+    return {"validation": len(rows_of(task, "validation")), "test": min(plan.test_samples or available, available)}
+
+
+def job_of(root: Path, plan: Plan, member: Member, arm: Arm, prompts: Mapping[str, int]) -> launchers.Job:
+    """A run as a job for a launcher; what is left of an earlier try that came to no end is removed.
+
+    Args:
+        root: the comparison's folder.
+        plan: the comparison.
+        member: the run.
+        arm: its arm as the run takes it: configured, and a control's weights filled in.
+        prompts: :func:`prompts_of`.
+    """
     clear(root, member)
     evaluations = [[split, list(decodings), prompts[split]] for split, decodings in member.evaluations]
     told = {"directory": str((root / member.directory).resolve()), "settings": member.settings(plan, arm)}

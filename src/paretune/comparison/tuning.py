@@ -67,14 +67,15 @@ def _tried(arm: Arm, runs: Mapping[int, tuple[Outcome, Outcome]]) -> Tried:
     return Tried(
         arm=arm,
         validation=mean(validation.hypervolume["sampled"] for validation, _ in runs.values()),
-        rank=mean(_rank(validation, arm.chosen_by) for validation, _ in runs.values()),
+        rank=mean(rank_of(validation, arm.chosen_by) for validation, _ in runs.values()),
         test=mean(test.hypervolume["sampled"] for _, test in runs.values()),
         tokens=mean(test.cost.tokens for _, test in runs.values()),
         runs={seed: test for seed, (_, test) in runs.items()},
     )
 
 
-def _rank(validation: Outcome, figure: str) -> float:
+def rank_of(validation: Outcome, figure: str) -> float:
+    """The figure by which a run on the validation split is ranked, the more the better whichever way it points."""
     value = validation.hypervolume["sampled"] if figure == "hypervolume" else validation.figures[figure]
     return -value if figure in LESS_IS_BETTER else value
 
