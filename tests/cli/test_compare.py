@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from cli.in_this_process import in_this_process, with_runs_in_this_process
-from paretune.cli import main
+from fronts import run as made_run
+from paretune.cli import compare_worker, main
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import read
 from paretune.cli.compare import LAUNCHERS, check, plan_of, resolve, run
@@ -96,6 +97,10 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(
     printed = capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in finished} == finished  # not made again
     assert (last / "final_evaluations.jsonl").exists()
+    # Each run's own page is made of everything that was measured.
+    assert "chosen policies, test" in (last / "report.html").read_text(encoding="utf-8")
+    written = [(last / name).stat().st_mtime_ns for name in ("final_evaluations.jsonl", "report.html")]
+    assert written[0] <= written[1]
     summary = json.loads((directory / "summary.json").read_text())
     assert set(summary["rules"]) == {"balanced", "gradient"}
     for rule in summary["rules"].values():
@@ -122,6 +127,16 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(
     assert said.startswith(f"paretune: '{directory}/summary.json' cannot be written (Is a directory)")
     assert said.endswith("Finished runs are kept: run the same command again.")
     assert "Traceback" not in failed.err
+
+
+def test_a_runs_own_page_shows_what_was_measured_after_training(tmp_path: Path) -> None:
+    trained = made_run(tmp_path / "run", tested={10: (0.45, 25.0)})
+    page = trained / "report.html"
+    assert compare_worker.work(trained, {"task": "arithmetic"}, []) == 0
+    assert not page.exists()  # `write_report` was false in training
+    page.write_text("as it was before")
+    assert compare_worker.work(trained, {"task": "arithmetic"}, []) == 0
+    assert "step 10, test" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -142,6 +142,10 @@ def job_of(job: str, model: str, out: Path) -> None:
         for name in RULES:
             resumed(model, out, name, job)
         return
+    if job == "dial":
+        # The initial policy answers greedily: how many processes there are makes no difference to it.
+        state(model, out, RULES["steerable"](), max_steps=1, eval_on_start=True, dial_steps=2)
+        return
     if job == "signalled":
         signalled(model, out)
         return

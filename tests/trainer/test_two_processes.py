@@ -10,6 +10,7 @@ import torch
 from paretune.advantages import ESTIMATORS
 from paretune.record.checkpoints import checkpoints
 from paretune.record.run_directory import read_evaluations, read_run, read_steps
+from paretune.steering import lattice
 from policies import saved_policy
 from trainer.on_two import on_two
 from trainer.run_on_two import RULES, do
@@ -32,7 +33,7 @@ SLOW = [name for name in RULES if name not in QUICK]
 @pytest.fixture(scope="module")
 def quick(model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("two")
-    launch(model, out, "stock", "on rewards", "through influence", *QUICK)
+    launch(model, out, "stock", "on rewards", "through influence", "dial", *QUICK)
     return out
 
 
@@ -75,6 +76,20 @@ def test_both_processes_hold_identical_state(rule: str, launched: str, request: 
     for line in read_evaluations(out / "run"):
         # The rows are 7; what fills the last batch of two processes does not count. A training batch has 8 completions.
         assert line["samples"] == (7 if line["purpose"] == "grid" or rule == "hypervolume" else 8)
+
+
+def test_the_dial_is_that_of_one_process(quick: Path, model: str, tmp_path: Path) -> None:
+    do(model, tmp_path, "dial")
+    two, one = (
+        [{**line, "tokens": None} for line in read_evaluations(out / "dial" / "run") if "priorities" in line]
+        for out in (quick, tmp_path)
+    )  # tokens: two processes also answer the prompts that fill their last batch
+    assert [line["priorities"] for line in one] == [
+        dict(zip(("digits", "conciseness"), setting, strict=True)) for setting in lattice(2)
+    ]
+    assert len({line["example"]["completion"] for line in one}) > 1  # the policy is no constant
+    assert two == one
+    assert {line["samples"] for line in two} == {7}
 
 
 @pytest.mark.slow

@@ -35,7 +35,8 @@ def main() -> int:
 def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]) -> int:
     """Train, unless that is done, and measure what is not measured yet; the exit status.
 
-    A run that fails is measured all the same as far as it came: it counts with its last policies.
+    A run that fails is measured all the same as far as it came: it counts with its last policies. Its page is written
+    anew after that: it shows what was measured.
     """
     parser = make_parser()
     given = parser.take(settings, "the plan")
@@ -43,9 +44,10 @@ def work(directory: Path, settings: dict[str, Any], evaluations: list[list[Any]]
         if standing(directory).status != "finished":
             _train(resolve(parser, {**given, "output_dir": str(directory)}, train.DEFAULTS))
     finally:
-        for split, decodings, prompts in evaluations:
-            if standing(directory).status in ("finished", "failed"):
+        if standing(directory).status in ("finished", "failed"):
+            for split, decodings, prompts in evaluations:
                 _measure(directory, parser, {**given, "eval_samples": prompts}, split, decodings)
+            evaluate.renew_report(directory)
     return DONE
 
 

@@ -32,6 +32,8 @@ from paretune.record.final_evaluations import (
 )
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
+from paretune.record.run_directory import REPORT
+from paretune.report import write_report
 from paretune.steering import Template, lattice, stating
 from paretune.trainer import MultiObjectiveTrainer
 from paretune.trainer.checkpoint_forms import check_like, loading
@@ -51,11 +53,18 @@ def run(line: CommandLine) -> int:
     if run_of(directory) == directory:
         dial = given.get("dial_settings", EvaluateArguments.dial_settings)
         evaluate_run(directory, line.parser, given, split=split, decodings=DECODINGS, dial_settings=dial)
+        renew_report(directory)
         _print_run(directory, split)
         print_dial(directory, split)
     else:
         _evaluate_checkpoint(directory, line.parser, given, split)
     return 0
+
+
+def renew_report(directory: Path) -> None:
+    """Write a run's page anew, if there is one: it shows what was measured since."""
+    if (directory / REPORT).is_file():
+        write_report(directory)
 
 
 def evaluate_run(

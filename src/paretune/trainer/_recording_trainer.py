@@ -329,7 +329,7 @@ class RecordingTrainer(ScoringTrainer):
             batch=self._batch,
             purpose="grid",
             tokens=self._tokens,
-            completions=sorted(self._shown, key=lambda line: int(line["row"])),
+            completions=self._shown,
         )
         return {} if hypervolume is None else {"hypervolume": hypervolume}
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from trl import GRPOTrainer
 
@@ -110,7 +111,7 @@ class ScoringTrainer(GRPOTrainer):
                 self._shown.append({"row": row, **texts, "metrics": values})
 
     def first_answer(self, rows: Any) -> dict[str, str]:
-        """The first prompt of some rows, and the answer that the latest evaluation gave to it where this process did.
+        """The first prompt of some rows, and the answer that the latest evaluation gave to it, whichever process did.
 
         The prompt is that of the rows, whatever was added to it in the evaluation.
         """
@@ -196,6 +197,8 @@ class ScoringTrainer(GRPOTrainer):
                     dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
                 )
             evaluation = self._pool.evaluation(self.state.global_step)
+            shown = {line["row"]: line for line in gather_object(self._shown)}  # the first prompt may be anyone's
+            self._shown = [shown[row] for row in sorted(shown)]
         finally:
             self._pool = None
         figures = self._evaluated(evaluation)
