@@ -61,6 +61,12 @@ UNSEARCHED = [
 """Contrasts with the rival that costs no search. They were not in the plan."""
 MARKERS = ("<!-- what scripts/leaderboard.py prints -->", "<!-- end of what it prints -->")
 """The lines of the page between which its tables stand."""
+BOARDS = {
+    "share_of_best": "Last policy: share of the best",
+    "front_regret": "Front: regret",
+    "hypervolume": "Front: hypervolume",
+}
+"""Figures of which every arm has its row, and the titles of these tables."""
 HELD = 0.95
 """The share of what the best fixed weights end at, on the validation split, that a run must reach and hold."""
 ESTIMATED = "arithmetic"
@@ -205,7 +211,7 @@ def tables(tasks: Sequence[Task], found: Sequence[Overall]) -> str:
         parts.append(
             table(f"{contrast.rule} against {contrast.against}{beside}", columns, contrast_rows(tasks, contrast))
         )
-    for name, title in (("share_of_best", "Last policy: share of the best"), ("front_regret", "Front: regret")):
+    for name, title in BOARDS.items():
         standing = board(tasks, name)
         cells = {
             arm: [estimate(e.mean, e.low, e.high) if (e := row.get(t.name)) else "–" for t in tasks]
@@ -322,7 +328,7 @@ def as_json(tasks: Sequence[Task], found: Sequence[Overall]) -> dict[str, Any]:
     contrasts = {c.rule: {t.name: t.gain(c.rule, c.against, figure_of(t, c)).to_dict() for t in tasks} for c in PRIMARY}
     arms = {
         name: {arm: {t: asdict(one) for t, one in row.items()} for arm, row in board(tasks, name).items()}
-        for name in ("share_of_best", "front_regret", "hypervolume")
+        for name in BOARDS
     }
     return {"overall": [asdict(one) for one in found], "contrasts": contrasts, "arms": arms}
 
