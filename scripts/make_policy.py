@@ -4,7 +4,8 @@
 
 Problems are drawn afresh for every batch, those of the validation and test sets left out. What to draw, in which styles
 to answer and which settings differ from the defaults is in the task's `styles.py`. A share of the prompts says what
-matters (`paretune.steering.Template`), and their answer's style is drawn with odds tilted toward it.
+matters (`paretune.steering.Template`), and their answer's style is drawn with odds tilted toward it. Where a task sets
+`told_batches`, a second phase does this, after a first one without such prompts.
 Writes the model, its tokenizer and metrics.json (arguments, versions, sampled and greedy metrics on the validation set,
 and the metrics of prompts that ask for one objective alone).
 """
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import tokenizers
 import torch
@@ -33,6 +34,25 @@ from paretune.tasks.measuring import measure
 SPECIAL = {"pad_token": "<pad>", "eos_token": "<eos>", "unk_token": "<unk>"}
 CONTEXT = 128
 IGNORED = -100
+
+
+class Phase(NamedTuple):
+    """A phase of the warm-up, with a learning rate that rises and falls once; a share of its prompts is prefixed."""
+
+    batches: int
+    batch_size: int
+    learning_rate: float
+    prefixed: float
+
+
+def phases(args: argparse.Namespace) -> list[Phase]:
+    """One phase, or two where prefixes are learned after the task itself."""
+    if not args.told_batches:
+        return [Phase(args.batches, args.batch_size, args.learning_rate, args.prefixed)]
+    return [
+        Phase(args.batches, args.batch_size, args.learning_rate, 0.0),
+        Phase(args.told_batches, args.told_batch_size, args.told_learning_rate, args.prefixed),
+    ]
 
 
 def make_tokenizer(characters: str) -> PreTrainedTokenizerFast:
@@ -73,18 +93,20 @@ def make_model(tokenizer: PreTrainedTokenizerFast, width: int, layers: int) -> Q
     return model
 
 
-def examples(task: tasks.Task, styles: ModuleType, args: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Endless prompts with an answer each, its style drawn by the task's ``SHARES``."""
-    rng = random.Random(args.seed)
+def examples(
+    task: tasks.Task, styles: ModuleType, args: argparse.Namespace, seed: int, prefixed: float
+) -> Iterator[tuple[str, str]]:
+    """Prompts without end and an answer each, in styles drawn by ``SHARES``; a share of the prompts is prefixed."""
+    rng = random.Random(seed)
     held_out, shares = styles.held_out(), styles.SHARES
     template = Template([objective.name for objective in task.objectives])
     while True:
         problem = styles.draw(rng)
         if problem.prompt in held_out:
             continue
-        if args.prefixed and rng.random() < args.prefixed:
-            draws = [rng.expovariate(1.0) for _ in task.objectives]  # Dirichlet(1) once they are divided by their sum
-            priorities = [value / sum(draws) for value in draws]
+        if prefixed and rng.random() < prefixed:
+            draws = [rng.gammavariate(args.concentration, 1.0) for _ in task.objectives]
+            priorities = [value / sum(draws) for value in draws]  # of a Dirichlet distribution
             answers = {style: styles.write(problem, style, rng) for style in shares}
             worth = worths(task, problem.row, answers, priorities)
             odds = [shares[style] * math.exp(args.tilt * worth[style]) for style in shares]
@@ -97,6 +119,7 @@ def examples(task: tasks.Task, styles: ModuleType, args: argparse.Namespace) -> 
 def worths(task: tasks.Task, row: dict[str, Any], answers: dict[str, str], priorities: list[float]) -> dict[str, float]:
     """What answers to a problem are worth under priorities, by the task's own rewards."""
     columns = {name: [value] * len(answers) for name, value in row.items() if name != "prompt"}
+    columns["completion_ids"] = [[*answer, SPECIAL["eos_token"]] for answer in answers.values()]  # a token a character
     rewards = [objective.reward(completions=list(answers.values()), **columns) for objective in task.objectives]
     return {
         style: sum(v * reward for v, reward in zip(priorities, earned, strict=True))
@@ -122,22 +145,23 @@ def train(
     model: Qwen3ForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
     source: Iterator[tuple[str, str]],
-    args: argparse.Namespace,
+    phase: Phase,
+    shard_size: int,
 ) -> list[float]:
     """Train ``model`` in place; returns the loss (nats per answer token) of each batch."""
-    optimizer = torch.optim.AdamW(model.parameters(), args.learning_rate, (0.9, 0.98), weight_decay=0.01)
-    warmup = max(1, args.batches // 20)
+    optimizer = torch.optim.AdamW(model.parameters(), phase.learning_rate, (0.9, 0.98), weight_decay=0.01)
+    warmup = max(1, phase.batches // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
-        lambda n: min((n + 1) / warmup, 0.5 + 0.5 * math.cos(math.pi * n / args.batches)),
+        lambda n: min((n + 1) / warmup, 0.5 + 0.5 * math.cos(math.pi * n / phase.batches)),
     )
     losses = []
     started = time.monotonic()
-    for batch in range(args.batches):
-        rows = sorted((next(source) for _ in range(args.batch_size)), key=lambda row: len(row[0]) + len(row[1]))
+    for batch in range(phase.batches):
+        rows = sorted((next(source) for _ in range(phase.batch_size)), key=lambda row: len(row[0]) + len(row[1]))
         # Rows of a like length go through together; dividing by the tokens of the whole batch keeps the
         # gradient that of one batch, so that short answers gain no weight and the styles keep their shares.
-        shards = [collate(rows[i : i + args.shard_size], tokenizer) for i in range(0, len(rows), args.shard_size)]
+        shards = [collate(rows[i : i + shard_size], tokenizer) for i in range(0, len(rows), shard_size)]
         tokens = sum(int((labels != IGNORED).sum()) for _, labels in shards)
         losses.append(0.0)
         for ids, labels in shards:
@@ -195,7 +219,9 @@ def make(args: argparse.Namespace) -> dict[str, object]:
     styles = importlib.import_module(f"paretune.tasks.{args.task}.styles")
     tokenizer = make_tokenizer(styles.CHARACTERS)
     model = make_model(tokenizer, args.width, args.layers)
-    losses = train(model, tokenizer, examples(task, styles, args), args)
+    for number, phase in enumerate(phases(args)):
+        source = examples(task, styles, args, args.seed + number, phase.prefixed)
+        losses = train(model, tokenizer, source, phase, args.shard_size)
     model.eval().to(getattr(torch, args.stored_in)).to(torch.float32)  # measured as it will be read
     metrics = {
         "arguments": {name: value for name, value in vars(args).items() if name != "output_dir"},
@@ -229,6 +255,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=96)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--prefixed", type=float, default=0.4, help="the share of prompts that say what matters")
+    parser.add_argument("--concentration", type=float, default=1.0, help="of the priorities' Dirichlet distribution")
+    parser.add_argument("--told_batches", type=int, default=0, help="of a second phase, which alone has prefixes")
+    parser.add_argument("--told_batch_size", type=int, default=48)
+    parser.add_argument("--told_learning_rate", type=float, default=3e-4)
     parser.add_argument("--tilt", type=float, default=3.0, help="how far the styles of their answers follow it")
     parser.add_argument("--stored_in", choices=["float32", "bfloat16"], default="bfloat16")
     parser.add_argument("--threads", type=int, default=1, help="sums of floats depend on it a little")

@@ -7,7 +7,7 @@ from datasets import Dataset
 from paretune.objectives import Objective, completion_length
 from paretune.tasks import Task, embedded
 from paretune.tasks.arithmetic.front import front
-from paretune.tasks.arithmetic.problems import Problem, splits
+from paretune.tasks.arithmetic.problems import splits
 from paretune.tasks.arithmetic.scoring import TOKEN_BUDGET, accuracy, clarity, conciseness
 
 DESCRIPTION = "sums, answered by an embedded policy; no download"
@@ -36,7 +36,7 @@ def load(data: str | Path | None = None) -> Task:
     """
     if data is not None:
         raise ValueError(f"The arithmetic task generates its own sums, got data {str(data)!r}: leave it out.")
-    sets = {name: _dataset(problems) for name, problems in splits().items()}
+    sets = {name: Dataset.from_list([problem.row for problem in problems]) for name, problems in splits().items()}
     return Task(
         name="arithmetic",
         description=DESCRIPTION,
@@ -58,14 +58,4 @@ def load(data: str | Path | None = None) -> Task:
         mu=5e-4,
         settings=dict(SETTINGS),
         front=front,
-    )
-
-
-def _dataset(problems: list[Problem]) -> Dataset:
-    return Dataset.from_dict(
-        {
-            "prompt": [problem.prompt for problem in problems],
-            "answer": [problem.answer for problem in problems],
-            "numbers": [list(problem.numbers) for problem in problems],
-        }
     )

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 SEED = 2509
 SIZES = {"train": 4096, "validation": 256, "test": 512}
@@ -26,6 +27,11 @@ class Problem:
     def answer(self) -> str:
         """The sum as a decimal string."""
         return str(sum(self.numbers))
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The row of the data: ``prompt``, ``answer`` and ``numbers``, the terms."""
+        return {"prompt": self.prompt, "answer": self.answer, "numbers": list(self.numbers)}
 
 
 def draw(rng: random.Random) -> Problem:
