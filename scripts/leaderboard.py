@@ -21,8 +21,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from paretune.comparison.figures import LESS_IS_BETTER, last_figures
+from paretune.comparison.members import tuning_members
+from paretune.comparison.plan import read_plan
 from paretune.comparison.statistics import PairedDifference, holm, paired
 from paretune.comparison.statistics import estimate as estimate_of
+from paretune.comparison.together import front_together
 from paretune.record.figures import difference, estimate, figure, p_value
 from paretune.record.json_files import read_json, write_json, write_whole
 from paretune.record.known_front import front_on
@@ -59,6 +62,8 @@ UNSEARCHED = [
     Primary("tour", "equal", "front_regret", "hypervolume"),
 ]
 """Contrasts with the rival that costs no search. They were not in the plan."""
+STEERABLE = "steerable"
+"""The arm whose one policy is measured at many priorities."""
 MARKERS = ("<!-- what scripts/leaderboard.py prints -->", "<!-- end of what it prints -->")
 """The lines of the page between which its tables stand."""
 BOARDS = {
@@ -218,9 +223,42 @@ def tables(tasks: Sequence[Task], found: Sequence[Overall]) -> str:
             for arm, row in standing.items()
         }
         parts.append(table(title, ["arm", *(t.name for t in tasks)], [[arm, *row] for arm, row in cells.items()]))
+    columns = ["task", "figure", STEERABLE, "tour", "best-fixed-front", "ten fixed runs together", "ahead of tour by",
+               "ahead of best-fixed-front by", "seeds"]  # fmt: skip
+    steering = table("One steerable policy", columns, [row for task in tasks for row in steering_rows(task)])
+    columns = ["task", "objective", "rank correlation", "monotone steps", "share of the range"]
+    dials = table("Does the dial work?", columns, [row for task in tasks for row in dial_rows(task)])
+    parts += [steering, dials] if any(STEERABLE in task.arms for task in tasks) else []
     columns = ["task", "arm", "runs that hold the target", "batches (median)", "tokens (median)"]
     parts.append(table("Time to target", columns, [row for task in tasks for row in time_rows(task)]))
     return "\n\n".join(parts)
+
+
+def steering_rows(task: Task) -> list[list[str]]:
+    """A row a figure: the front of one steerable policy, turned, beside its rivals; no row without such runs."""
+    if STEERABLE not in task.arms:
+        return []
+    plan, rows = read_plan(task.directory), []
+    searched = [one for one in tuning_members(plan) if one.arm.name == "best-fixed"]
+    sets = [[task.directory / one.directory for one in searched if one.seed == seed] for seed in plan.tuning_seeds]
+    together = [front_together(directories) for directories in sets]
+    for name in ("front_regret", "hypervolume"):
+        rivals = ("tour", "best-fixed-front")
+        values = [estimate_of(list(task.values(arm, name).values())) for arm in (STEERABLE, *rivals)]
+        gains = [task.gain(STEERABLE, rival, name) for rival in rivals]
+        ahead = [" (".join(difference(one.difference, one.low, one.high)) + ")" for one in gains]
+        rows.append([task.name, name.replace("_", " "), *(figure(one.mean) for one in values),
+                     " and ".join(figure(one[name]) for one in together), *ahead, str(gains[0].n)])  # fmt: skip
+    return rows
+
+
+def dial_rows(task: Task) -> list[list[str]]:
+    """A row an objective: how it follows its own priority."""
+    dial = task.summary["rules"].get(STEERABLE, {}).get("dial") or {}
+    return [
+        [task.name, name, *(figure(told[one]["mean"]) for one in ("correlation", "monotone", "covered"))]
+        for name, told in dial.items()
+    ]
 
 
 def with_tables(page: str, text: str) -> str:

@@ -23,22 +23,20 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from paretune.bounded_run import archive_of
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.compare import prompts_of
 from paretune.cli.compare_worker import work
 from paretune.cli.main import exit_status
 from paretune.cli.task_source import load_task
 from paretune.cli.train import quiet
-from paretune.comparison.figures import front_figures
 from paretune.comparison.members import TUNED_BY, Member, comparison_members, standing
-from paretune.comparison.outcome import Outcome, judged, volume
 from paretune.comparison.plan import Plan, read_plan
 from paretune.comparison.statistics import estimate as estimate_of
+from paretune.comparison.together import front_together
 from paretune.record.figures import estimate
 from paretune.record.final_evaluations import chosen_policies
 from paretune.record.json_files import read_json, write_json
-from paretune.record.known_front import front_on
+from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.record.record import RunRecord
 from paretune.steering import lattice
@@ -101,22 +99,6 @@ class Kitchen:
         averaged(lasts, weights).save_pretrained(checkpoint)
         record.finish("finished")
 
-    def front(self, folders: Sequence[Path]) -> dict[str, float]:
-        """What the soups of a seed that are not dominated on the validation split come to on the test split."""
-        run = RunReader(folders[0])
-        objectives = run.header.objectives
-        archive = archive_of(objectives)
-        for i, folder in enumerate(folders):
-            found = last_of(folder, "validation")
-            archive.add([found[objective.name] for objective in objectives], i)
-        chosen = [last_of(folders[i], "test") for i in archive.steps if i is not None]
-        known = front_on(run.known_fronts, "test", self.prompts["test"])
-        return {
-            "hypervolume": volume(objectives, chosen),
-            "front_regret": front_figures(objectives, chosen, known)["front_regret"],
-            "chosen": len(chosen),
-        }
-
 
 def averaged(checkpoints: Sequence[Path], weights: Sequence[float]) -> PreTrainedModel:
     """The policy whose parameters are the weighted sum of those of some checkpoints."""
@@ -140,14 +122,6 @@ def weightings(count: int, searched: Sequence[Sequence[float]]) -> list[list[flo
         if not any(max(abs(a - b) for a, b in zip(point, one, strict=True)) < 0.01 for one in found):
             found.append(point)
     return found[:POINTS]
-
-
-def last_of(folder: Path, split: str) -> Mapping[str, float]:
-    """Metrics of a run's last policy on a split, sampled."""
-    outcome = judged(folder, split=split)
-    if not isinstance(outcome, Outcome):
-        raise BadInputError(f"{folder}: {outcome}")
-    return outcome.final["sampled"]
 
 
 def value_of(run: Mapping[str, Any], name: str) -> float:
@@ -175,10 +149,13 @@ def main() -> int:
         for one in arm.configurations
     ]  # fmt: skip
     points = weightings(len(next(iter(sources.values()))), searched)
-    fronts = {
-        seed: kitchen.front([kitchen.soup(runs, i, weights) for i, weights in enumerate(points)])
-        for seed, runs in sources.items()
-    }
+    fronts = {}
+    for seed, runs in sources.items():
+        folders = [kitchen.soup(runs, i, weights) for i, weights in enumerate(points)]
+        try:
+            fronts[seed] = front_together(folders, kitchen.prompts["test"])
+        except RecordError as error:
+            raise BadInputError(str(error)) from error
     arms = {name: summary["rules"][name]["runs"] for name in BESIDE if name in summary["rules"]}
     values = {"soups": list(fronts.values()), **arms}
     write_json(args.output_dir / "soups.json", {"weightings": points, "seeds": fronts})

@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[1]
 
 SEARCHED = [(0.36, 0.36), (0.81, 0.09)]
 """Two configurations: the first has the better geometric mean, the second the worse regret."""
-GAINS = {"best-fixed": (0.36, 0.36), "best-fixed-front": (0.36, 0.36), "nash": (0.64, 0.36), "tour": (0.49, 0.49)}
+GAINS = {
+    "best-fixed": (0.36, 0.36), "best-fixed-front": (0.36, 0.36), "nash": (0.64, 0.36), "tour": (0.49, 0.49),
+    "steerable": (0.59, 0.59),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def comparison(root: Path, better: float) -> Path:
     arms = [
         Arm("best-fixed", configurations=[{"weights": "1,1"}, {"weights": "9,1"}], chosen_by="share_of_best"),
         Arm("best-fixed-front", configurations_of="best-fixed", chosen_by="front_regret"),
-        Arm("nash", "nash"), Arm("tour", "tour"),
+        Arm("nash", "nash"), Arm("tour", "tour"), Arm("steerable", "steerable"),
     ]  # fmt: skip
     plan = Plan("made-up", arms, seeds=(0, 1, 2), tuning_seeds=(1000,), primary="nash", primary_figure="share_of_best")
     write_plan(root, plan)
@@ -74,6 +77,15 @@ def test_contrasts_by_hand(leaderboard: ModuleType, folders: list[Path]) -> None
     assert leaderboard.overall(tasks, tour).mean.mean == pytest.approx(0.13)
 
 
+def test_one_steerable_policy_beside_its_rivals(leaderboard: ModuleType, folders: list[Path]) -> None:
+    regret, volume = leaderboard.steering_rows(leaderboard.Task.read(folders[0]))
+    # Of the searched ones together the best first gain is 0.81 and the best second one 0.36.
+    assert regret[1:6] == ["front regret", "0.410", "0.510", "0.640", "0.415"]
+    assert regret[6].startswith("+0.1")
+    assert volume[1:6] == ["hypervolume", "0.348", "0.240", "0.130", "0.170"]
+    assert regret[-1] == volume[-1] == "3"
+
+
 def test_the_best_arm_stands_first_and_the_file_says_what_the_tables_say(
     leaderboard: ModuleType, folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -83,8 +95,8 @@ def test_the_best_arm_stands_first_and_the_file_says_what_the_tables_say(
     monkeypatch.setattr("sys.argv", ["leaderboard.py", *argv])
     assert leaderboard.main() == 0
     content = json.loads(told.read_text())
-    assert next(iter(content["arms"]["share_of_best"])) == "tour"
-    assert next(iter(content["arms"]["front_regret"])) == "tour"
+    assert next(iter(content["arms"]["share_of_best"])) == "steerable"
+    assert next(iter(content["arms"]["front_regret"])) == "steerable"
     assert content["contrasts"]["nash"]["a"]["n"] == 3
     for drawn in ("leaderboard.svg", "fronts.svg"):
         assert "<svg" in (tmp_path / drawn).read_text()
