@@ -22,7 +22,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup  ## train the embedded policy with the rule nash: minutes on a laptop, nothing to download
-	$(BIN)/paretune train --rule nash --max_steps 40
+	$(BIN)/paretune train --max_steps 40
 
 docs: $(VENV)/docs-ready  ## the documentation as a site, docs/_build/html: spelling, links and the reference must be without a warning
 	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs examples src recipes

@@ -57,8 +57,8 @@ YAML: list[tuple[str, str | bytes, str]] = [
     ("NaN", "learning_rate: .nan", "--learning_rate must be 0 or more, got nan"),
     ("infinity", "temperature: .inf", "--temperature must be above 0, got inf"),
     ("a NUL", 'output_dir: "a\\0b"', "output_dir has a NUL in it"),
-    ("a mapping's unknown key", "rule_settings: {speed: 1}", "--rule gradient has no setting 'speed'"),
-    ("a mapping's number as key", "rule_settings: {1: 2}", "--rule gradient has no setting 1"),
+    ("a mapping's unknown key", "rule_settings: {speed: 1}", "--rule nash has no setting 'speed'"),
+    ("a mapping's number as key", "rule_settings: {1: 2}", "--rule nash has no setting 1"),
     ("a list for a mapping", "rule_settings: [1]", "rule_settings expects a mapping or text, got [1] (list)"),
     (
         "a list where a setting is a number",

@@ -47,7 +47,7 @@ def test_train_resume_and_evaluate(here: Path, capsys: pytest.CaptureFixture[str
     assert "files: run" in said
     run = read_run(here / "run")
     assert (run["task"], run["rule"]["name"], run["algorithm"], run["status"]) == (
-        "arithmetic", "gradient", "grpo", "finished",
+        "arithmetic", "nash", "grpo", "finished",
     )  # fmt: skip
     assert read_front(here / "run")["points"]
     assert main(["train", *SHORT, "--max_steps", "3", "--resume"]) == 0

@@ -60,7 +60,7 @@ class RunArguments(TaskArguments):
         metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
     )
     rule: str = field(
-        default="gradient",
+        default="nash",
         metadata={"help": "the weighting rule (`paretune list`), or your own: my.module:Rule, rule.py:Rule"},
     )
     weights: Annotated[str | None, COMMAS] = field(
@@ -118,7 +118,7 @@ class CompareArguments(TaskArguments):
         metadata={"help": "run the programs that a model writes with all your rights, where there is no sandbox"},
     )
     rules: Annotated[str, COMMAS] = field(
-        default="balanced,gradient",
+        default="balanced,nash",
         metadata={
             "help": "what is compared: rules (`paretune list`), presets of weights, fixed:0.6:0.3:0.1, module:Class, "
             "average, replay and random-walk, the controls of gradient; and the names under `arms`"

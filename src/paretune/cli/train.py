@@ -16,6 +16,7 @@ import transformers
 from transformers import PrinterCallback, ProgressCallback
 from trl import get_peft_config, get_quantization_config
 
+from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.command_line import CommandLine
 from paretune.cli.failure import FailedError
@@ -201,7 +202,7 @@ def _folder(given: Mapping[str, Any]) -> str:
     checkpoint = resumes(given.get(RESUME))
     if isinstance(checkpoint, str):
         return str(Path(checkpoint).parent)
-    named = [given.get("task") or given.get("dataset_name") or "arithmetic", given.get("rule") or "gradient"]
+    named = [given.get("task") or given.get("dataset_name") or "arithmetic", given.get("rule") or RunArguments.rule]
     task, rule = (re.sub(r"[^\w.+-]+", "-", Path(name).name).strip("-.") for name in named)
     return str(Path("runs") / f"{task}-{rule}-{datetime.now():%Y%m%d-%H%M%S}")
 
