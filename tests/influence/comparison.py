@@ -108,7 +108,7 @@ def run(
     options = {
         "use_cpu": True, "bf16": False, "learning_rate": 1e-3, "max_steps": 2, "per_device_train_batch_size": 8,
         "num_generations": 4, "max_completion_length": 10, "gradient_checkpointing": False, "report_to": [],
-        "save_strategy": "no", "disable_tqdm": True, **kwargs,
+        "save_strategy": "no", "disable_tqdm": True, "write_report": False, **kwargs,
     }  # fmt: skip
     trainer = trainer_class(
         model or policy(architecture).double(),

@@ -37,6 +37,7 @@ def train(directory: Path, rule: WeightingRule, **changed: Any) -> MultiObjectiv
         "eval_samples": 8,
         "save_strategy": "no",
         "disable_tqdm": True,
+        "write_report": False,
         "report_to": [],
         **changed,
     }

@@ -44,7 +44,8 @@ def trained(
 ) -> MultiObjectiveTrainer:
     settings = {
         "learning_rate": 1e-2, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 8,
-        "gradient_checkpointing": False, "report_to": [], "save_strategy": "no", "disable_tqdm": True,
+        "gradient_checkpointing": False, "report_to": [], "save_strategy": "no",
+        "disable_tqdm": True, "write_report": False,
         "shuffle_dataset": False, "lr_scheduler_type": "constant", "logging_steps": 1, **options,
     }  # fmt: skip
     trainer = MultiObjectiveTrainer(model, of, MultiObjectiveConfig(str(out), **settings), mixed(kinds), weighting=rule)

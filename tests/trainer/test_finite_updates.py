@@ -36,7 +36,8 @@ def trainer_of(
     options = {
         "max_steps": 3, "per_device_train_batch_size": 8, "num_generations": 4, "max_completion_length": 6,
         "gradient_checkpointing": False, "report_to": [], "save_strategy": "no", "eval_strategy": "no",
-        "disable_tqdm": True, "learning_rate": 1e-2, "weight_decay": 0.1, "lr_scheduler_type": "constant", **kwargs,
+        "disable_tqdm": True, "write_report": False,
+        "learning_rate": 1e-2, "weight_decay": 0.1, "lr_scheduler_type": "constant", **kwargs,
     }  # fmt: skip
     given = [Objective("digits", digits, bounds=(0, 1)), Objective("brief", brief, bounds=(0, 1))]
     rule = rule or FixedWeights([0.5, 0.5])

@@ -41,7 +41,7 @@ def trainer_of(model: str, directory: Path, reward: Any, **kwargs: Any) -> Multi
     options = {
         "max_steps": 4, "per_device_train_batch_size": 4, "num_generations": 4, "max_completion_length": 4,
         "gradient_checkpointing": False, "report_to": [], "save_strategy": "no", "eval_strategy": "no",
-        "disable_tqdm": True, **kwargs,
+        "disable_tqdm": True, "write_report": False, **kwargs,
     }  # fmt: skip
     given = [Objective("digits", reward, bounds=(0, 1)), Objective("brief", brief, bounds=(0, 1))]
     rows: Dataset = prompts()

@@ -48,7 +48,7 @@ def trained(
     options = {
         "learning_rate": 1e-2, "max_steps": 2, "per_device_train_batch_size": 8, "num_generations": 4,
         "max_completion_length": 8, "gradient_checkpointing": False, "report_to": [], "save_strategy": "no",
-        "disable_tqdm": True, "max_grad_norm": 1e9, **kwargs,
+        "disable_tqdm": True, "write_report": False, "max_grad_norm": 1e9, **kwargs,
     }  # fmt: skip
     config = MultiObjectiveConfig(str(directory), **options)
     trainer = MultiObjectiveTrainer(model, list(of), config, prompts(), prompts(6), weighting=rule)

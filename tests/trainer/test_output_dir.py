@@ -38,7 +38,8 @@ def trainer_of(model: str, directory: Path, rule: WeightingRule | None = None, *
     options = {
         "learning_rate": 1e-2, "max_steps": 3, "per_device_train_batch_size": 8, "num_generations": 4,
         "max_completion_length": 8, "gradient_checkpointing": False, "report_to": [], "logging_steps": 1,
-        "save_strategy": "no", "eval_strategy": "steps", "eval_steps": 1, "disable_tqdm": True, **kwargs,
+        "save_strategy": "no", "eval_strategy": "steps", "eval_steps": 1,
+        "disable_tqdm": True, "write_report": False, **kwargs,
     }  # fmt: skip
     objectives = [
         Objective("digits", digits, bounds=(0, 1)),

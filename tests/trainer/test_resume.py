@@ -64,7 +64,8 @@ def trainer_of(model: str, directory: Path, rule: WeightingRule, **kwargs: Any) 
     options = {
         "learning_rate": 1e-2, "max_steps": 4, "per_device_train_batch_size": 8, "num_generations": 4,
         "max_completion_length": 8, "gradient_checkpointing": False, "report_to": [], "logging_steps": 1,
-        "save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 1, "disable_tqdm": True,
+        "save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 1,
+        "disable_tqdm": True, "write_report": False,
         **kwargs,
     }  # fmt: skip
     objectives = [

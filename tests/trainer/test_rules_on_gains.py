@@ -39,7 +39,7 @@ def trained(
     settings = {
         "learning_rate": 1e-2, "max_steps": 4, "per_device_train_batch_size": 8, "num_generations": 4,
         "max_completion_length": 8, "gradient_checkpointing": False, "report_to": [], "logging_steps": 1,
-        "save_strategy": "no", "disable_tqdm": True, **options,
+        "save_strategy": "no", "disable_tqdm": True, "write_report": False, **options,
     }  # fmt: skip
     objectives = [
         Objective("digits", digits, bounds=(0, 1) if bounded else None),

@@ -26,7 +26,8 @@ def config(directory: Path, **kwargs: Any) -> MultiObjectiveConfig:
     options = {
         "learning_rate": 1e-2, "max_steps": 3, "per_device_train_batch_size": 8, "num_generations": 4,
         "max_completion_length": 10, "gradient_checkpointing": False, "report_to": [], "logging_steps": 1,
-        "save_strategy": "no", "eval_strategy": "steps", "eval_steps": 1, "disable_tqdm": True, **kwargs,
+        "save_strategy": "no", "eval_strategy": "steps", "eval_steps": 1,
+        "disable_tqdm": True, "write_report": False, **kwargs,
     }  # fmt: skip
     return MultiObjectiveConfig(str(directory), **options)
 

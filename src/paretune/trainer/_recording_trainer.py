@@ -10,6 +10,7 @@ import platform
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -223,7 +224,7 @@ class RecordingTrainer(ScoringTrainer):
             "settings": args.changed(),
             "processes": self.accelerator.num_processes,
             "threads": torch.get_num_threads(),
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+            "versions": dict(_versions()),
         }
 
     def _state(self) -> dict[str, Any]:
@@ -385,6 +386,12 @@ class RecordingTrainer(ScoringTrainer):
     def _set_rule_evaluation(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
         self.run_log.evaluated(evaluation, batch=self._batch, purpose="rule", tokens=self._tokens)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """What a run's figures depend on; a package that is replaced under a running process changes nothing in it."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def _adapter(model: Any) -> dict[str, Any] | None:
