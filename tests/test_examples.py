@@ -2,10 +2,13 @@
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from paretune import Task, tasks
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = ("own_rewards", "thresholds", "tour", "steer", "custom_rule", "schedule_for_grpo", "rloo", "online_dpo")
@@ -17,6 +20,11 @@ def cells() -> list[dict[str, Any]]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
+def shortened(task: Task) -> Task:
+    """A task with 16 prompts for validation."""
+    return replace(task, validation=task.validation.select(range(16)))
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_it_is_short(name: str) -> None:
     assert len((EXAMPLES / f"{name}.py").read_text(encoding="utf-8").splitlines()) < 80
@@ -24,7 +32,10 @@ def test_it_is_short(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step, and on few validation prompts, which rule the time."""
     monkeypatch.chdir(tmp_path)
+    load = tasks.load
+    monkeypatch.setattr(tasks, "load", lambda name: shortened(load(name)))
     assert not runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](max_steps=1)
 
 
