@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
+from paretune.comparison.figures import figure_name
 from paretune.comparison.statistics import estimate
 from paretune.record.entries import Batch, Evaluation, Objective
 from paretune.record.figures import difference, figure, interval
@@ -219,8 +220,8 @@ def contrasts(comparison: Comparison) -> list[Group]:
     for i, name in enumerate(dict.fromkeys(contrast.figure for contrast in every)):
         rows = [row for c in every if c.figure == name and (row := _contrast(c, comparison)) is not None]
         if rows:
-            title = f"difference in {name.replace('_', ' ')}"
-            charts.append(RowChart(f"contrasts-{i + 1}", title.capitalize(), "", title, rows, differences=True))
+            title = f"Difference in {figure_name(name)}"
+            charts.append(RowChart(f"contrasts-{i + 1}", title, "", "difference", rows, differences=True))
     return grouped(
         "Differences over paired seeds with 95 % intervals; one that holds 0 shows no clear difference. Right of 0 the "
         "first of the two has the higher value. The large diamond is the contrast named beforehand.",

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from paretune.comparison.dial import WORKS
 from paretune.comparison.dial_entry import HEADINGS
+from paretune.comparison.figures import figure_name
 from paretune.record.fields import Fields
 from paretune.record.figures import NONE, difference, figure, interval, p_value
 from paretune.record.run_directory import REPORT
@@ -201,7 +202,7 @@ def runs(comparison: Comparison) -> list[Block]:
             shown = Link(name, f"{quote(name)}/{REPORT}") if name and own.is_file() else name
             rows.append([shown, arm.label, line.text("status") or recorded or NONE, *values, time])
     columns = ["folder", "rule", "status", "hypervolume", "last policy alone", "tokens", "time"]
-    table = Table("`paretune report FOLDER` makes a run's own page", columns, rows, words=[1, 2])
+    table = Table("The command paretune report FOLDER makes a run's own page.", columns, rows, words=[1, 2])
     return [Fold(f"All {plural(len(rows), 'run')}", [table])] if rows else []
 
 
@@ -255,7 +256,7 @@ def _contrast(contrast: Contrast) -> list[str]:
     d = contrast.difference
     return [
         f"{contrast.rule} − {contrast.against}",
-        contrast.figure.replace("_", " "),
+        figure_name(contrast.figure),
         contrast.kind,
         *difference(d.mean, d.low, d.high),
         p_value(contrast.p_t),
@@ -280,4 +281,6 @@ def _told(value: object) -> str:
         return NONE
     if isinstance(value, dict):
         return compact(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
