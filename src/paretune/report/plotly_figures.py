@@ -123,8 +123,8 @@ def _(chart: RowChart) -> Figure:
 
 def _room(chart: RowChart) -> list[float]:
     """From the least to the largest value of a chart of rows, with room for marks at both ends; differences show 0."""
-    ends = [end for row in chart.rows for end in (row.low, row.high, row.main and row.main.value)]
-    values = [end for end in ends if end is not None] + [dot.value for row in chart.rows for dot in row.dots]
+    values = [end for row in chart.rows for end in (row.low, row.high) if end is not None]
+    values += [dot.value for row in chart.rows for dot in (*row.dots, row.main) if dot is not None]
     if chart.differences:
         values.append(0.0)
     least, largest = min(values), max(values)
