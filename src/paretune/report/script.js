@@ -130,7 +130,7 @@
     layout.template = theme(narrow);
     if (narrow && is3d(div)) {
       const eye = layout.scene.camera.eye; // from further away: the axes' names need room beside them
-      for (const axis in eye) eye[axis] *= 1.15;
+      for (const axis in eye) eye[axis] *= 1.37;
     }
     try {
       await Plotly.react(div, data, layout, {
