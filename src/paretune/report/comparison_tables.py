@@ -41,7 +41,7 @@ def results(comparison: Comparison) -> list[Block]:
     ]
     reasons = {e.reason for arm in arms for e in arm.estimates.values() if e.reason and e.mean is not None}
     if reasons:
-        blocks.append(Text(f"Where there is no interval: {'; '.join(sorted(reasons))}."))
+        blocks.append(Text(f"An interval can be missing for this reason: {'; '.join(sorted(reasons))}."))
     described = [[arm.label, arm.summary.text("description") or NONE] for arm in arms]
     if any(description != NONE for _, description in described):
         blocks.append(Fold("What the rules are", [Table("The rules", ["rule", "what it does"], described, words=[1])]))
@@ -87,9 +87,9 @@ def dials(comparison: Comparison) -> list[Block]:
     rows = [[label, name, *(mean(figures.get(key)) for key in kept)] for label, name, figures in told]
     columns = ["rule", "objective", *(HEADINGS[key] for key in kept)]
     note = (
-        f"An objective follows its priority from a rank correlation of {WORKS} on. Monotone steps are the share of the "
-        "steps up in its priority that do not make it worse. The range goes from its worst metric at a setting to its "
-        "best, in its own units."
+        f"An objective follows its priority if the rank correlation is {WORKS} or more. Monotone steps are the share "
+        "of the steps up in its priority that do not make it worse. The range goes from its worst metric at a setting "
+        "to its best, in its own units."
     )
     caption = "How each objective follows its own priority: mean (95 % interval over seeds)"
     return [Table(caption, columns, rows, words=[1]), Text(note)]
@@ -107,7 +107,7 @@ def cost(comparison: Comparison) -> list[Block]:
     timed = [(label, entry) for label, entry in timed if entry.content]
     if timed:
         target = figure(timed[0][1].number("target"))
-        caption = f"Until a single policy reached a hypervolume of {target} on the validation grid: means"
+        caption = f"What a run took until a single policy had a hypervolume of {target} on the validation grid: means"
         rows = []
         for label, entry in timed:
             step, tokens, seconds = (entry.inside(k).number("mean") for k in ("step", "tokens", "seconds"))
@@ -129,7 +129,9 @@ def _instead(comparison: Comparison) -> list[Block]:
             rows.append([arm.label, mean(arm.estimates["hypervolume"]), searched, figure(best)])
     if not rows:
         return []
-    caption = "The time of one run, spent on a random search over fixed weights instead: hypervolume on the test split"
+    caption = (
+        "Hypervolume on the test split, if the time of one run goes into a random search over fixed weights instead"
+    )
     return [Table(caption, ["rule", "its own", "runs of the search", "best of the search, expected"], rows)]
 
 
@@ -183,7 +185,7 @@ def reproduction(comparison: Comparison) -> list[Block]:
             ["rule", *(f"front mean: {name}" for name in names), "steps-to-front"],
             rows,
         ),
-        Text("Both move with evaluation noise: they are here to compare with the paper, not to judge a rule by."),
+        Text("Both figures move with evaluation noise. Compare them with the paper's; do not judge a rule by them."),
     ]
 
 
