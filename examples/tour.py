@@ -1,4 +1,4 @@
-"""Pass the whole front in one run, look at it, and choose a policy afterwards. It takes a minute on a CPU.
+"""Pass along the front in one run, look at it, and choose a policy afterwards. It takes a minute on a CPU.
 
     python examples/tour.py
 

@@ -72,3 +72,4 @@ def test_where_there_is_room_a_policy_is_a_line() -> None:
     for count, width in ((2, 80), (8, 250)):
         lines = [line for line in printed(choice(count), width).splitlines() if line.startswith("│")]
         assert len(lines) == 4, lines
+        assert "│ picked " in "".join(lines)

@@ -96,6 +96,14 @@ def test_the_pairs_are_those_of_seeds_that_both_arms_have(tmp_path: Path) -> Non
     assert (primary["difference"], primary["n"]) == (pytest.approx(0.02), 3)
 
 
+def test_the_line_of_the_primary_contrast_names_its_figure(tmp_path: Path) -> None:
+    figure = "front_expected_utility"
+    plan = Plan("made-up", [FIXED, MOVING], seeds=(0, 1, 2), primary="gradient", primary_figure=figure)
+    make(tmp_path, plan, lambda m: {"fixed": 0.5}.get(m.arm.name, 0.3) + 0.01 * m.seed**2)
+    found = summarise(tmp_path, plan)["primary"]
+    assert " of expected utility of the chosen policies" in primary_line(found)
+
+
 @pytest.mark.parametrize(
     ("arms", "primary", "told"),
     [

@@ -207,6 +207,35 @@ def test_the_reader_chooses_the_axes(browser: "Browser", tmp_path: Path) -> None
     shown.page.close()
 
 
+def test_steps_stand_beside_their_points_and_cover_each_other_nowhere(browser: "Browser", tmp_path: Path) -> None:
+    directory = write_run(tmp_path / "run")
+    lines = [json.loads(line) for line in (directory / "evaluations.jsonl").read_text().splitlines()]
+    for step, line in enumerate(lines):  # so close that labels above all points would run together
+        close = {"accuracy": 0.5 + 0.002 * step, "conciseness": 30 + 0.002 * step, "clarity": 0.5 - 0.002 * step}
+        line["metrics"] = {**close, "accuracy": 0.1} if step == 0 else close
+    (directory / "evaluations.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (directory / "pareto.json").unlink()
+    shown = opened(browser, write_report(directory).path)
+    covered = """() => [...document.querySelectorAll(".plot")].map(plot => {
+        const boxes = [...plot.querySelectorAll(".textpoint text")].map(text => text.getBoundingClientRect());
+        const over = (a, b) => a.left < b.right && b.left < a.right && a.top + 4 < b.bottom && b.top + 4 < a.bottom;
+        return [boxes.length, boxes.filter((a, i) => boxes.some((b, k) => k > i && over(a, b))).length]; })"""
+    labels = [found for found in shown.evaluate(covered) if found[0]]
+    assert labels
+    assert [over for _, over in labels] == [0] * len(labels)
+    shown.page.close()
+
+
+def test_names_in_a_table_are_whole(comparison: Opened) -> None:
+    comparison.evaluate("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    rows = """() => [...document.querySelectorAll("thead th, tbody th")].filter(cell => {
+        const text = document.createRange();
+        text.selectNodeContents(document.createTreeWalker(cell, NodeFilter.SHOW_TEXT).nextNode() || cell);
+        const lines = new Set([...text.getClientRects()].map(box => Math.round(box.top))).size;
+        return lines > cell.textContent.trim().split(/[\\s-]+/).length; }).map(cell => cell.textContent)"""
+    assert comparison.evaluate(rows) == []
+
+
 def test_charts_are_written_as_the_page_is(report: Opened) -> None:
     family = "e => getComputedStyle(e).fontFamily"
     of_page = report.page.locator("body").evaluate(family)

@@ -67,6 +67,9 @@ def test_as_the_comparison_writes_it(tmp_path: Path) -> None:
     assert found.arms[1].estimates["hypervolume"].low is not None
     page = comparison_page(found)
     assert page.answer.startswith("gradient reaches a higher hypervolume than balanced: +0.0")
+    [contrasts] = [section for section in page.sections if section.name == "contrasts"]
+    titles = [chart.title for block in contrasts.blocks if isinstance(block, Charts) for chart in block.group.charts]
+    assert "Difference in hypervolume of the last policy" in titles
     assert {
         "results",
         "contrasts",

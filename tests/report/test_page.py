@@ -200,6 +200,12 @@ def test_hostile_texts_are_texts(tmp_path: Path) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", body)
 
 
+def test_an_empty_answer_is_shown_as_one(tmp_path: Path) -> None:
+    page = write_report(write_run(tmp_path / "run", answer="")).path.read_text(encoding="utf-8")
+    assert "(an empty answer)" in page
+    assert '<pre dir="auto"></pre>' not in page
+
+
 def test_characters_that_do_not_show_are_written_out() -> None:
     assert visible("a\x00b\u202ec\r\n\td\x1b") == "a[U+0000]b[U+202E]c\n\td[U+001B]"
     assert visible("\ud800") == "[U+D800]"

@@ -149,7 +149,7 @@ def test_without_bounds_gains_lie_on_the_range_seen_so_far_and_a_line_says_so(mo
         trained(model, tmp_path, NashWelfare(), bounded=False)
     said = [str(w.message) for w in caught if "range that training has seen" in str(w.message)]
     assert len(said) == 1
-    assert said[0].startswith("digits, conciseness, letters lack bounds")
+    assert said[0].startswith("Bounds are missing for digits, conciseness, letters.")
     for line in read_steps(tmp_path):
         gains = [gain for gain in line["signals"]["gain"].values() if gain is not None]
         assert all(0 <= gain <= 1 for gain in gains)

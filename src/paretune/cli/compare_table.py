@@ -13,7 +13,7 @@ from rich.table import Table
 
 from paretune.cli.screen import Screen, table
 from paretune.comparison.dial_entry import HEADINGS
-from paretune.comparison.figures import OF_THE_FRONT, OF_THE_LAST
+from paretune.comparison.figures import OF_THE_FRONT, OF_THE_LAST, figure_name
 from paretune.comparison.members import Member, comparison_members, standing, tuning_members
 from paretune.comparison.plan import Plan
 from paretune.record.figures import estimate, figure
@@ -170,7 +170,8 @@ def primary_line(contrast: Mapping[str, Any]) -> str:
     """The primary contrast in one line."""
     if contrast["difference"] is None:
         return f"{contrast['rule']} against the best fixed weights: no difference to show, {contrast['reason']}"
-    head = f"{contrast['rule']} − {contrast['against']}: {figure(contrast['difference'])} of hypervolume"
+    what = figure_name(contrast["figure"])
+    head = f"{contrast['rule']} − {contrast['against']}: {figure(contrast['difference'])} of {what}"
     if contrast["low"] is None:
         return f"{head} (no interval: {contrast['reason']})"
     p = f"p {contrast['p_t']:.3f} (paired t), {contrast['p_sign_flip']:.3f} (sign flips)"

@@ -45,7 +45,7 @@ def _policy_a_line(choice: Choice, points: Sequence[Point], decoding: str) -> Ta
     steered = any(point.priorities for point in points)
     columns = [*(["run"] if several else []), "step", *(["priorities"] if steered else [])]
     columns += [*map(_heading, objectives), "score", ""]
-    front = table(TITLE, *columns, left=["run", "priorities"])
+    front = table(TITLE, *columns, left=["run", "priorities", ""])
     for point in points:
         test = point.test.get(decoding)
         front.add_row(

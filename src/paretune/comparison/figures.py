@@ -29,6 +29,14 @@ OF_THE_FRONT = {
 }
 """Figures of the chosen policies together."""
 FIGURES = {**OF_THE_LAST, **OF_THE_FRONT}
+STANDING_ALONE = {
+    **FIGURES,
+    "hypervolume_greedy": "hypervolume, decoded greedily",
+    "final_hypervolume": "hypervolume of the last policy",
+    "front_expected_utility": "expected utility of the chosen policies",
+    "front_regret": "regret of the chosen policies",
+}
+"""Names of figures where no heading says which policies they are of."""
 WITH_KNOWN_FRONT = ("share_of_best", "regret", "front_regret")
 """Figures that need the true front."""
 RANKING = ("hypervolume", *FIGURES)
@@ -38,6 +46,15 @@ REFERENCES = {"hypervolume_within": 0.1, "hypervolume_beyond": -0.1}
 """Reference points of the hypervolume, in gains, beside the worst corner at 0: a tenth of the range to either side."""
 
 Metrics = Mapping[str, float]
+
+
+def figure_name(name: str) -> str:
+    """A figure as a person says it, where it stands alone.
+
+    >>> figure_name("final_hypervolume")
+    'hypervolume of the last policy'
+    """
+    return STANDING_ALONE.get(name, name.replace("_", " "))
 
 
 def figures_of(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
+from paretune.comparison.figures import figure_name
 from paretune.comparison.statistics import estimate
 from paretune.record.entries import Batch, Evaluation, Objective
 from paretune.record.figures import difference, figure, interval
@@ -44,9 +45,9 @@ def fronts(comparison: Comparison) -> list[Group]:
     return front_groups(
         comparison.objectives,
         [one for one in sets if one.marks],
-        pairs="Policies chosen on validation and measured again on the test split, all seeds together; the best corner "
-        "is always the top right one. Lines join what no other policy of the rule beats in these two objectives; pale "
-        "marks are last policies that were not on the front."
+        pairs="Each mark is a policy that was chosen on validation and measured again on the test split. All seeds are "
+        "shown together, and the best corner is always the top right one. Lines join the policies of a rule that none "
+        "of its others beats in these two objectives; pale marks are last policies that were not on the front."
         + (" A steerable rule also has its last policy at every setting of the dial." if steered else ""),
         cube="The same policies; drag to turn.",
     )
@@ -67,7 +68,7 @@ def dials(comparison: Comparison) -> list[Group]:
         for i, objective in enumerate(comparison.objectives)
     ]
     return grouped(
-        "How much of the way from its worst bound (0) to its best (1) each objective gets, against its own priority. A "
+        "How far each objective comes from its worst bound (0) to its best (1), against its own priority. A "
         "run's value is the mean over the settings of that priority, of its last policy on the test split. A dial that "
         f"works goes up. {BANDS}",
         charts,
@@ -151,7 +152,7 @@ def influence(comparison: Comparison) -> list[Group]:
         for i, objective in enumerate(comparison.objectives)
     ]
     return grouped(
-        "How well the objective's gradient agrees with the sum of all: below 0 it is paid for by the others. Its scale "
+        "How well the objective's gradient agrees with the sum of all; below 0 the others pay for it. Its scale "
         f"is that of each rule's estimator. {BANDS}{_thin(comparison)}",
         charts,
     )
@@ -176,7 +177,7 @@ def hypervolume(comparison: Comparison) -> list[Group]:
         comparison,
         "hypervolume",
         lambda run, evaluation: run.hypervolume(evaluation),
-        f"What each policy alone dominates, on the validation set. {BANDS} {COSTS_CAPTION}",
+        f"The hypervolume of each policy alone, on the validation set. {BANDS} {COSTS_CAPTION}",
     )
 
 
@@ -186,8 +187,8 @@ def archive(comparison: Comparison) -> list[Group]:
         comparison,
         "archive",
         lambda run, evaluation: evaluation.archive,
-        "Only a curve: the front of many noisy evaluations widens even if nothing is learnt, so none is judged by it. "
-        f"{BANDS}",
+        "This is only a curve. The front of many noisy evaluations widens even if nothing is learnt, so no rule is "
+        f"judged by it. {BANDS}",
     )
 
 
@@ -206,8 +207,8 @@ def results(comparison: Comparison) -> list[Group]:
         if dots or main:
             rows.append(Row(arm.label, arm.number, main, one.low, one.high, dots))
     caption = (
-        "A ring is a run, the filled mark the mean over seeds with its 95 % t interval. Look at the single runs, too: "
-        "where few of them end elsewhere, a mean hides it."
+        "A ring is a run. The filled mark is the mean over seeds, with its 95 % t interval. Look at the single runs, "
+        "too: if a few of them end elsewhere, the mean hides it."
     )
     return grouped(caption, [RowChart("results", "Results", "", "hypervolume on the test split", rows)] if rows else [])
 
@@ -219,11 +220,12 @@ def contrasts(comparison: Comparison) -> list[Group]:
     for i, name in enumerate(dict.fromkeys(contrast.figure for contrast in every)):
         rows = [row for c in every if c.figure == name and (row := _contrast(c, comparison)) is not None]
         if rows:
-            title = f"difference in {name.replace('_', ' ')}"
-            charts.append(RowChart(f"contrasts-{i + 1}", title.capitalize(), "", title, rows, differences=True))
+            title = f"Difference in {figure_name(name)}"
+            charts.append(RowChart(f"contrasts-{i + 1}", title, "", "difference", rows, differences=True))
     return grouped(
-        "Differences over paired seeds with 95 % intervals; one that holds 0 shows no clear difference. Right of 0 the "
-        "first of the two has the higher value. The large diamond is the contrast named beforehand.",
+        "The marks are differences over paired seeds, with 95 % intervals. An interval that holds 0 shows no clear "
+        "difference. Right of 0 the first of the two has the higher value. The large diamond is the contrast that was "
+        "named beforehand.",
         charts,
     )
 
@@ -244,7 +246,7 @@ def tuning(comparison: Comparison) -> list[Group]:
             x, y = zip(*arm.expected_best, strict=True)
             curves.append(Curve(arm.label, arm.number, x, y, group=arm.number))
     tried = "A ring is a configuration, tried on the tuning seeds and ranked on validation; the filled one was chosen."
-    search = "What the best of so many configurations, drawn at random, comes to on the test split."
+    search = "Draw so many configurations at random and take the best: this is what it reaches on the test split."
     charts: list[Chart] = (
         [RowChart("tuning", "Configurations", tried, "hypervolume on validation", rows)] if rows else []
     )

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from paretune.comparison.dial import WORKS
 from paretune.comparison.dial_entry import HEADINGS
+from paretune.comparison.figures import figure_name
 from paretune.record.fields import Fields
 from paretune.record.figures import NONE, difference, figure, interval, p_value
 from paretune.record.run_directory import REPORT
@@ -40,7 +41,7 @@ def results(comparison: Comparison) -> list[Block]:
     ]
     reasons = {e.reason for arm in arms for e in arm.estimates.values() if e.reason and e.mean is not None}
     if reasons:
-        blocks.append(Text(f"Where there is no interval: {'; '.join(sorted(reasons))}."))
+        blocks.append(Text(f"An interval can be missing for this reason: {'; '.join(sorted(reasons))}."))
     described = [[arm.label, arm.summary.text("description") or NONE] for arm in arms]
     if any(description != NONE for _, description in described):
         blocks.append(Fold("What the rules are", [Table("The rules", ["rule", "what it does"], described, words=[1])]))
@@ -86,9 +87,9 @@ def dials(comparison: Comparison) -> list[Block]:
     rows = [[label, name, *(mean(figures.get(key)) for key in kept)] for label, name, figures in told]
     columns = ["rule", "objective", *(HEADINGS[key] for key in kept)]
     note = (
-        f"An objective follows its priority from a rank correlation of {WORKS} on. Monotone steps are the share of the "
-        "steps up in its priority that do not make it worse. The range goes from its worst metric at a setting to its "
-        "best, in its own units."
+        f"An objective follows its priority if the rank correlation is {WORKS} or more. Monotone steps are the share "
+        "of the steps up in its priority that do not make it worse. The range goes from its worst metric at a setting "
+        "to its best, in its own units."
     )
     caption = "How each objective follows its own priority: mean (95 % interval over seeds)"
     return [Table(caption, columns, rows, words=[1]), Text(note)]
@@ -106,7 +107,7 @@ def cost(comparison: Comparison) -> list[Block]:
     timed = [(label, entry) for label, entry in timed if entry.content]
     if timed:
         target = figure(timed[0][1].number("target"))
-        caption = f"Until a single policy reached a hypervolume of {target} on the validation grid: means"
+        caption = f"What a run took until a single policy had a hypervolume of {target} on the validation grid: means"
         rows = []
         for label, entry in timed:
             step, tokens, seconds = (entry.inside(k).number("mean") for k in ("step", "tokens", "seconds"))
@@ -128,7 +129,9 @@ def _instead(comparison: Comparison) -> list[Block]:
             rows.append([arm.label, mean(arm.estimates["hypervolume"]), searched, figure(best)])
     if not rows:
         return []
-    caption = "The time of one run, spent on a random search over fixed weights instead: hypervolume on the test split"
+    caption = (
+        "Hypervolume on the test split, if the time of one run goes into a random search over fixed weights instead"
+    )
     return [Table(caption, ["rule", "its own", "runs of the search", "best of the search, expected"], rows)]
 
 
@@ -182,7 +185,7 @@ def reproduction(comparison: Comparison) -> list[Block]:
             ["rule", *(f"front mean: {name}" for name in names), "steps-to-front"],
             rows,
         ),
-        Text("Both move with evaluation noise: they are here to compare with the paper, not to judge a rule by."),
+        Text("Both figures move with evaluation noise. Compare them with the paper's; do not judge a rule by them."),
     ]
 
 
@@ -201,7 +204,7 @@ def runs(comparison: Comparison) -> list[Block]:
             shown = Link(name, f"{quote(name)}/{REPORT}") if name and own.is_file() else name
             rows.append([shown, arm.label, line.text("status") or recorded or NONE, *values, time])
     columns = ["folder", "rule", "status", "hypervolume", "last policy alone", "tokens", "time"]
-    table = Table("`paretune report FOLDER` makes a run's own page", columns, rows, words=[1, 2])
+    table = Table("The command paretune report FOLDER makes a run's own page.", columns, rows, words=[1, 2])
     return [Fold(f"All {plural(len(rows), 'run')}", [table])] if rows else []
 
 
@@ -255,7 +258,7 @@ def _contrast(contrast: Contrast) -> list[str]:
     d = contrast.difference
     return [
         f"{contrast.rule} − {contrast.against}",
-        contrast.figure.replace("_", " "),
+        figure_name(contrast.figure),
         contrast.kind,
         *difference(d.mean, d.low, d.high),
         p_value(contrast.p_t),
@@ -280,4 +283,6 @@ def _told(value: object) -> str:
         return NONE
     if isinstance(value, dict):
         return compact(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -39,7 +39,7 @@ def _responses(run: Run) -> list[Group]:
         return []
     chart = CurveChart("dial-gains", "Gains", "", "its own priority", "gain", curves, markers=True)
     caption = (
-        "How much of the way from its worst bound (0) to its best (1) each objective gets, against its own priority. A "
+        "How far each objective comes from its worst bound (0) to its best (1), against its own priority. A "
         "value is the mean over the settings of that priority, and the band spans them. A dial that works goes up."
     )
     return [Group(caption, [chart])]

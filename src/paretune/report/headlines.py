@@ -1,5 +1,6 @@
 """The answer that stands on top of a report."""
 
+from paretune.comparison.figures import figure_name
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.figures import difference, figure, interval, p_value, signed, with_error
 from paretune.record.summary_entries import Contrast
@@ -60,7 +61,7 @@ def comparison_answer(comparison: Comparison) -> str:
     if contrast is None:
         return "No contrast was named beforehand, so there is no single answer: see the contrasts below."
     d = contrast.difference
-    a, b, what = contrast.rule, contrast.against, contrast.figure.replace("_", " ")
+    a, b, what = contrast.rule, contrast.against, figure_name(contrast.figure)
     if d.mean is None:
         return f"No answer on {a} against {b} yet: {d.reason or 'no paired seeds'}."
     if d.low is None or d.high is None:

@@ -104,8 +104,9 @@ def _(chart: RowChart) -> Figure:
         if row.main is not None:
             traces.append(_main(row, row.main, i))
     layout: Figure = {
-        "xaxis": {"title": {"text": label(chart.x_title)}},
+        "xaxis": {"title": {"text": label(chart.x_title)}, "range": _room(chart)},
         "yaxis": {
+            "ticklabelstandoff": 6,
             "tickvals": list(range(len(chart.rows))),
             "ticktext": [wrapped(row.label) for row in chart.rows],
             "range": [len(chart.rows) - 0.5, -0.5],
@@ -118,6 +119,17 @@ def _(chart: RowChart) -> Figure:
     if chart.differences:
         layout["shapes"] = [_rule(x=0)]
     return {"data": traces, "layout": layout}
+
+
+def _room(chart: RowChart) -> list[float]:
+    """From the least to the largest value of a chart of rows, with room for marks at both ends; differences show 0."""
+    values = [end for row in chart.rows for end in (row.low, row.high) if end is not None]
+    values += [dot.value for row in chart.rows for dot in (*row.dots, row.main) if dot is not None]
+    if chart.differences:
+        values.append(0.0)
+    least, largest = min(values), max(values)
+    room = 0.05 * (largest - least) or max(abs(least) / 2, 0.5)
+    return [least - room, largest + room]
 
 
 def _dots(row: Row, place: int) -> Figure:

@@ -149,8 +149,8 @@ def training(run: Run) -> list[Group]:
 def influence(run: Run) -> list[Group]:
     """What each objective's gradient does for all of them."""
     caption = (
-        "How well each objective's gradient agrees with the sum of all: above 0 a step for it helps the whole, below 0 "
-        "it is paid for by the others."
+        "How well each objective's gradient agrees with the sum of all. Above 0 a step for it helps the whole, below 0 "
+        "the others pay for it."
     )
     curves, thin = _batch_curves(run, run.batches, lambda batch: batch.influence)
     chart = CurveChart("influence", "Influence", "", STEPS, "influence ⟨g, Σg⟩", curves, level=0)
@@ -164,7 +164,7 @@ def signals(run: Run) -> list[Group]:
         curves, thin = _batch_curves(run, run.batches, partial(_signal, name))
         if curves:
             charts.append(CurveChart(f"signal-{i + 1}", name, thin.strip(), STEPS, name, curves))
-    return grouped("What the rule read from each batch and went by; its page in the documentation explains it.", charts)
+    return grouped("The rule's own figures of each batch. Its page in the documentation explains them.", charts)
 
 
 def _signal(name: str, batch: Batch) -> Mapping[str, float]:
@@ -221,9 +221,9 @@ def hypervolume(run: Run) -> list[Group]:
                 CurveChart(f"hypervolume-{key}", f"By {key}", "", x_title, "hypervolume", curves, markers=True)
             )
     return grouped(
-        "The share of the space between the worst and the best corner that is dominated, on the validation set. Judge "
-        "by each policy alone: the front of many noisy evaluations widens even if nothing is learnt, so its "
-        f"hypervolume is only a curve. {COSTS_CAPTION}",
+        "Hypervolume is the share of the space between the worst and the best corner that policies dominate, here on "
+        "the validation set. Judge by each policy alone. The front of many noisy evaluations widens even if nothing is "
+        f"learnt, so its hypervolume is only a curve. {COSTS_CAPTION}",
         charts,
     )
 

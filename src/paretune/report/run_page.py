@@ -153,8 +153,8 @@ def _statistics(run: Run) -> list[Block]:
     return [
         Table("Means over the front, as the paper reports them", ["objective", "front mean", "start", "end"], rows),
         Text(
-            f"Steps-to-front, the mean step of the policies on the front: {mean(e.step for e in front):.1f}. Both "
-            "move with evaluation noise alone: they are here to compare with the paper, not to judge a rule by."
+            f"Steps-to-front is the mean step of the policies on the front: {mean(e.step for e in front):.1f}. Both "
+            "figures move with evaluation noise alone. Compare them with the paper's, but do not judge a rule by them."
         ),
     ]
 

@@ -9,6 +9,11 @@
   // The charts in three dimensions take longest: they come last.
   const plots = [...figures.keys()].sort((a, b) => is3d(a) - is3d(b));
   const hidden = new Set();
+  /** Where a label can stand beside its point: to the right (1) or left, and how much further down. */
+  const PLACES = [
+    ["top center", 0, -13], ["bottom center", 0, 13], ["middle right", 1, 0], ["middle left", -1, 0],
+    ["top right", 1, -13], ["top left", -1, -13], ["bottom right", 1, 13], ["bottom left", -1, 13],
+  ];
   /** Of figures with objectives as axes: which of them stand there. */
   const choices = new Map(plots.flatMap((div) => {
     const { choice } = figures.get(div);
@@ -92,6 +97,29 @@
     }
   }
 
+  /** Has each label stand where it covers no other label and no point, if there is such a place. */
+  async function spread(div) {
+    const { xaxis, yaxis } = div._fullLayout;
+    const drawn = div.data.filter(({ mode, visible }) => visible && mode && mode.includes("markers"));
+    const spots = new Map(drawn.map((trace) => [trace, trace.x.map((x, i) => [xaxis.d2p(x), yaxis.d2p(trace.y[i])])]));
+    const taken = [...spots.values()].flat().map(([x, y]) => [x - 4, y - 4, 8, 8]);
+    const covers = ([x, y, width, height]) => taken.filter(([left, top, wide, high]) =>
+      x < left + wide && left < x + width && y < top + high && top < y + height).length;
+    for (const trace of drawn.filter(({ text }) => text)) {
+      const places = spots.get(trace).map(([x, y], i) => {
+        const width = 8 * trace.text[i].length;
+        const tried = PLACES.map(([name, sideways, down]) => {
+          const box = [x + (sideways < 0 ? -width - 6 : sideways > 0 ? 6 : -width / 2), y + down - 6, width, 12];
+          return { name, box, over: covers(box) };
+        });
+        const best = tried.reduce((one, other) => (other.over < one.over ? other : one));
+        taken.push(best.box);
+        return best.name;
+      });
+      await Plotly.restyle(div, { textposition: [places] }, [div.data.indexOf(trace)]);
+    }
+  }
+
   async function draw(div) {
     const figure = figures.get(div);
     const data = painted(figure.data);
@@ -102,7 +130,7 @@
     layout.template = theme(narrow);
     if (narrow && is3d(div)) {
       const eye = layout.scene.camera.eye; // from further away: the axes' names need room beside them
-      for (const axis in eye) eye[axis] *= 1.45;
+      for (const axis in eye) eye[axis] *= 1.37;
     }
     try {
       await Plotly.react(div, data, layout, {
@@ -110,6 +138,7 @@
         toImageButtonOptions: { filename: div.id.replace("plot-", "paretune-"), scale: 2 },
         modeBarButtons: [["toImage", is3d(div) ? "resetCameraDefault3d" : "resetScale2d"]],
       });
+      if (figure.choice && !is3d(div)) await spread(div);
       div.dataset.drawn = dark.matches ? "dark" : "light";
     } catch (error) {
       fail(div, error);

@@ -13,13 +13,14 @@ from paretune.report.page import Block, Table, Text
 from paretune.report.runs import Run
 
 WORTH = (
-    "A gain is a metric on its bounds, 0 the worst and 1 the best. The geometric mean of all gains is 0 as soon as one "
-    "of them is. Expected utility is the mean, over a fixed lattice of weightings, of the weighted sum of gains that "
-    "the best of the policies has."
+    "A gain is a metric on its bounds: 0 is the worst and 1 the best. The geometric mean of all gains is 0 if one of "
+    "them is 0. For expected utility, each weighting of a fixed lattice takes the largest weighted sum of gains among "
+    "the policies; the utility is the mean of these sums."
 )
 BEST = (
-    "The best possible policy is known for each weighting of this task. Regret is the mean over the lattice of what "
-    "that policy is worth more; share of the best is of the largest geometric mean that any policy has."
+    "The best possible policy is known for each weighting of this task. Regret says how much more that policy is "
+    "worth, as a mean over the lattice. The share of the best is the geometric mean over the "
+    "largest one that any policy has."
 )
 REFERENCES = "The last columns measure the hypervolume from other reference points: every gain at 0.1, or at −0.1."
 Together = tuple[str, Sequence[Evaluation], KnownFront | None]

@@ -134,9 +134,9 @@ class MultiObjectiveTrainer(RecordingTrainer):
             raise ValueError(f"{self.weighting!r} evaluates the policy: give an `eval_dataset`.")
         if wanted.evaluation == "rollouts" and self._without_bounds:
             warnings.warn(
-                f"{', '.join(self._without_bounds)} lack bounds: gains are measured on the range that training has "
-                "seen so far, where an end is not declared. Declare both with Objective(..., bounds=(low, high)), or "
-                "with --bounds NAME=LOW:HIGH.",
+                f"Bounds are missing for {', '.join(self._without_bounds)}. An end that is not declared is taken from "
+                "the range that training has seen so far. Declare both ends with Objective(..., bounds=(low, high)), "
+                "or with --bounds NAME=LOW:HIGH.",
                 stacklevel=3,
             )
         if wanted.influence is not None:

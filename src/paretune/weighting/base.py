@@ -112,8 +112,8 @@ class Batch:
         evaluation: the latest evaluation that the rule asked for, or None.
         influence: ``[K]`` if asked for and measured, else None; of objective k's mean over the completions to which it
             applies, NaN if it applies to none of those that were measured.
-        influence_method: the estimator it comes from, which may be another than the one asked for: that of what an
-            update did has the learning rate in it, the others have not.
+        influence_method: the estimator that measured it. It may be another than the one asked for. The realised
+            influence contains the learning rate; the others do not.
         gramian: ``[K, K]`` ⟨g_i, g_j⟩ where the estimator yields it, else None.
         noise: ``[K, K]`` by how much the ordinary Gramian exceeds one that was taken across halves of the prompts.
         metrics: ``[N, K]`` each completion's metrics if an evaluation on the rollouts was asked for, else None.

@@ -36,13 +36,12 @@ _FARTHEST = 1e300
 def mirror_descent(weights: Sequence[float] | Tensor, influence: Sequence[float] | Tensor, step_size: float) -> Tensor:
     r"""One exponentiated step on the simplex, w_k ∝ w_k·exp(step_size · I_k).
 
-    It is the closed form of max_w ⟨w, I⟩ − (μ/η) KL(w ‖ w_t) (Lemma 5.1 and Eq. 3 of Lu et al., arXiv 2509.11452),
-    computed in log space from how far each influence lags behind the largest, so that finite numbers of any size give
-    weights on the simplex, and an equal influence, or a step of 0, gives back the very weights.
+    It is the closed form of max_w ⟨w, I⟩ − (μ/η) KL(w ‖ w_t) (Lemma 5.1 and Eq. 3 of Lu et al., arXiv 2509.11452).
+    It is computed in log space, from how far each influence lags behind the largest. So finite numbers of any size give
+    weights on the simplex, and an equal influence, or a step of 0, gives back the same weights, bit for bit.
 
-    A weight of 0 stays 0. One that is positive stays so: it falls to 2.2e-308, the smallest normal float64, at the
-    least, so that an objective that was driven into a corner can come back from there once its step_size · I is ahead
-    by 708 in sum.
+    A weight of 0 stays 0. A positive weight stays positive: it falls no lower than 2.2e-308, the smallest normal
+    float64. So an objective that was driven into a corner can come back, once its step_size · I is ahead by 708 in sum.
 
     Args:
         weights: ``[K]``, on the simplex.
@@ -128,16 +127,17 @@ class GradientInfluence(WeightingRule):
 
     The realised influence ⟨g_k, Δθ⟩ has η in it and the optimiser's scale; with it w_k ← w_k·exp(I_k / μ).
 
-    J_k is the mean reward of the completions to which objective k applies, as its metric is, so a rare objective has no
-    small influence for being rare. An objective that applies to no completion of a batch says nothing there: it keeps
-    its weight, and the others share the rest (the same update with that weight held fixed).
+    J_k is the mean reward of the completions to which objective k applies, as its metric is. So the influence of an
+    objective is not small only because it is rare. An objective that applies to no completion of a batch keeps its
+    weight there, and the others share the rest (the same update with that weight held fixed).
 
     Args:
         mu: μ > 0, on the scale of the method's influence. The released runs use 1e-5 and 1e-4 with influence clipped
-            to |I_k| ≤ K; unclipped influence needs its own, the realised one another. None: the task's default;
-            without one it is calibrated so that a batch whose largest influence is the median of those so far moves
-            the log-weights by at most 0.05, and no batch by more than 1. (A median, so that a batch whose influence
-            is far out of proportion changes nothing for those after it; of each batch a number is kept for it.)
+            to |I_k| ≤ K; unclipped and realised influence each need a value of their own. None: the task's
+            default; without one, μ is calibrated. A batch whose largest influence is the median of those so far then
+            moves the log-weights by at most 0.05, and no batch moves them by more than 1. (With a median, a batch
+            whose influence is far out of proportion does not change those after it. The rule keeps one number of each
+            batch for this.)
         method: how influence is measured. ``"directional"``: one backward pass and one or two forward passes, whatever
             the number of objectives. ``"realised"``: one forward pass after the update; it steers the next batch, and
             works wherever TRL trains. ``"exact"``: a backward pass for each objective. ``"crossed"``: as directional,
@@ -146,11 +146,10 @@ class GradientInfluence(WeightingRule):
         layers: ``"all"`` trainable parameters; only those of the ``"middle"`` blocks, as the paper does; or a list
             of block indices (one named twice counts once). Not with ``"realised"``, which sees the whole update.
         average_over: batches whose mean influence makes one move of the weights, as in the paper; an objective's mean
-            is over those to which it applied. Of m batches the weights thus move an m-th as far as they would batch by
-            batch: that is what makes them steadier, for m moves in a row add up to the sum. With mu / m they move as
-            far.
-        every: influence is measured in every n-th batch only and counts for n batches: the weights move n times as far,
-            as the same influence in each of them would have taken them; in between, they stay.
+            is over those to which it applied. Over m batches the weights move an m-th as far as they would batch by
+            batch, which makes them steadier. With mu / m they move as far.
+        every: influence is measured in every n-th batch only, and counts for n batches. The weights then move n times
+            as far, and stay as they are in between.
         floor: no weight falls below this; in [0, 1/K). Without one, a weight can fall so low that its objective
             counts for nothing for the rest of a run (:func:`mirror_descent` says how low).
         clip_norm: clip each objective's gradient to this norm first (the released code: 1); with ``"exact"`` only.
