@@ -166,6 +166,17 @@ def means_on_the_grid(task: Task, run: Mapping[str, Any]) -> list[tuple[int, int
     ]
 
 
+def before_training(task: Task) -> float | None:
+    """The share of the best geometric mean that the initial policy has, on the validation split; None if not known."""
+    shares = []
+    for run in task.summary["rules"].get("nash", {}).get("runs", []):
+        best = front_on(RunReader(task.directory / run["directory"]).known_fronts, "test")
+        grid = means_on_the_grid(task, run)
+        if best is not None and grid and grid[0][0] == 0:
+            shares.append(grid[0][2] / best.best_mean)
+    return mean(shares) if shares else None
+
+
 def time_rows(task: Task) -> list[list[str]]:
     """A row an arm: the share of its runs that reach and hold the target, and the medians of when they do."""
     grids = {arm: [means_on_the_grid(task, run) for run in told["runs"]] for arm, told in task.summary["rules"].items()}
@@ -222,6 +233,8 @@ def tables(tasks: Sequence[Task], found: Sequence[Overall]) -> str:
             arm: [estimate(e.mean, e.low, e.high) if (e := row.get(t.name)) else "–" for t in tasks]
             for arm, row in standing.items()
         }
+        if name == "share_of_best":
+            cells["before training"] = [figure(before_training(t)) for t in tasks]
         parts.append(table(title, ["arm", *(t.name for t in tasks)], [[arm, *row] for arm, row in cells.items()]))
     columns = ["task", "figure", STEERABLE, "tour", "best-fixed-front", "ten fixed runs together", "ahead of tour by",
                "ahead of best-fixed-front by", "seeds"]  # fmt: skip
@@ -279,6 +292,9 @@ def draw_board(tasks: Sequence[Task], path: Path, name: str = "share_of_best") -
         rival = standing.get("best-fixed", {}).get(task.name)
         if rival is not None and rival.mean is not None:
             axes.axvline(rival.mean, color="0.6", linewidth=0.8)
+        start = before_training(task)
+        if start is not None:
+            axes.axvline(start, color="0.6", linewidth=0.8, linestyle=":")
         for height, arm in enumerate(arms):
             one = standing[arm].get(task.name)
             if one is None or one.mean is None:

@@ -78,6 +78,11 @@ def test_contrasts_by_hand(leaderboard: ModuleType, folders: list[Path]) -> None
     assert leaderboard.overall(tasks, tour).mean.mean == pytest.approx(0.13)
 
 
+def test_the_policy_before_training_by_hand(leaderboard: ModuleType, folders: list[Path]) -> None:
+    found = leaderboard.before_training(leaderboard.Task.read(folders[0]))
+    assert found == pytest.approx((0.2 * 0.5) ** 0.5 / 0.75)
+
+
 def test_one_steerable_policy_beside_its_rivals(leaderboard: ModuleType, folders: list[Path]) -> None:
     regret, volume = leaderboard.steering_rows(leaderboard.Task.read(folders[0]))
     # Of the searched ones together the best first gain is 0.81 and the best second one 0.36.
