@@ -67,7 +67,6 @@ def settings(directory: Path, **kwargs: Any) -> dict[str, Any]:
         "report_to": [],
         "save_strategy": "no",
         "disable_tqdm": True,
-        "write_report": False,
         **kwargs,
     }
 

@@ -38,7 +38,7 @@ def options(directory: Path, **kwargs: Any) -> dict[str, Any]:
         "output_dir": str(directory), "use_cpu": True, "bf16": False, "learning_rate": 1e-2, "max_steps": 2,
         "per_device_train_batch_size": 8, "num_generations": 4, "max_completion_length": 8,
         "gradient_checkpointing": False, "report_to": [], "save_strategy": "no", "logging_steps": 1,
-        "eval_strategy": "steps", "eval_steps": 1, "disable_tqdm": True, "write_report": False, **kwargs,
+        "eval_strategy": "steps", "eval_steps": 1, "disable_tqdm": True, **kwargs,
     }  # fmt: skip
 
 

@@ -102,9 +102,10 @@ def test_two_processes_measure_what_one_does(how: str, runs: list[Run], model: s
         for batch, (two, one) in enumerate(zip(kept(tmp_path, *run), kept(by_one, *run), strict=True)):
             assert two["method"] == one["method"]
             if one["influence"] is not None:
-                # From the second batch on the policies differ by float32's rounding, which a difference of
-                # log-probabilities brings out.
-                tolerance = 1e-2 if run[0] in ("directional", "crossed") and batch > 0 else 1e-4
+                # A difference of log-probabilities brings out float32's rounding: over half of the rows in any batch,
+                # and from the second batch on, where the policies differ by it, over all.
+                rounded = run[0] == "crossed" or (run[0] == "directional" and batch > 0)
+                tolerance = 1e-2 if rounded else 1e-4
                 assert distance(two["influence"], one["influence"]) < tolerance, (run, batch)
                 assert distance(two["weights"], one["weights"]) < tolerance
         for a, b in zip(parameters(tmp_path, *run, rank=0), parameters(tmp_path, *run, rank=1), strict=True):

@@ -26,7 +26,7 @@ def trainer_of(model: str, directory: Path, **kwargs: Any) -> MultiObjectiveTrai
         "learning_rate": 1e-2, "max_steps": 2, "per_device_train_batch_size": 8, "num_generations": 4,
         "max_completion_length": 10, "gradient_checkpointing": False, "report_to": [], "logging_steps": 1,
         "save_strategy": "no", "eval_strategy": "steps", "eval_steps": 1,
-        "disable_tqdm": True, "write_report": False, **kwargs,
+        "disable_tqdm": True, **kwargs,
     }  # fmt: skip
     config = MultiObjectiveConfig(str(directory), **options)
     return MultiObjectiveTrainer(model, objectives, config, prompts(), prompts(6), weighting=GradientInfluence(mu=1e-2))

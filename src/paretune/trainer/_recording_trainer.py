@@ -6,12 +6,9 @@ goes on from where it stopped.
 
 import json
 import math
-import platform
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -21,6 +18,7 @@ from paretune.named_objects import source_of
 from paretune.objectives import Objective, RewardError
 from paretune.record.json_lines import plain
 from paretune.record.rule_sentence import rule_sentence
+from paretune.record.versions import versions
 from paretune.steering import Template, lattice, stating
 from paretune.trainer._scoring_trainer import ScoringTrainer
 from paretune.trainer.checkpoint_forms import check_like, check_state, check_trainer_state, loading
@@ -34,8 +32,6 @@ from paretune.trainer.random_state import own_random_state
 from paretune.trainer.run_log import RunLog
 from paretune.trainer.trackers import TensorBoardHyperparameters, config_of
 from paretune.weighting import Evaluation
-
-PACKAGES = ("paretune", "torch", "transformers", "trl", "accelerate", "moocore")
 
 
 class RecordingTrainer(ScoringTrainer):
@@ -224,7 +220,7 @@ class RecordingTrainer(ScoringTrainer):
             "settings": args.changed(),
             "processes": self.accelerator.num_processes,
             "threads": torch.get_num_threads(),
-            "versions": dict(_versions()),
+            "versions": dict(versions()),
         }
 
     def _state(self) -> dict[str, Any]:
@@ -386,12 +382,6 @@ class RecordingTrainer(ScoringTrainer):
     def _set_rule_evaluation(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
         self.run_log.evaluated(evaluation, batch=self._batch, purpose="rule", tokens=self._tokens)
-
-
-@cache
-def _versions() -> dict[str, str]:
-    """What a run's figures depend on; a package that is replaced under a running process changes nothing in it."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def _adapter(model: Any) -> dict[str, Any] | None:
