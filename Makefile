@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One thread a test process: the tests run two at a time, and small policies gain nothing from more. Each process takes
 # one half of the tests in their order, so that what a file sets up is set up once, and then what the other has left.
 # Bytecode is kept, whatever the environment says: or every process that a test starts would compile anew.
-TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 2 --dist worksteal
+TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 3 --dist worksteal
 LEADERBOARD := treasure treasure_convex recall change charter arithmetic-60 arithmetic-180
 ARITHMETIC := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-rloo arithmetic-reinforce++ \
 	arithmetic-follow-up
