@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # wait for other processes and for disks. Each takes a third of the tests in their order, so that what a file sets up is set up once, and then what the other has left.
 # Bytecode is kept, whatever the environment says: or every process that a test starts would compile anew.
 TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 3 --dist worksteal
+# Tests that take turns: the number of commits chooses which of them run (tests/rotation.py).
+TURN = --rotating $(or $(shell git rev-list --count --first-parent HEAD 2>/dev/null),0)
 LEADERBOARD := treasure treasure_convex recall change charter arithmetic-60 arithmetic-180
 ARITHMETIC := arithmetic-single arithmetic arithmetic-paper arithmetic-algorithms arithmetic-rloo arithmetic-reinforce++ \
 	arithmetic-follow-up
@@ -55,16 +57,16 @@ records: setup  ## what the runs have measured, without checkpoints: records/*.t
 	$(BIN)/python scripts/pack_records.py $(wildcard results/leaderboard/*) --to records/leaderboard
 
 test: setup browser
-	$(TEST)
+	$(TEST) $(TURN)
 
 browser: setup
 	@sh scripts/get_browser.sh $(BIN)
 
-test-slow: setup browser deepspeed  ## what takes minutes or a large dependency: the remake of the policy, SmolLM2, DeepSpeed
-	$(TEST) -m slow --ignore tests/soak
+test-slow: setup browser deepspeed  ## what takes minutes or a large dependency (the remake of the policy, SmolLM2, DeepSpeed), and all cases of the tests that take turns
+	$(TEST) -m "slow or turns" --ignore tests/soak
 
 test-rotating: setup deepspeed  ## of the slow tests that hold the promises of docs/reliability.md a fifth, which the commit chooses
-	$(TEST) -m slow --rotating $(shell git rev-list --count --first-parent HEAD) tests
+	$(TEST) -m slow $(TURN)
 
 deepspeed: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[deepspeed]"

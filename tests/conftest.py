@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from rotation import ROOT, guarding_files, is_due
+from rotation import share_of
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 # Other examples are drawn in each run, so that half of the usual number are seen soon enough.
 settings.register_profile("paretune", deadline=None, max_examples=50)
 settings.load_profile("paretune")
+
+# Importing makes a million objects and no garbage; until the tests begin, collections only search them.
+gc.disable()
 
 # accelerate reads it anew whenever it asks what is installed, forty times a training.
 importlib.metadata.metadata = functools.cache(importlib.metadata.metadata)
@@ -30,26 +33,23 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """A share of the slow tests: `-m slow --rotating N`."""
-    parser.addoption("--rotating", type=int, metavar="N", help="of tests that hold promises, the share of landing N")
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import no files for a share that have no test in it."""
-    if config.getoption("--rotating") is None or collection_path.is_dir():
-        return None
-    return collection_path.relative_to(ROOT).as_posix() not in guarding_files() or None
+    """Shares of tests that take turns."""
+    help_of = "of tests that take turns, the share of landing N (tests/rotation.py)"
+    parser.addoption("--rotating", type=int, metavar="N", help=help_of)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the share that is asked for."""
     number = config.getoption("--rotating")
-    if number is not None:
-        config.hook.pytest_deselected(items=[item for item in items if not is_due(item.nodeid, number)])
-        items[:] = [item for item in items if is_due(item.nodeid, number)]
+    if number is None:
+        return
+    kept = share_of(items, number)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,9 @@ def cells() -> list[dict[str, Any]]:
 
 
 def shortened(task: Task) -> Task:
-    """A task with 16 prompts for validation."""
-    return replace(task, validation=task.validation.select(range(16)))
+    """A task with 16 prompts for validation, and answers of at most 12 tokens."""
+    settings = {**task.settings, "max_completion_length": 12}
+    return replace(task, validation=task.validation.select(range(16)), settings=settings)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -32,7 +33,7 @@ def test_it_is_short(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One step, and on few validation prompts, which rule the time."""
+    """One step, and on few validation prompts with short answers, which rule the time."""
     monkeypatch.chdir(tmp_path)
     load = tasks.load
     monkeypatch.setattr(tasks, "load", lambda name: shortened(load(name)))

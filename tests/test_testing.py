@@ -22,6 +22,7 @@ NEEDS_SETTINGS = {
 
 
 @pytest.mark.parametrize("name", RULES)
+@pytest.mark.turns
 def test_our_rules_pass(name: str) -> None:
     check_rule(NEEDS_SETTINGS.get(name, RULES[name]), updates=100)
 

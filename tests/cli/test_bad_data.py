@@ -83,6 +83,7 @@ ROWS: list[tuple[str, Rows, str]] = [
 
 
 @pytest.mark.parametrize(("rows", "expected"), [case[1:] for case in ROWS], ids=[case[0] for case in ROWS])
+@pytest.mark.turns
 def test_rows(rows: Rows, expected: str, refused: Refused, place: Path, tiny_model: str) -> None:
     alike = rows and isinstance(rows[0].get("prompt"), str)  # else a reader of two kinds would complain
     write(place / "data", train=rows, test=SUMS if alike or not rows else rows)
@@ -144,6 +145,7 @@ ENDLESS: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("template", "expected"), ENDLESS, ids=[template for template, _ in ENDLESS])
+@pytest.mark.turns
 def test_a_template_that_computes_for_ever(
     template: str, expected: str, refused: Refused, place: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

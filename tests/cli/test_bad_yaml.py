@@ -221,6 +221,7 @@ LAUNCH: list[Any] = [
 
 
 @pytest.mark.parametrize(("case", "text", "expected"), LAUNCH)
+@pytest.mark.turns
 def test_accelerates_own_file(case: str, text: str, expected: str, refused: Refused, tmp_path: Path) -> None:
     path = tmp_path / "launch.yaml"
     path.write_text(text)

@@ -83,6 +83,7 @@ WAYS: list[dict[str, Any]] = [
     "options",
     [pytest.param(way, marks=[] if i in (0, 2) else pytest.mark.slow, id=str(way)) for i, way in enumerate(WAYS)],
 )
+@pytest.mark.turns
 def test_it_is_the_product_of_the_halves(method: str, options: dict[str, Any], tmp_path: Path) -> None:
     assert_agrees(crossed(tmp_path, method, **options), method)
 

@@ -35,6 +35,7 @@ def symmetric(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("loss_type", LOSS_TYPES)
+@pytest.mark.turns
 def test_every_loss_type(loss_type: str, tmp_path: Path) -> None:
     level = "sequence" if loss_type == "luspo" else "token"
     assert_agrees(run(tmp_path, method="directional", loss_type=loss_type, importance_sampling_level=level))
@@ -46,6 +47,7 @@ def test_every_architecture(architecture: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", WAYS_TO_FORM_THE_BATCH, ids=str)
+@pytest.mark.turns
 def test_every_way_to_form_the_batch(options: dict[str, Any], tmp_path: Path) -> None:
     assert_agrees(run(tmp_path, method="directional", **options))
 
@@ -90,6 +92,7 @@ def test_a_gradient_that_is_not_the_derivative_is_found_out(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("checkpointing", [None, False, True])
 @pytest.mark.parametrize("layers", ["middle", [0, 3]])
+@pytest.mark.turns
 def test_some_layers_only(layers: Any, checkpointing: bool | None, tmp_path: Path) -> None:
     options = {} if checkpointing is None else {"gradient_checkpointing_kwargs": {"use_reentrant": checkpointing}}
     trainer = run(
@@ -173,6 +176,7 @@ def test_frozen_bfloat16_weights_round_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 4.0, 16.0])
 @pytest.mark.parametrize("share", [0.3, 0.01, 0.001])
+@pytest.mark.turns
 def test_objectives_that_oppose_each_other(share: float, scale: float, tmp_path: Path) -> None:
     """Errors that cancel in the sum are seen: the vector is right, and `check` is no smaller than its error."""
 

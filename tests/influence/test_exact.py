@@ -21,6 +21,7 @@ def assert_agrees(trainer: Compared, tolerance: float = 1e-6) -> None:
 
 
 @pytest.mark.parametrize("loss_type", LOSS_TYPES)
+@pytest.mark.turns
 def test_every_loss_type(loss_type: str, tmp_path: Path) -> None:
     level = "sequence" if loss_type == "luspo" else "token"
     assert_agrees(run(tmp_path, method="exact", loss_type=loss_type, importance_sampling_level=level))
@@ -32,6 +33,7 @@ def test_every_architecture(architecture: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", WAYS_TO_FORM_THE_BATCH, ids=str)
+@pytest.mark.turns
 def test_every_way_to_form_the_batch(options: dict[str, Any], tmp_path: Path) -> None:
     assert_agrees(run(tmp_path, method="exact", **options))
 
@@ -43,6 +45,7 @@ def test_other_estimators(estimator: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("checkpointing", [None, False, True])
 @pytest.mark.parametrize("layers", ["middle", [0, 3]])
+@pytest.mark.turns
 def test_some_layers_only(layers: Any, checkpointing: bool | None, tmp_path: Path) -> None:
     options = {} if checkpointing is None else {"gradient_checkpointing_kwargs": {"use_reentrant": checkpointing}}
     trainer = run(

@@ -66,12 +66,14 @@ def assert_agrees(trainer: WatchedTrainer, tolerance: float = 0.02) -> None:
 
 
 @pytest.mark.parametrize("loss_type", LOSS_TYPES)
+@pytest.mark.turns
 def test_every_loss_type(loss_type: str, tmp_path: Path) -> None:
     level = "sequence" if loss_type == "luspo" else "token"
     assert_agrees(watched(tmp_path, loss_type=loss_type, importance_sampling_level=level))
 
 
 @pytest.mark.parametrize("options", WAYS_TO_FORM_THE_BATCH, ids=str)
+@pytest.mark.turns
 def test_every_way_to_form_the_batch(options: dict[str, Any], tmp_path: Path) -> None:
     assert_agrees(watched(tmp_path, **options))
 
@@ -103,6 +105,7 @@ def test_single_precision(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("learning_rate", [1e-4, 1e-5, 1e-6])
 @pytest.mark.parametrize("bf16", [False, True], ids=["float32", "autocast"])
+@pytest.mark.turns
 def test_at_real_learning_rates(bf16: bool, learning_rate: float, tmp_path: Path) -> None:
     options = {"per_device_train_batch_size": 32, "bf16": bf16, "lr_scheduler_type": "constant"}
     assert_agrees(watched(tmp_path, model=policy(), learning_rate=learning_rate, **options))

@@ -142,6 +142,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     "rule", [pytest.param(name, marks=() if name in ("nash", "tour", "gdpo") else pytest.mark.slow) for name in MOVING]
 )
+@pytest.mark.turns
 def test_the_same_rewards_give_the_same_weights_through_every_door(
     rule: str, door: str, model: str, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def test_with_equal_fixed_weights_training_is_trls(name: str, model: str, tmp_pa
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.turns
 def test_a_rule_trains_and_goes_on_from_a_checkpoint(name: str, rule: str, model: str, tmp_path: Path) -> None:
     ours, _, config = TRAINERS[name]
     whole = trained(ours, config, model, tmp_path, weighting=RULES[rule](), bounds=BOUNDS)

@@ -100,6 +100,7 @@ def test_accuracy_on_the_solutions_of_math500():
     ["9^{9^{9^{9}}}", "1000000000!", "(x+y+z+w)^{99}", "(" * 900, "{" * 400 + "}" * 400, "9" * 10**6, "😀" * 300],
     ids=lambda answer: answer[:12],
 )
+@pytest.mark.turns
 def test_hostile_answers_neither_hang_nor_raise(answer):
     started = time.monotonic()
     assert score(f"\\boxed{{{answer}}}", "4") == 0.0
@@ -121,6 +122,7 @@ def test_hostile_answers_neither_hang_nor_raise(answer):
     ],
     ids=lambda text: text[:9],
 )
+@pytest.mark.turns
 def test_a_megabyte_takes_a_moment(text):
     started = time.monotonic()
     assert score(text, "4") == 0.0

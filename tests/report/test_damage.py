@@ -43,6 +43,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.turns
 def test_foreign_values(whole: Path, tmp_path: Path, seed: int) -> None:
     random = Random(seed)
     for i, file in enumerate(FILES):

@@ -45,6 +45,7 @@ WORD = {
 
 
 @pytest.mark.parametrize("name", WORD)
+@pytest.mark.turns
 def test_no_word_is_left_for_the_next_run(name: str, single: Sandbox) -> None:
     start = "import os\nfrom contextlib import suppress\nwith suppress(OSError):\n    "
     leaves, looks = (start + text.replace("\n", "\n    ") for text in WORD[name])

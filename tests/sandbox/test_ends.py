@@ -89,6 +89,7 @@ print(connection.execute("select 1").fetchone())
 
 
 @pytest.mark.parametrize("victim", ["fork server", "database", "program"])
+@pytest.mark.turns
 def test_a_run_whose_sandbox_dies_is_repeated(shared: Sandbox, victim: str) -> None:
     with ThreadPoolExecutor(1) as thread:
         future = thread.submit(shared.run, [Program(SLOW, ["one\n"])])
@@ -113,6 +114,7 @@ def test_a_run_whose_sandbox_dies_each_time_is_lost(shared: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("which", ["launcher", "its child"])
+@pytest.mark.turns
 def test_without_a_launcher_there_is_an_error(own: Sandbox, which: str) -> None:
     processes = family(own.launcher_pid)
     with ThreadPoolExecutor(1) as thread:
@@ -162,6 +164,7 @@ if sys.stdin.readline() == "fail":
 @pytest.mark.parametrize(
     ("backend", "how"), [*((backend, "killed") for backend in BACKENDS), ("unsafe", "finished"), ("unsafe", "failed")]
 )
+@pytest.mark.turns
 def test_a_trainer_leaves_nothing(backend: str, how: str) -> None:
     command = [sys.executable, "-c", TRAINER, backend]
     with subprocess.Popen(

@@ -82,6 +82,7 @@ def test_a_program_that_has_itself_killed_has_ended(act: str, sandbox: Sandbox) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGXCPU, signal.SIGTERM, signal.SIGABRT])
+@pytest.mark.turns
 def test_without_a_sandbox_it_can_use_any_signal(number: int) -> None:
     sandbox = Sandbox("unsafe", slots=1)
     try:

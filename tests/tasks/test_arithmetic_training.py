@@ -63,6 +63,7 @@ def train(directory: Path, rule: WeightingRule, **changed: Any) -> MultiObjectiv
         for place, estimator in enumerate(("grpo", "rloo", "reinforce++"))
     ],
 )
+@pytest.mark.turns
 def test_every_rule_under_every_estimator(name: str, estimator: str, tmp_path: Path) -> None:
     trainer = train(tmp_path, RULES[name](), advantage_estimator=estimator)
     start = type(trainer.model).from_pretrained(tasks.load("arithmetic").model)

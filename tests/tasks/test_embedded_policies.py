@@ -71,6 +71,7 @@ def test_a_token_is_a_character_and_everything_fits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.turns
 def test_policies_reproduce_their_recorded_metrics(name: str) -> None:
     """96 problems × 4 samples against the record's 256 × 8: four standard errors of the difference."""
     task = load(name)

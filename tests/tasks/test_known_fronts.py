@@ -48,6 +48,7 @@ def weightings(objectives: int) -> st.SearchStrategy[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.turns
 def test_splits_are_disjoint_and_the_same_on_every_call(name: str) -> None:
     task, again = load(name), tasks.load(name)
     prompts = [split["prompt"] for split in (task.train, task.validation, task.test)]

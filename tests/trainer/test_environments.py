@@ -88,6 +88,7 @@ DATA: dict[str, tuple[Callable[[], Any], Any]] = {
 
 @pytest.mark.parametrize("positional", [False, True])
 @pytest.mark.parametrize("data", DATA)
+@pytest.mark.turns
 def test_training_in_an_environment_is_trls(data: str, positional: bool, tmp_path: Path) -> None:
     rows, factory = DATA[data]
     trained = []

@@ -80,6 +80,7 @@ QUICK = ("plain", "several completions", "at the start and not at the end", "acc
 
 
 @pytest.mark.parametrize("case", [pytest.param(c, marks=[] if c in QUICK else pytest.mark.slow) for c in CASES])
+@pytest.mark.turns
 def test_with_a_plain_config_it_is_trls(case: str, model: str, tmp_path: Path) -> None:
     stock_config = GRPOConfig(**options(tmp_path / "stock", reward_weights=WEIGHTS, **CASES[case]))
     stock = GRPOTrainer(model, list(REWARDS), stock_config, prompts(), prompts(6))
@@ -167,6 +168,7 @@ def test_the_rules_own_evaluation_leaves_no_trace_with_a_plain_config_either(mod
         (MultiObjectiveConfig, {"eval_strategy": "no"}, {"samples": None, "temperature": 0.0, "every": None}),
     ],
 )  # fmt: skip
+@pytest.mark.turns
 def test_the_record_says_how_evaluations_were_made(
     kind: type, told: dict[str, Any], expected: dict[str, Any], model: str, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ class AfterSteps:
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e38])
 @pytest.mark.parametrize("max_grad_norm", [0.0, 1.0])
+@pytest.mark.turns
 def test_nothing_moves_in_such_a_step(factor: float, max_grad_norm: float, model: str, tmp_path: Path) -> None:
     trainer = trainer_of(model, tmp_path, {1: factor}, max_grad_norm=max_grad_norm)
     after = AfterSteps(trainer)

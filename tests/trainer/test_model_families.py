@@ -107,6 +107,7 @@ ALGORITHMS = {"grpo": 0.001, "rloo": 0.0, "reinforce++": 0.001}  # and a factor 
     indirect=["model"],
     ids=lambda name: name.replace(", ", "-").replace(" ", "-"),
 )
+@pytest.mark.turns
 def test_a_step_with_every_algorithm(algorithm: str, model: str, tmp_path: Path) -> None:
     # Shaped like the recipes: two updates a batch, the mean over a micro-batch's tokens, exact clipped influence of the
     # middle blocks with the KL term in it.

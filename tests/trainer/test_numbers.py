@@ -88,6 +88,7 @@ def weights(directory: Path) -> list[list[float]]:
     ],
     ids=str,
 )
+@pytest.mark.turns
 def test_equal_rewards_have_no_influence_and_leave_the_weights_alone(
     method: Any, options: dict[str, Any], model: str, tmp_path: Path
 ) -> None:

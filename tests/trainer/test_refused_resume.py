@@ -149,6 +149,7 @@ def test_every_value_in_the_place_of_every_other(run: Run) -> None:
     [("tokens",), ("batch",), ("weights",), ("rule", "batches"), ("archives", "grid", "points"), ("objectives",),
      ("latest", "metrics"), ("objectives", "conciseness", "count")],
 )  # fmt: skip
+@pytest.mark.turns
 def test_a_null_where_a_number_belongs_is_refused(run: Run, key: tuple[str, ...]) -> None:
     run.begin()
     edit(run.checkpoint / "paretune.json", key, None)
@@ -183,6 +184,7 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
 @pytest.mark.parametrize("damage", ["torn", "flipped", "of something else"])
+@pytest.mark.turns
 def test_a_binary_file_that_is_damaged_is_refused(gradient: Run, file: str, damage: str) -> None:
     gradient.begin()
     path = gradient.checkpoint / file

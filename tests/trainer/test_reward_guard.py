@@ -125,6 +125,7 @@ def limited(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("function", STOPPING, ids=lambda f: getattr(f, "__name__", type(f).__name__))
+@pytest.mark.turns
 def test_as_a_reward_it_ends_the_run(function: Callable[..., Any], model: str, tmp_path: Path) -> None:
     line, cause = STOPPING[function]
     objectives = [Objective("digits", digits), Objective("other", function)]
@@ -233,6 +234,7 @@ def test_an_interruption_passes_through(is_async: bool, model: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("where", ["reward", "async reward", "metric", "observe", "within a limit"])
+@pytest.mark.turns
 def test_an_exit_is_a_fault(where: str, model: str, tmp_path: Path) -> None:
     def leave(**_: Any) -> list[float]:
         sys.exit(0)

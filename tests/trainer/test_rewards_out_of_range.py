@@ -61,6 +61,7 @@ def advantages_with(
 
 
 @pytest.mark.parametrize("value", [INF, -INF, 1e300, 2 * LARGEST, -(10**400), np.float64(INF), torch.tensor(INF)])
+@pytest.mark.turns
 def test_a_sample_with_a_reward_that_overflows_does_not_count(value: Any, model: str, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="reward of objective 'spoilt' is infinite or beyond ±1e\\+16 for 2 of 8"):
         trainer, advantages = advantages_with({1: value, 6: value}, model, tmp_path)
@@ -101,6 +102,7 @@ WAYS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("out", [[2, 4, 5, 6], [0, 1, 2, 3, 4, 5, 6, 7]], ids=len)
 @pytest.mark.filterwarnings("ignore:.*do not count", "ignore:PAMA")
+@pytest.mark.turns
 def test_whatever_makes_the_advantages(way: str, out: list[int], model: str, tmp_path: Path) -> None:
     """With one of a group out and all but one of the other; with all there is."""
     trainer, advantages = advantages_with(dict.fromkeys(out, INF), model, tmp_path, **WAYS[way])

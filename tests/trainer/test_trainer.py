@@ -1,6 +1,8 @@
 """What the trainer adds to TRL's, on a tiny real policy."""
 
+import gc
 import math
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,7 @@ def rules() -> list[WeightingRule]:
 
 @pytest.mark.parametrize("evaluate_on", ["validation", "rollouts"])
 @pytest.mark.parametrize("apply_to", ["update", "advantage"])
+@pytest.mark.turns
 def test_a_policy_is_judged_once_where_four_batches_make_an_update(
     evaluate_on: Any, apply_to: Any, model: str, tmp_path: Path
 ) -> None:
@@ -74,6 +77,7 @@ def test_a_policy_is_judged_once_where_four_batches_make_an_update(
     ],
     ids=str,
 )
+@pytest.mark.turns
 def test_every_rule_under_every_estimator(estimator: str, rule: WeightingRule, model: str, tmp_path: Path) -> None:
     trainer = trainer_of(model, tmp_path, rule, advantage_estimator=estimator)
     trainer.train()
@@ -333,6 +337,23 @@ def test_loading_the_best_model_leaves_the_front_checkpoints(model: str, tmp_pat
     assert len(front) == 2
     assert there == {*front, trainer.state.best_global_step, 6}
     assert trainer.args.save_total_limit == 1
+
+
+@pytest.mark.parametrize("rule", [*rules(), GradientInfluence(method="realised")], ids=lambda rule: rule.name)
+@pytest.mark.turns
+def test_what_a_trainer_holds_ends_with_it(rule: WeightingRule, model: str, tmp_path: Path) -> None:
+    """As with TRL's: the optimiser's state and the workers of data loaders do not wait for a garbage collection."""
+    trainer = trainer_of(model, tmp_path, rule, max_steps=2, save_strategy="steps", save_steps=1)
+    trainer.train()
+    accelerator = trainer.accelerator
+    held = [weakref.ref(one) for one in (trainer, trainer.optimizer, accelerator, *accelerator._dataloaders)]
+    gc.collect()
+    gc.disable()
+    try:
+        del trainer, accelerator
+        assert [one() for one in held] == [None] * len(held)
+    finally:
+        gc.enable()
 
 
 def test_a_second_run_does_not_go_over_the_first(model: str, tmp_path: Path) -> None:

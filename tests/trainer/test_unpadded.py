@@ -91,6 +91,7 @@ def influence(trainer: Any, method: Any, batch: list[dict[str, Any]], advantages
     tools=st.booleans(),
     quantile=st.sampled_from([1.0, 0.5]),
 )
+@pytest.mark.turns
 def test_no_influence_depends_on_padding(
     loss_type: str,
     lengths: list[int],
@@ -184,6 +185,7 @@ def test_absolute_positions_count_the_padding_of_prompts(method: str, tmp_path: 
 @pytest.mark.usefixtures("every_division")
 @pytest.mark.parametrize("method", ["directional", "crossed-exact"])
 @pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.turns
 def test_under_gradient_checkpointing(method: Any, reentrant: bool, tmp_path: Path) -> None:
     told = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": reentrant}}
     trainer = run(tmp_path, method="exact", max_steps=1, model=policy().double(), **told)

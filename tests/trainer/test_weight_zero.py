@@ -73,6 +73,7 @@ class ThroughInfluence(FixedWeights):
     [{}, {"scale_rewards": "batch"}, {"scale_rewards": "none"}, {"multi_objective_aggregation": "normalize_then_sum"}],
     ids=str,
 )
+@pytest.mark.turns
 def test_it_is_trls_training(options: dict[str, Any], rule: type, model: str, tmp_path: Path) -> None:
     rewards, weights = [digits, brief, spoilt(INF, -INF, 3e38, None, NAN)], [0.6, 0.4, 0.0]
     config = GRPOConfig(**settings(tmp_path / "stock", reward_weights=weights, **options))

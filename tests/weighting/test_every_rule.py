@@ -45,6 +45,7 @@ def made(name: str, count: int) -> WeightingRule:
 @pytest.mark.parametrize("name", RULES)
 @settings(deadline=None, max_examples=8)
 @given(data=st.data())
+@pytest.mark.turns
 def test_what_does_not_apply_has_no_say_and_keeps_its_state(name: str, count: int, data: st.DataObject) -> None:
     """Two copies of a rule see the same batches, but for what stands where an objective does not apply."""
     rules = [made(name, count), made(name, count)]
@@ -90,6 +91,7 @@ figures = st.sampled_from([0.0, 1.0, -1.0, 0.3, 1e-30, 1e30, -1e30, math.nan, ma
 @pytest.mark.parametrize("name", RULES)
 @settings(deadline=None, max_examples=8)
 @given(data=st.data())
+@pytest.mark.turns
 def test_one_objective_or_thirty_two_and_figures_of_any_size(name: str, count: int, data: st.DataObject) -> None:
     rule = made(name, count)
     with warnings.catch_warnings():

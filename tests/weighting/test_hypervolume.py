@@ -90,6 +90,7 @@ def test_between_two_evaluations_the_factor_stays() -> None:
 @pytest.mark.parametrize("every", [1, 2, 3])
 @pytest.mark.parametrize("batches", [2, 4])
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 100)), min_size=1, max_size=5), st.randoms())
+@pytest.mark.turns
 def test_a_policy_is_judged_once_however_many_batches_make_an_update(
     every: int, batches: int, points: list[tuple[float, float]], random: Any
 ) -> None:

@@ -203,6 +203,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("credit", ["sample", "batch"])
 @pytest.mark.parametrize("combine", ["rewards", "advantages"])
+@pytest.mark.turns
 def test_a_run_trains_on_what_the_rule_handed_over_and_says_so(
     credit: Any, combine: str, model: str, tmp_path: Path
 ) -> None:

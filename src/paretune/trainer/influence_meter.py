@@ -1,6 +1,7 @@
 """Measuring influence in the middle of training, without a trace in it."""
 
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -42,7 +43,7 @@ class InfluenceMeter:
 
     def __init__(self, trainer: GRPOTrainer, request: InfluenceRequest) -> None:
         self.request = request
-        self._trainer = trainer
+        self._of = weakref.ref(trainer)  # it holds this meter: what holds each other waits for a garbage collection
         self._selected()
         asked, self._facts = ESTIMATORS[request.method], run_facts(trainer)
         self.estimator = asked.usable(self._facts)
@@ -65,6 +66,12 @@ class InfluenceMeter:
         self._passes: list[_Pass] = []
         self._own_passes: list[_Pass] = []
         self._begun_at = 0
+
+    @property
+    def _trainer(self) -> GRPOTrainer:
+        trainer = self._of()
+        assert trainer is not None, "a meter is used by its trainer"
+        return trainer
 
     @property
     def after_the_update(self) -> bool:

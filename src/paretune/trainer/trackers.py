@@ -1,6 +1,6 @@
 """What trackers (W&B, trackio, TensorBoard, …) learn of a run beside its scalars: the rule and its settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -29,9 +29,11 @@ class TensorBoardHyperparameters(TrainerCallback):
         callbacks: the trainer's, among them perhaps TensorBoard's.
     """
 
-    def __init__(self, header: Mapping[str, Any], callbacks: list[TrainerCallback]) -> None:
+    def __init__(self, header: Mapping[str, Any], callbacks: Iterable[TrainerCallback]) -> None:
         self._header = header
-        self._callbacks = callbacks
+        # Not the trainer's own list, which comes to hold this callback: nothing of a trainer would end with it, neither
+        # its model nor the workers of its data loaders, before the next garbage collection.
+        self._callbacks = tuple(callbacks)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

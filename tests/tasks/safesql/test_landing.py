@@ -188,6 +188,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.turns
 def test_the_time_grows_with_the_length_alone(name):
     statement = HOSTILE[name]()
     tokens_ = re.findall(r"\S+", statement)
