@@ -32,6 +32,7 @@ def test_it_is_short(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.turns
 def test_it_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One step, and on few validation prompts with short answers, which rule the time."""
     monkeypatch.chdir(tmp_path)

@@ -78,6 +78,7 @@ def test_misled_rules_train_as_the_task_s_own_comparison_does(task: str) -> None
 
 
 @pytest.mark.parametrize("name", CHANGED)
+@pytest.mark.turns
 def test_the_front_of_a_changed_task(name: str) -> None:
     """It is what the task's own front becomes: the noisy one's is the same, a copy's share counts twice."""
     original, change = name.split("_")

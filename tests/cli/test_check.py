@@ -162,6 +162,7 @@ def test_the_policy_stays_and_metrics_belong_to_their_batches(
         ),
     ],
 )
+@pytest.mark.turns
 def test_other_rules(
     rule: list[str],
     weights: str | None,

@@ -140,6 +140,7 @@ def test_what_is_no_front_is_refused_before_anything_is_measured(
         (lambda line: line | {"best_geometric_mean": {}}, "'value'"),
     ],
 )
+@pytest.mark.turns
 def test_a_damaged_front_is_one_line_and_the_report_does_without(
     damage: Any, said: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

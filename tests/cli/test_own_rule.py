@@ -57,6 +57,7 @@ def test_a_rule_without_settings(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("given", ["my_rule_file:Mine", "my_rule_file.py:Mine"])
+@pytest.mark.turns
 def test_it_trains(given: str, folder: Path) -> None:
     short = ["--max_steps", "1", "--eval_strategy", "no", "--max_completion_length", "4"]
     short += ["--per_device_train_batch_size", "8"]

@@ -186,6 +186,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.turns
 def test_it_trains_and_resumes(home: Home) -> None:
     steps = read_steps(home.run)
     assert [line["step"] for line in steps] == [1, 2, 3]
@@ -225,6 +226,7 @@ def test_it_is_measured_by_its_record(home: Home, elsewhere: Path, capsys: pytes
     assert "has changed" not in said.err
 
 
+@pytest.mark.turns
 def test_it_is_trained_again_by_its_record(home: Home, elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = read_whole(home.run)
     assert found is not None
@@ -319,6 +321,7 @@ def test_a_reward_model(home: Home, elsewhere: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.turns
 def test_it_is_checked(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     paretune(home.folder, "check", *home.named, "--batches", "1", *SMALL)
     said = capsys.readouterr().out
@@ -329,6 +332,7 @@ FIXED = "fixed:0.25:0.25:0.25:0.25"
 COMPARED = ["--rules", f"{FIXED},my_rule:Mine", "--max_steps", "1", "--test_samples", "2"]
 
 
+@pytest.mark.turns
 def test_it_is_compared(home: Home, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(compare.LAUNCHERS, "local", in_this_process)
     flags = ["compare", *COMPARED, "--seeds", "1", *SMALL, *GRID]

@@ -328,6 +328,7 @@ def test_the_t_interval_misses_the_mean_where_no_seed_met_a_basin(n, share):
 
 @pytest.mark.parametrize("n", SEEDS)
 @pytest.mark.parametrize("draw", [normal, exponential])
+@pytest.mark.turns
 def test_equal_arms_seldom_differ_significantly_and_their_difference_is_covered(draw, n):
     # What the runs of one seed share drops out, and the difference of two equally skewed values is not skewed.
     rng = np.random.default_rng(n)

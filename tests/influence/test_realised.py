@@ -120,6 +120,7 @@ def test_at_real_learning_rates(bf16: bool, learning_rate: float, tmp_path: Path
     ],
     ids=str,
 )
+@pytest.mark.turns
 def test_under_autocast_in_every_way(options: dict[str, Any], tmp_path: Path) -> None:
     assert_agrees(watched(tmp_path, model=policy(), bf16=True, learning_rate=1e-6, **options), tolerance=0.1)
 

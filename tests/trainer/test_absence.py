@@ -56,6 +56,7 @@ def trained(
 
 
 @pytest.mark.parametrize("method", ["directional", "exact", "realised"])
+@pytest.mark.turns
 def test_in_a_batch_without_code_code_has_no_influence_and_keeps_its_weight(
     method: Any, model: str, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_influence_is_that_of_the_mean_where_an_objective_applies(model: str, tm
 
 
 @pytest.mark.parametrize("method", ["directional", "realised"])
+@pytest.mark.turns
 def test_a_run_resumed_after_a_batch_without_code_goes_on_as_if_it_had_not_ended(
     method: Any, model: str, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.turns
 def test_realised_influence_is_the_same_after_an_evaluation(settings: str, model: str, tmp_path: Path) -> None:
     """Dropout is on and the loss is divided by the accumulation steps, as when the batch was trained on."""
     told = SETTINGS[settings]
@@ -113,6 +114,7 @@ def test_realised_influence_is_the_same_after_an_evaluation(settings: str, model
 
 
 @pytest.mark.parametrize("settings", ["dapo", "grpo"])
+@pytest.mark.turns
 def test_resumed_after_an_evaluation_a_run_is_the_one_that_never_saved(
     settings: str, model: str, tmp_path: Path
 ) -> None:
@@ -177,6 +179,7 @@ def schedule_free(kind: type, config: GRPOConfig, **kwargs: Any) -> Any:
 
 
 @pytest.mark.parametrize("told", [{}, OFTEN, SETTINGS["grpo"]], ids=["alone", "often", "accumulation"])
+@pytest.mark.turns
 def test_a_schedule_free_optimiser_under_the_hypervolume_rule(told: dict[str, Any], tmp_path: Path) -> None:
     """The rule's own evaluation comes when a micro-batch begins, in training mode."""
     rule = HypervolumeGuided(WEIGHTS)
@@ -200,6 +203,7 @@ class Watching(FixedWeights):
 
 
 @pytest.mark.parametrize("often", [{}, OFTEN], ids=["never", "often"])
+@pytest.mark.turns
 def test_measuring_moves_no_bit_of_what_a_schedule_free_optimiser_trains(often: dict[str, Any], tmp_path: Path) -> None:
     told = {"use_cpu": True, "bf16": False, **often}
     stock_config = GRPOConfig(**options(tmp_path / "stock", reward_weights=WEIGHTS, **told))

@@ -226,6 +226,7 @@ def test_one_objective(rule: WeightingRule, model: str, tmp_path: Path) -> None:
     [HypervolumeGuided([1 / 32] * 32), GradientInfluence(floor=0.01), GradientInfluence(method="exact")],
     ids=lambda rule: str(rule.settings.get("method", rule.name)),
 )
+@pytest.mark.turns
 def test_thirty_two_objectives(rule: WeightingRule, model: str, tmp_path: Path) -> None:
     def part(k: int) -> Callable[..., list[float]]:
         source = (digits, brief, letters)[k % 3]

@@ -112,6 +112,7 @@ def test_a_second_run_in_the_place_of_the_first(rule: WeightingRule, model: str,
 
 
 @pytest.mark.parametrize("rule", [HypervolumeGuided([0.4, 0.3, 0.3]), GradientInfluence()], ids=lambda r: r.name)
+@pytest.mark.turns
 def test_after_a_callback_has_stopped_it_it_goes_on(rule: WeightingRule, model: str, tmp_path: Path) -> None:
     """In the middle of a batch: TRL's trainer would go on with the rollouts of another life."""
     told = {"max_steps": 6, "per_device_train_batch_size": 4, "steps_per_generation": 2, "eval_on_start": True}

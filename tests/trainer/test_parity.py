@@ -135,6 +135,7 @@ def assert_equal(ours: MultiObjectiveTrainer, stock: GRPOTrainer) -> None:
 
 @pytest.mark.parametrize("each", ["two", pytest.param("all", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.turns
 def test_training_is_trls(case: str, each: str, model: str, tmp_path: Path) -> None:
     """In each case on rewards, and through two estimators, which take turns, or through all of them."""
     on_rewards, *through = rules()
@@ -152,6 +153,7 @@ def test_training_is_trls(case: str, each: str, model: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [2.0, -0.5, 0.0]])
+@pytest.mark.turns
 def test_weights_of_any_sum_and_sign_are_trls(weights: list[float], model: str, tmp_path: Path) -> None:
     stock = Stock(model, REWARDS, GRPOConfig(**settings(tmp_path / "stock"), reward_weights=weights), prompts())
     stock.train()
@@ -162,6 +164,7 @@ def test_weights_of_any_sum_and_sign_are_trls(weights: list[float], model: str, 
 
 
 @pytest.mark.parametrize("several_updates", [False, True])
+@pytest.mark.turns
 def test_measuring_draws_none_of_trainings_random_numbers(
     several_updates: bool, model_with_dropout: str, tmp_path: Path
 ) -> None:
@@ -179,6 +182,7 @@ def test_measuring_draws_none_of_trainings_random_numbers(
 
 
 @pytest.mark.parametrize("aggregation", ["sum_then_normalize", "normalize_then_sum"])
+@pytest.mark.turns
 def test_training_is_trls_where_a_reward_does_not_apply(aggregation: str, model: str, tmp_path: Path) -> None:
     rewards = [digits_where_even, brief, letters]
     options = {"multi_objective_aggregation": aggregation}

@@ -125,6 +125,7 @@ FILES = ("paretune.json", "trainer_state.json")
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
+@pytest.mark.turns
 def test_any_value_in_the_place_of_another(run: Run, data: st.DataObject) -> None:
     run.begin()
     file = run.checkpoint / data.draw(st.sampled_from(FILES))

@@ -116,6 +116,7 @@ def assert_same_run(a: MultiObjectiveTrainer, b: MultiObjectiveTrainer) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:HypervolumeGuided")
+@pytest.mark.turns
 def test_a_resumed_run_goes_on_as_if_never_stopped(rule: str, estimator: str, model: str, tmp_path: Path) -> None:
     whole = trainer_of(model, tmp_path / "whole", RULES[rule](), advantage_estimator=estimator)
     whole.train()

@@ -116,6 +116,7 @@ def test_whatever_makes_the_advantages(way: str, out: list[int], model: str, tmp
 
 @pytest.mark.parametrize("estimator", ["grpo", "rloo", "reinforce++"])
 @pytest.mark.filterwarnings("ignore:.*do not count")
+@pytest.mark.turns
 def test_out_is_as_if_no_objective_applied(estimator: str, model: str, tmp_path: Path) -> None:
     """The same as TRL's treatment of a completion that nothing scores."""
 

@@ -125,6 +125,7 @@ def test_gdpo_trains_as_trls_normalize_then_sum(model: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("estimator", ["grpo", "rloo", "reinforce++"])
+@pytest.mark.turns
 def test_a_rules_own_reward_trains_as_that_reward_alone(model: str, tmp_path: Path, estimator: str) -> None:
     def product(completions: list[str], completion_ids: list[list[int]], **_: Any) -> list[float]:
         gains = zip(digits(completions), (1 - len(i) / 8 for i in completion_ids), letters(completions), strict=True)

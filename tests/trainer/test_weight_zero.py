@@ -92,6 +92,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.turns
 def test_it_is_the_training_without_that_reward(way: str, model: str, tmp_path: Path) -> None:
     without = trained(model, tmp_path / "without", [digits, brief], FixedWeights([0.6, 0.4]), **WAYS[way])
     rewards = [digits, brief, spoilt(INF, -INF, 1e300)]

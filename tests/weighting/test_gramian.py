@@ -159,6 +159,7 @@ matrices = st.integers(1, 4).flatmap(
 @pytest.mark.parametrize("method", METHODS)
 @settings(deadline=None, max_examples=20)
 @given(gramian=matrices, unit=st.sampled_from([1e-12, 1.0, 1e12]))
+@pytest.mark.turns
 def test_any_symmetric_matrix_gives_weights_in_any_unit(method, gramian, unit):
     """Two halves of the prompts give an indefinite one; equal or opposed gradients a singular one."""
     count = len(gramian)
