@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One thread a test process: small policies gain nothing from more. Three processes keep two cores busy, for tests
 # wait for other processes and for disks. Each takes a third of the tests in their order, so that what a file sets up is set up once, and then what the other has left.
 # Bytecode is kept, whatever the environment says: or every process that a test starts would compile anew.
-TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 3 --dist worksteal
+TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 4 --dist worksteal
 # Tests that take turns: the number of commits chooses which of them run (tests/rotation.py).
 TURN = --rotating $(or $(shell git rev-list --count --first-parent HEAD 2>/dev/null),0)
 LEADERBOARD := treasure treasure_convex recall change charter arithmetic-60 arithmetic-180
