@@ -2,8 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 TASK ?= arithmetic
 BIN := $(VENV)/bin
-# One thread a test process: small policies gain nothing from more. Three processes keep two cores busy, for tests
-# wait for other processes and for disks. Each takes a third of the tests in their order, so that what a file sets up is set up once, and then what the other has left.
+# One thread a test process: small policies gain nothing from more. Four processes keep two cores busy, for tests wait
+# for other processes and for disks. Each takes a quarter of the tests in their order, so that what a file sets up is set
+# up once, and then what another has left.
 # Bytecode is kept, whatever the environment says: or every process that a test starts would compile anew.
 TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -n 4 --dist worksteal
 # Tests that take turns: the number of commits chooses which of them run (tests/rotation.py).
