@@ -32,7 +32,7 @@ class InfluenceRequest:
         layers: ``"all"`` trainable parameters, those of the ``"middle"`` blocks ⌊10L/36⌋ … ⌊25L/36⌋ of L, or
             those of the blocks with these indices.
         clip_norm: each objective's gradient over the whole model is first clipped to this norm (the released
-            code uses 1), or None. With an estimator that clips only.
+            code uses 1), or None. Only with an estimator that clips.
         include_kl: whether the gradient of the KL term of the loss counts (the released code lets it).
     """
 

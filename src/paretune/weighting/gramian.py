@@ -79,9 +79,9 @@ class GramianRule(GramianSolution):
     TorchJD's FairGrad with α = 1, whose equation is the same and which needs neither state nor a Jacobian.
 
     M is divided by its mean diagonal first, so that no method's own tolerance depends on the unit of a gradient. All
-    methods take a singular M; what is done with an indefinite one and with an objective without a gradient,
-    :class:`paretune.weighting.gramian_solution.GramianSolution` says. Negative weights, which ``imtl-g`` and
-    ``aligned-mtl`` can have, become 0.
+    methods take a singular M. :class:`paretune.weighting.gramian_solution.GramianSolution` says what happens with an
+    indefinite M, and with an objective that has no gradient. Negative weights, which ``imtl-g`` and ``aligned-mtl`` can
+    have, become 0.
 
     Signal: the Gramian. Cost: one backward pass for each objective, and a small problem: below 10 ms for 8 objectives,
     20 to 40 ms with ``cagrad``.

@@ -23,7 +23,7 @@ class Product(Prioritised):
 
     Args:
         priorities: v, one for each objective, by name or in order; None: all equal.
-        floor: what a gain counts at the least, in (0, 1].
+        floor: the least that a gain counts as, in (0, 1].
 
     Raises:
         ValueError: for a value outside its range.

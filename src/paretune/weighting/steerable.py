@@ -28,9 +28,9 @@ class Steerable(GainFeedback):
     Source: our own combination. Conditioning a policy on preferences is known from offline and multi-head methods
     (MO-ODPO, Panacea, CLP). Signal: gains. Cost: nothing.
 
-    Limits: a policy learns to obey only if it takes such a line for an instruction from the start, as chat models do
-    and the embedded policies of paretune's tasks. The feedback is one for all priorities. The recorded weights are the
-    mean over the batch.
+    Limits: a policy learns to obey only if it takes such a line for an instruction from the start. Chat models do, and
+    so do the embedded policies of paretune's tasks, except that of ``charter``. The feedback is one for all priorities.
+    The recorded weights are the mean over the batch.
 
     Args:
         concentration: of the Dirichlet distribution, above 0: 1 draws all priorities alike, less draws more corners.
