@@ -211,9 +211,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return "\n".join([f"### {title}", "", *lines])
 
 
-def tables(tasks: Sequence[Task], found: Sequence[Overall]) -> str:
-    """Every table of the page."""
-    rows = []
+def tables(tasks: Sequence[Task], found: Sequence[Overall], interim: Sequence[Task] = ()) -> str:
+    """Every table of the page; of interim comparisons only what they say of the steerable policy."""
+    rows, turned = [], [*tasks, *interim]
     for one, adjusted in zip(found, holm([one.p_t for one in found]), strict=True):
         by, between = difference(one.mean.mean, one.mean.low, one.mean.high)
         c = one.contrast
@@ -238,10 +238,10 @@ def tables(tasks: Sequence[Task], found: Sequence[Overall]) -> str:
         parts.append(table(title, ["arm", *(t.name for t in tasks)], [[arm, *row] for arm, row in cells.items()]))
     columns = ["task", "figure", STEERABLE, "tour", "best-fixed-front", "ten fixed runs together", "ahead of tour by",
                "ahead of best-fixed-front by", "seeds"]  # fmt: skip
-    steering = table("One steerable policy", columns, [row for task in tasks for row in steering_rows(task)])
+    steering = table("One steerable policy", columns, [row for task in turned for row in steering_rows(task)])
     columns = ["task", "objective", "rank correlation", "monotone steps", "share of the range"]
-    dials = table("Does the dial work?", columns, [row for task in tasks for row in dial_rows(task)])
-    parts += [steering, dials] if any(STEERABLE in task.arms for task in tasks) else []
+    dials = table("Does the dial work?", columns, [row for task in turned for row in dial_rows(task)])
+    parts += [steering, dials] if any(STEERABLE in task.arms for task in turned) else []
     columns = ["task", "arm", "runs that hold the target", "batches (median)", "tokens (median)"]
     parts.append(table("Time to target", columns, [row for task in tasks for row in time_rows(task)]))
     return "\n\n".join(parts)
@@ -354,17 +354,19 @@ def comparisons(paths: Sequence[Path]) -> Iterator[list[Path]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparisons", nargs="+", type=Path)
+    parser.add_argument("--interim", nargs="*", default=[], type=Path, help="some seeds only: for the steerable policy")
     parser.add_argument("--page", type=Path, help="put the tables into this page instead of printing them")
     parser.add_argument("--to", type=Path, help="write every figure to this JSON file")
     parser.add_argument("--figures", type=Path, help="draw leaderboard.svg and fronts.svg into this folder")
     args = parser.parse_args()
-    with comparisons(args.comparisons) as folders:
+    with comparisons([*args.comparisons, *args.interim]) as folders:
         missing = [folder.name for folder in folders if not (folder / "summary.json").is_file()]
         if missing:
             parser.error(f"{', '.join(missing)} has no summary.json: let `paretune compare` end first.")
-        tasks = [Task.read(folder) for folder in folders]
+        every = [Task.read(folder) for folder in folders]
+        tasks, interim = every[: len(args.comparisons)], every[len(args.comparisons) :]
         found = [overall(tasks, contrast) for contrast in PRIMARY]
-        text = tables(tasks, found)
+        text = tables(tasks, found, interim)
         if args.page:
             write_whole(args.page, with_tables(args.page.read_text("utf-8"), text))
         else:
