@@ -31,8 +31,8 @@ class TensorBoardHyperparameters(TrainerCallback):
 
     def __init__(self, header: Mapping[str, Any], callbacks: Iterable[TrainerCallback]) -> None:
         self._header = header
-        # Not the trainer's own list, which comes to hold this callback: nothing of a trainer would end with it, neither
-        # its model nor the workers of its data loaders, before the next garbage collection.
+        # Not the trainer's own list, which comes to hold this callback: the optimiser's state and the workers of data
+        # loaders would then not end with the trainer, but with the next garbage collection.
         self._callbacks = tuple(callbacks)
 
     def on_train_begin(
