@@ -129,6 +129,38 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_what_is_finished(
     assert "Traceback" not in failed.err
 
 
+def test_arms_that_chose_the_same_share_their_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LAUNCHERS, "local", in_this_process)
+    directory, plan = tmp_path / "comparison", tmp_path / "plan.yaml"
+    plan.write_text(
+        """
+        rules: best,front
+        arms:
+          best: {rule: fixed, chosen_by: geometric_mean, configurations: [{weights: [0.5, 0.3, 0.2]}]}
+          front: {rule: fixed, configurations_of: best}
+        """
+    )
+    again = ["compare", "--config", str(plan), "--seeds", "1", "--tuning_seeds", "1", *SMALL]
+    again += ["--output_dir", str(directory)]
+    one, other = directory / "best-grpo-seed0", directory / "front-grpo-seed0"
+
+    assert main(again) == 0
+    assert "runs 2/2: front-grpo-seed0 done" in capsys.readouterr().out
+    assert figures(one) == figures(other)
+    assert (one / "run.json").read_text() == (other / "run.json").read_text()  # with its start and its end: a copy
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["rules"]["best"]["objectives"] == summary["rules"]["front"]["objectives"]
+
+    shutil.rmtree(other)
+    made = (one / "steps.jsonl").stat().st_mtime_ns
+    assert main(again) == 0
+    assert "2 runs, 1 of them done already" in capsys.readouterr().out
+    assert figures(one) == figures(other)
+    assert (one / "steps.jsonl").stat().st_mtime_ns == made
+
+
 def test_a_runs_own_page_shows_what_was_measured_after_training(tmp_path: Path) -> None:
     trained = made_run(tmp_path / "run", tested={10: (0.45, 25.0)})
     page = trained / "report.html"

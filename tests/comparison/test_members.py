@@ -14,7 +14,9 @@ from paretune.comparison.members import (
     Standing,
     clear,
     comparison_members,
+    copy,
     is_done,
+    same_runs,
     standing,
     tuning_members,
 )
@@ -68,6 +70,34 @@ def test_what_training_is_told() -> None:
         "algorithm": "rloo",
         "seed": 3,
     }
+
+
+def test_a_run_that_repeats_another_is_known_by_its_configuration() -> None:
+    tuned = Arm("tuned", configurations=TWO)
+    front, last = (Arm(name, configurations_of="tuned", chosen_by="hypervolume") for name in ("front", "last"))
+    plan = Plan("arithmetic", [tuned, front, last, Arm("twin", weights="0.9,0.1")], seeds=(0, 1), tuning_seeds=(9,))
+    chosen = {"tuned": tuned.configured(TWO[1]), "front": front.configured(TWO[1]), "last": last.configured(TWO[0])}
+    wanted = [(m, chosen.get(m.arm.name, m.arm)) for m in comparison_members(plan)]
+    # Another choice is another run, and so is the arm that was given the same weights by hand.
+    assert same_runs(wanted) == {
+        "front-grpo-seed0": "tuned-grpo-seed0",
+        "front-grpo-seed1": "tuned-grpo-seed1",
+    }
+    assert same_runs([pair for pair in wanted if pair[0].seed == 0]) == {"front-grpo-seed0": "tuned-grpo-seed0"}
+    assert same_runs([pair for pair in wanted if pair[0].arm.name != "tuned"]) == {}
+
+
+def test_a_copy_is_all_of_a_run(tmp_path: Path) -> None:
+    source = trained(tmp_path)
+    (tmp_path / ".copy").mkdir()
+    (tmp_path / ".copy" / "torn").touch()  # an earlier copy was interrupted
+    copy(source, tmp_path / "copy")
+    copied, made = ({p.relative_to(where) for p in where.rglob("*")} for where in (tmp_path / "copy", source))
+    assert copied == made
+    assert not (tmp_path / ".copy").exists()
+    assert standing(tmp_path / "copy") == standing(source)
+    copy(tmp_path / "nothing", tmp_path / "never")
+    assert not (tmp_path / "never").exists()
 
 
 # --- how far a run is ---------------------------------------------------------------------------------------

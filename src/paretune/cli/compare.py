@@ -35,7 +35,9 @@ from paretune.comparison.members import (
     Member,
     clear,
     comparison_members,
+    copy,
     is_done,
+    same_runs,
     tuning_members,
 )
 from paretune.comparison.plan import (
@@ -286,15 +288,31 @@ def _run_all(root: Path, plan: Plan, settings: Settings, own: CompareArguments, 
     failed: list[str] = []
     with CompareTable(root, plan, screen) as table:
 
+        def note(name: str, well: bool) -> None:
+            table.ended(name, well)
+            if not well:
+                failed.append(name)
+
         def make(wanted: Sequence[tuple[Member, Arm]], title: str) -> None:
             missing = [(member, arm) for member, arm in wanted if not is_done(root, member, prompts)]
-            jobs = [job_of(root, plan, member, arm, prompts) for member, arm in missing]
-            table.stage(title, [member for member, _ in wanted], {member.directory for member, _ in missing})
+            to_make = {member.directory for member, _ in missing}
+            table.stage(title, [member for member, _ in wanted], to_make)
+            same = same_runs(wanted)
+            copied = [m for m, _ in missing if m.directory in same and clear(root, m)]
+            jobs = [job_of(root, plan, member, arm, prompts) for member, arm in missing if member not in copied]
+
+            def copy_of(source: str, well: bool) -> None:
+                for member in copied:
+                    if same[member.directory] == source:
+                        copy(root / source, root / member.directory)
+                        note(member.directory, well)
+
+            for source in {same[member.directory] for member in copied} - to_make:
+                copy_of(source, well=True)
             with closing(LAUNCHERS[own.launcher](jobs, own.jobs, table.refresh)) as ended:
                 for job, well in ended:
-                    table.ended(job.name, well)
-                    if not well:
-                        failed.append(job.name)
+                    note(job.name, well)
+                    copy_of(job.name, well)
 
         try:
             make([(m, m.arm.configured(m.arm.configurations[m.configuration or 0])) for m in tuning], "tuning")

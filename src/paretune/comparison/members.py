@@ -1,7 +1,7 @@
 """The runs that a plan takes, and how far each of them is."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -123,14 +123,53 @@ def is_done(root: Path, member: Member, prompts: Mapping[str, int]) -> bool:
         return False
 
 
-def clear(root: Path, member: Member) -> None:
+def same_runs(wanted: Sequence[tuple[Member, Arm]]) -> dict[str, str]:
+    """Which runs would repeat another: those of an arm that chose the configuration of the arm it chooses from.
+
+    A run is the same as another with its settings and seed, so that one is made and copied. Arms that were given the
+    same settings by hand are each made: somebody may want to see how much two such runs differ.
+
+    Args:
+        wanted: runs, each with its arm as configured.
+
+    Returns:
+        By the folder of the run that would repeat another, the folder of the other.
+    """
+    by_key = {(m.arm.name, m.algorithm, m.seed): (m, arm) for m, arm in wanted}
+    same = {}
+    for member, arm in wanted:
+        other = by_key.get((member.arm.configurations_of or "", member.algorithm, member.seed))
+        if other is not None and (arm.rule, arm.settings) == (other[1].rule, other[1].settings):
+            same[member.directory] = other[0].directory
+    return same
+
+
+def copy(source: Path, target: Path) -> None:
+    """Make a run as a copy of another; there is all of it or nothing, whenever this ends.
+
+    Args:
+        source: the folder of the run to copy; it may have failed before it had one.
+        target: the folder of the copy, which is not there yet.
+    """
+    if source.exists():
+        beside = target.with_name(f".{target.name}")  # hidden, so that nobody takes it for a run
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(source, beside)
+        beside.rename(target)
+
+
+def clear(root: Path, member: Member) -> bool:
     """Remove a run that is to be made anew: one that did not finish, or of which nothing is left to measure.
 
     Whatever is no run's is left alone.
+
+    Returns:
+        Whether there is nothing in its place now.
     """
     directory = root / member.directory
     if (directory / "run.json").exists() and not _can_be_measured(directory):
         shutil.rmtree(directory)
+    return not directory.exists()
 
 
 def _can_be_measured(directory: Path) -> bool:
