@@ -1,8 +1,8 @@
 """From rewards to advantages: GRPO, RLOO and REINFORCE++.
 
-Rewards come as one number a completion, ``[N]``, the completions of one prompt standing together in groups of
+Rewards come as one number for each completion, ``[N]``. The completions of one prompt stand together in groups of
 ``num_generations``. A NaN reward means that nothing scored the completion: it counts in no mean or deviation,
-and its advantage is 0, as is every advantage that cannot be estimated (a group with a single score).
+and its advantage is 0. So is every advantage that cannot be estimated (in a group with a single score).
 
 :func:`grpo`, :func:`sum_rewards` and :func:`normalize_then_sum` take the same floating-point steps in the
 same order as ``trl.GRPOTrainer``, so their results equal TRL's bit for bit.

@@ -1,4 +1,4 @@
-"""A run as it would have been recorded had some of its objectives been declared with other bounds.
+"""A run, read as if some of its objectives had been declared with other bounds.
 
 Bounds decide what counts as hypervolume and which policies are on the front, so both are computed anew from the run's
 evaluations. The run's own files are read and never changed.

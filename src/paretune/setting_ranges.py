@@ -1,4 +1,4 @@
-"""The ranges of settings whose wrong values would otherwise surface deep inside TRL or transformers, or never."""
+"""The ranges of settings whose wrong values would otherwise cause errors deep inside TRL or transformers, or none."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Time limits for functions of other people, which run in the main thread as they would without one."""
+"""Time limits for other people's functions, which run in the main thread as they do without a limit."""
 
 import asyncio
 import signal

@@ -1,7 +1,7 @@
 """One-line remarks on a run while it goes: what its weights and its evaluations on the grid say.
 
-Evaluations are noisy. A remark is made of differences that noise does not make: of more than some standard errors, or
-seen several times in a row.
+Evaluations are noisy. So a remark needs a difference of several standard errors, or one that is seen several times in
+a row.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A checkpoint as an ordinary model folder: what it takes to load the policy, and a card; nothing of its training."""
+"""A checkpoint as an ordinary model folder: the files that load the policy, and a card, but none of its training."""
 
 from __future__ import annotations
 

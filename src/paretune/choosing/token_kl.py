@@ -1,8 +1,8 @@
 """Token-level KL divergence between two policies, exact at every token of given completions.
 
-After the study of single-objective policies in Lu et al., "Learning to Optimize Multi-Objective Alignment Through
-Dynamic Reward Weighting" (https://arxiv.org/abs/2509.11452). The sum runs over the whole vocabulary at each token;
-the usual log-ratio of the sampled token estimates the same number with more variance.
+This follows the study of single-objective policies in Lu et al., "Learning to Optimize Multi-Objective Alignment
+Through Dynamic Reward Weighting" (https://arxiv.org/abs/2509.11452). The sum runs over the whole vocabulary at each
+token; the usual log-ratio of the sampled token estimates the same number with more variance.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``--bounds``: bounds of metrics for objectives that have none, or in place of those they have.
 
-Before a training they are declared, and recorded as the objectives' own; of a run that is there its reading goes by
-them (:mod:`paretune.bounded_run`).
+Given before a training, they become the objectives' own and are recorded. Given for a run that exists, they only
+change how it is read (:mod:`paretune.bounded_run`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Work that could not be done, through no fault of what the user has given."""
+"""Work that failed although the user's input was right."""
 
 
 class FailedError(Exception):

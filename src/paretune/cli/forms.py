@@ -1,4 +1,4 @@
-"""The commands' forms: what each is told."""
+"""The form of each command: which settings it takes, and what stands before its flags."""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Opening the files that a command line names: none that never ends, and none that waits."""
+"""Opening the files that a command line names: regular files alone, since others may never end or wait for ever."""
 
 from pathlib import Path
 

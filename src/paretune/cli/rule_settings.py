@@ -1,4 +1,4 @@
-"""What a rule is told on the command line, and whether it is what its constructor declares."""
+"""The settings that the command line gives to a rule, checked against what its constructor declares."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_type_hints

@@ -1,7 +1,7 @@
 """A launcher without its noise: ``python -m paretune.cli.start_processes torchrun|accelerate FLAGS --module MODULE …``.
 
-Torch's and accelerate's launchers answer a process that has failed with a traceback of their own and status 1, below
-the line in which the process has said what went wrong. This ends with the status of the process that began it.
+If a process fails, it says what went wrong in one line. Torch's and accelerate's launchers add a traceback of their own
+and end with status 1. This one ends with the status of the process that failed first.
 """
 
 import logging

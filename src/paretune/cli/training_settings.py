@@ -1,4 +1,4 @@
-"""Finding out what a training would stop at before anything is loaded for it."""
+"""Finding settings at which a training would stop, before anything is loaded for it."""
 
 from importlib.util import find_spec
 

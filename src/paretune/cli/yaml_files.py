@@ -1,4 +1,4 @@
-"""Reading YAML files of settings: data alone, and no more of it than anybody would write."""
+"""Reading YAML files of settings: plain data alone, and of bounded size."""
 
 from pathlib import Path
 from typing import Any

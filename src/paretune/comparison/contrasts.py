@@ -1,8 +1,8 @@
 """Which arms differ, and by how much.
 
-One contrast was named beforehand. The others under the first algorithm are secondary, their p-values adjusted together
-(Holm); those under further algorithms are exploratory, and so are those in figures that show the same policies from
-another side. Pairs are of runs with the same seed.
+One contrast was named beforehand. The others under the first algorithm are secondary, and their p-values are adjusted
+together (Holm). Those under further algorithms are exploratory, and so are those in figures that show the same policies
+from another side. Runs are paired by seed.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""How good policies are: figures beside the hypervolume, and what is left to the best possible.
+"""How good policies are: figures beside the hypervolume, and how far policies are from the best possible.
 
-All are of the gains G, metrics on their bounds between 0 (worst) and 1 (best). Each is made from a run's record alone:
-what the best policies come to stands in its known_front.jsonl, where the task's true front is known.
+All figures are made of the gains G, which are metrics on their bounds between 0 (worst) and 1 (best). Each needs only
+the record of a run: if the task's true front is known, known_front.jsonl has the gains of the best policies.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,9 +5,9 @@ intervals and tests here are about the spread over seeds, not about the noise of
 
 The intervals use Student's t, not the percentile bootstrap. Resampling n values understates their spread by the factor
 sqrt((n − 1) / n) and has lighter tails than t; simulated with normal values at level 0.95, it covers the mean in 75,
-83, 89 and 93 % of experiments with 3, 5, 10 and 20 seeds, Student's t in 95 %. What no method mends is a rare outcome
-that the seeds at hand did not meet: where one seed in five ends in a bad basin, a third of all experiments with 5 seeds
-see none, and their intervals miss the mean (t covers it in 53, 66, 89 and 92 %).
+83, 89 and 93 % of experiments with 3, 5, 10 and 20 seeds, Student's t in 95 %. No method mends a rare outcome that the
+seeds at hand did not meet: if one seed in five ends in a bad basin, a third of all experiments with 5 seeds see none,
+and their intervals miss the mean (t covers it in 53, 66, 89 and 92 %).
 """
 
 from __future__ import annotations

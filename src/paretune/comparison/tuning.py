@@ -1,9 +1,9 @@
 """Each arm's best configuration, chosen on seeds and samples that the comparison does not use.
 
 Configurations are ranked by a figure of their runs' policies, measured again on fresh samples of the *validation* split
-and averaged over the tuning seeds: the hypervolume of the chosen ones, unless the arm names another. What they come to
-on the test split decides nothing: it shows what a search of so many configurations is worth, and at what cost
-(expected best of m, Dodge et al., arXiv 1909.03004, here without replacement).
+and averaged over the tuning seeds: the hypervolume of the chosen ones, unless the arm names another. Their figures on
+the test split decide nothing. They show what a search of so many configurations is worth, and at what cost (expected
+best of m, Dodge et al., arXiv 1909.03004, here without replacement).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,11 +1,11 @@
-r"""Influence across two halves of the prompts: what is left of it without the noise's own square.
+r"""Influence across two halves of the prompts, which leaves out the square of the noise.
 
 With g_k^A and g_k^B the gradients on two halves, v^A = Σ_j g_j^A and v^B alike,
 
     I_k = ½ (⟨g_k^A, v^B⟩ + ⟨g_k^B, v^A⟩),
 
-whose mean over batches is that of ⟨∇J_k, Σ_j ∇J_j⟩, for the noise of the halves is independent. The ordinary influence
-has ¼ ⟨g_k^A − g_k^B, v^A − v^B⟩ beside it, which is noise alone.
+whose mean over batches is ⟨∇J_k, Σ_j ∇J_j⟩, because the noise of the halves is independent. The ordinary influence
+has ¼ ⟨g_k^A − g_k^B, v^A − v^B⟩ in addition, which is noise alone.
 """
 
 import warnings

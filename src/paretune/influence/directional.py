@@ -8,13 +8,13 @@ so the derivative of the token log-probabilities along v serves every objective 
 (log π_{θ+εv} − log π_θ)/ε or (log π_{θ+εv} − log π_{θ−εv})/2ε, since fused log-prob heads have no forward-mode
 derivative.
 
-An estimate of its error comes with it, objective by objective. It is the larger of two, since what cancels in a sum, as
-between objectives that oppose each other, is not seen by the first:
+An estimate of its error comes with it, objective by objective. It is the larger of two, because the first one does not
+see errors that cancel in a sum, as they do between objectives that oppose each other:
 
 - Σ_k I_k = ‖v‖² is known. An error of the log-probabilities that shows in the sum shows in I_k ‖c_k‖/‖Σ_j c_j‖ times.
-- Rounding shows in I_k in proportion to ‖c_k‖. To it comes curvature: the policy's own samples have
+- Rounding shows in I_k in proportion to ‖c_k‖. Curvature is added to it: the policy's own samples have
   E[∂²log π] = −E[(∂log π)²] along any direction, so the squares of the differences say how large the second derivatives
-  are and their cubes the third.
+  are and their cubes how large the third are.
 
 The error table of docs/performance.md has the estimate beside the error.
 """

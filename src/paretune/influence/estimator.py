@@ -1,4 +1,4 @@
-"""What an estimator of influence is: how it measures, what stands in its way, and what it costs."""
+"""What an estimator of influence is: how it measures, when it gives way to another, and what it costs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """A batch as one whole, or as two halves of its prompts, whose noise is independent.
 
 ⟨g_k, Σ_j g_j⟩ of one batch is too large in the mean: g_k holds noise, and the noise's own square does not average out.
-With g_k of one half of the prompts and g_j of the other, the noise of both is independent and the product is right in
-the mean. Each half is passed alone, so that a row is in one graph only and two halves cost what the whole costs.
+With g_k from one half of the prompts and g_j from the other, their noise is independent and the product is right in the
+mean. Each half goes through the model alone, so a row is in one graph only, and two halves cost what the whole costs.
 """
 
 from typing import Any, NamedTuple

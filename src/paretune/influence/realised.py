@@ -4,10 +4,10 @@ After θ → θ' = θ + Δθ,
 
     Σ_{n,t} c_k[n,t] (log π_θ'(y_{n,t}) − log π_θ(y_{n,t})) ≈ ⟨g_k, Δθ⟩,
 
-preconditioning, momentum and clipping included. In float32 log π_θ is what training itself computed, so one forward
-pass is all it takes, and nothing of the model's size is stored. Under autocast both passes are made without it, for a
-step of the usual learning rates changes log π by less than bfloat16 can tell. The influence comes after the update and
-so steers the next batch's weights.
+preconditioning, momentum and clipping included. In float32, training itself has computed log π_θ, so one forward pass
+is enough, and nothing of the model's size is stored. Under autocast both passes are made without it, because a step at
+the usual learning rates changes log π by less than bfloat16 can represent. The influence comes after the update, so it
+steers the next batch's weights.
 """
 
 from collections.abc import Sequence

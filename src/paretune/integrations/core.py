@@ -1,4 +1,7 @@
-"""A rule at work in a trainer that is not ours: rewards in; weights, or advantages, out. It knows no framework."""
+"""A rule at work in a trainer that is not ours: rewards go in, and weights or advantages come out.
+
+This module knows no framework.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
 """How near a set of policies comes to the best possible: expected utility, regret, the best geometric mean.
 
-The gains G of a policy are its metrics on their bounds, more being better, ``[K]`` in [0, 1]. A weighting w, ``[K]`` on
-the simplex, values it at w·G. What can be reached is a convex set, since two policies can be mixed, and the support
-function of that set, h(w) = max_G w·G, says how much the best policy for each weighting is worth.
+The gains G of a policy are its metrics on their bounds, ``[K]`` in [0, 1], where more is better. A weighting w, ``[K]``
+on the simplex, values the policy at w·G. The gains that can be reached form a convex set, since two policies can be
+mixed. The support function of that set, h(w) = max_G w·G, says how much the best policy for each weighting is worth.
 """
 
 import math

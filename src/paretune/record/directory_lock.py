@@ -1,4 +1,4 @@
-"""One run to a directory: who writes to it holds it against all others."""
+"""The lock of a run's directory: while one run writes there, no other can."""
 
 from __future__ import annotations
 

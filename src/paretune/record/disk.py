@@ -1,4 +1,4 @@
-"""What is said when a disk misbehaves, and finding out before it matters."""
+"""Messages about a disk that misbehaves, and checks that find it out early."""
 
 import errno
 import os

@@ -1,8 +1,8 @@
 """The policies of a run's front, and its last one, measured again after training.
 
-A front is chosen by noisy evaluations, so those of its points look better than they are (METHODS: selection alone adds
-0.028 to an accuracy). What a run is judged by is therefore measured again, on fresh samples, and kept in
-``final_evaluations.jsonl``: a line for each policy, split and decoding.
+A front is chosen by noisy evaluations, so its points look better there than they are. The policies by which a run is
+judged are therefore measured again, on fresh samples. ``final_evaluations.jsonl`` keeps the result: a line for each
+policy, split and decoding.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How the rule of a run is said in model cards."""
+"""The sentence of model cards about the rule of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings to run something again, and why that cannot be where it cannot."""
+"""The settings that repeat a run or a comparison, or the reason why no settings can."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """Charts as plotly figures in plain JSON.
 
-Colours are names (``$3`` the third series, ``$3/0.2`` the same translucent, ``$ink``, ``$faint``): the page's script
-puts in those of the theme.
+Colours are names (``$3`` is the third series, ``$3/0.2`` the same translucent, ``$ink``, ``$faint``). The page's script
+replaces them by the colours of the theme.
 """
 
 from functools import singledispatch

@@ -1,8 +1,8 @@
 """Policies among one another as plotly figures: two or three objectives as axes, or all side by side.
 
-Which objectives stand on the axes is decided on the page; where there are more of them than axes, the reader chooses.
-So each trace has all objectives as ``columns`` (and ``errors``), a line its points for every pair, and the ``choice``
-holds the axes that there are (``axes``), and how each objective's looks (``options``).
+The page decides which objectives stand on the axes. If there are more objectives than axes, the reader chooses. So each
+trace has all objectives as ``columns`` (and ``errors``), each line has its points for every pair, and ``choice`` holds
+the axes (``axes``) and how the axis of each objective looks (``options``).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
 r"""The launcher: one process that keeps the sandboxes, and watches over them from outside.
 
 ``paretune.sandbox.Sandbox`` starts it as a program of its own, so that nothing of the trainer (its memory, threads,
-GPU context, descriptors) is in it. It ends when the trainer does, and at no signal that can be caught: a scheduler
-sends those to all processes of a job, and the trainer may want to save its state first.
+GPU context, descriptors) is in it. It ends when the trainer does. It ignores SIGTERM, SIGINT and SIGHUP: a scheduler
+sends them to all processes of a job, and the trainer may want to save its state first.
 
 The arguments are a descriptor, a socket to the trainer, and the settings. Both sides send JSON values
 (:mod:`paretune.sandbox.channel`). The trainer sends programs::

@@ -1,6 +1,6 @@
 """The seccomp filter: the system calls that an interpreter needs, and no others.
 
-Written out as a classic BPF program, because libseccomp is a library of the system that a bare machine may lack.
+It is written out as a classic BPF program, because a bare machine may lack the library libseccomp.
 """
 
 import platform

@@ -1,7 +1,7 @@
 """Tasks: prompts, splits and objectives, ready to train on. One folder a task.
 
 A task is a package in this folder with a one-line ``DESCRIPTION`` and a function ``load(data) -> Task``.
-Adding such a folder is all it takes to add a task. A task of one's own is a :class:`Task` in any module or file. Tasks
+Adding such a folder is all it takes to add a task. A task of your own is a :class:`Task` in any module or file. Tasks
 are imported only when they are asked for.
 """
 

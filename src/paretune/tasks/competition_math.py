@@ -1,7 +1,8 @@
-"""How competition problems are judged and trained on: what the tasks on parts of MATH share.
+"""What the tasks on parts of MATH share: how competition problems are judged and trained on.
 
 The objectives are those of Lu et al., "Learning to Optimize Multi-Objective Alignment Through Dynamic Reward
-Weighting" (https://arxiv.org/abs/2509.11452). It is no task itself, and imports nothing heavy until it makes one.
+Weighting" (https://arxiv.org/abs/2509.11452). This module is no task itself, and imports nothing heavy until it makes
+one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Competition problems with one answer each, from a local folder or from the Hub, in one form.
 
-What the tasks on parts of MATH share; it is no task itself. A problem is a row with the columns ``prompt`` (chat
-messages), ``answer`` (the ground truth) and those that its task keeps.
+The tasks on parts of MATH share this module, which is no task itself. A problem is a row with the columns ``prompt``
+(chat messages), ``answer`` (the ground truth) and those that its task keeps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands in a checkpoint, held against what a run can take up: before anything of a run's record is changed.
+"""Whether a run can take up what a checkpoint holds, checked before anything of the run's record is changed.
 
 Hugging Face takes whatever is in its trainer_state.json; a null there ends a run many steps later.
 """

@@ -1,8 +1,8 @@
-"""What stands in a checkpoint beside TRL's files, which checkpoints stay, and from which a run goes on.
+"""What a checkpoint holds beside TRL's files, which checkpoints are kept, and from which a run goes on.
 
-A process may be killed at any moment. A checkpoint counts once its state file stands in it. That is written after all
-other files of it are on the disk, into a folder that was empty before; and a checkpoint to be deleted is renamed first,
-so that none ever stands there in part.
+A process may be killed at any moment. A checkpoint counts once it holds its state file. This is written when all other
+files of the checkpoint are on the disk, into a folder that was empty before. A checkpoint to be deleted is renamed
+first, so a part of one never counts.
 """
 
 import errno

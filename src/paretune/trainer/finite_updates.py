@@ -1,4 +1,4 @@
-"""No update from a gradient that is not finite."""
+"""Leaving out updates whose gradient is not finite."""
 
 import math
 import warnings

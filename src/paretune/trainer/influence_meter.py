@@ -1,4 +1,4 @@
-"""Measuring influence in the middle of training, without a trace in it."""
+"""Measuring influence in the middle of training, which goes on as if nothing had been measured."""
 
 import warnings
 import weakref

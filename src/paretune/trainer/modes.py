@@ -1,9 +1,9 @@
 """The two modes, training and evaluation, of a policy and of its optimiser.
 
-A policy drops out in training alone, and TRL's loss divides by the accumulation steps in training alone. A
-schedule-free optimiser (arXiv 2405.15682) keeps other parameters in the policy in either mode and refuses to step in
-evaluation. transformers switches both to training before each micro-batch, both to evaluation before an evaluation, and
-never back.
+A policy uses dropout only in training, and TRL's loss divides by the accumulation steps only in training. A
+schedule-free optimiser (arXiv 2405.15682) keeps other parameters in the policy in each mode, and refuses to step in
+evaluation. transformers switches both to training before each micro-batch and both to evaluation before an evaluation.
+It never switches them back.
 """
 
 from collections.abc import Iterator

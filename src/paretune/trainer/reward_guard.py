@@ -9,7 +9,7 @@
 - An infinite metric (in single precision) does not count in the mean.
 - KeyboardInterrupt passes through. ``sys.exit()`` does not: a run that a reward function has ended is not done.
 
-Reward models are TRL's business, but for values that overflow.
+TRL runs the reward models. Of these checks they get only the one for values that overflow.
 """
 
 import math

@@ -9,8 +9,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 class StepScale(TrainerCallback):
     """Makes a step r times as long, and measures how long steps are.
 
-    The learning rate of that one step is multiplied by r. So the factor acts where METHODS of the paper's own
-    placement fail: it cannot cancel in a normalised advantage, in gradient clipping or in Adam's division by the
+    The learning rate of that one step is multiplied by r. So the factor acts where a factor on the rewards (the
+    paper's) does not: it cannot cancel in a normalised advantage, in gradient clipping or in Adam's division by the
     second moment. Decoupled weight decay, which is part of the step, scales with it.
 
     Args:

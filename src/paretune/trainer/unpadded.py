@@ -1,7 +1,7 @@
 """TRL's forward pass over some rows of a micro-batch, without most of its padding.
 
 Completions are padded to the longest of the generation batch. A token sees nothing of what comes after it, so rows of
-similar length pass together, cut to the longest of them. What TRL's loss is given keeps its shape, with zeros where
+similar length pass together, cut to the longest of them. The tensors for TRL's loss keep their shape, with zeros where
 the model was not asked: its fused head has zeros at padding, too.
 """
 

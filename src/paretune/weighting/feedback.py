@@ -1,4 +1,4 @@
-"""What the rules share that feed back how much of each objective is still missing."""
+"""What the rules that feed back how much of each objective is still missing have in common."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence

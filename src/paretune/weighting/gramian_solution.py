@@ -1,4 +1,4 @@
-"""What the rules share that solve for weights on the Gramian of the objectives' gradients."""
+"""What the rules that solve for weights on the Gramian of the objectives' gradients have in common."""
 
 import warnings
 from abc import abstractmethod

@@ -1,4 +1,4 @@
-"""The rules by name: each class in a file of this folder that has a name, and anyone's by import path."""
+"""The rules by name: each class of this folder that has a name, and anybody's class by its import path."""
 
 import pkgutil
 from functools import cache

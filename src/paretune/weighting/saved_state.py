@@ -1,4 +1,4 @@
-"""Numbers that a rule takes up again from a checkpoint, which anybody may have edited."""
+"""Reading the numbers that a rule left in a checkpoint, which anybody may have edited."""
 
 from typing import Any
 

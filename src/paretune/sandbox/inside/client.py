@@ -1,7 +1,7 @@
 """The ``sqlite3`` that a program imports: Python's own interface, over a socket to the process with the database.
 
-Not offered: blobs, backups, window functions, limits, extensions and (de)serialisation. Everything else behaves as the
-real module, because the real module answers; that module documents it.
+It does not offer blobs, backups, window functions, limits, extensions and (de)serialisation. Everything else behaves as
+in the real module, because the real module answers; that module documents it.
 """
 # ruff: noqa: D101, D102, D103
 

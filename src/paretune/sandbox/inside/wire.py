@@ -1,6 +1,6 @@
 """How a program and the process that holds its database talk: a JSON value a line, either way.
 
-JSON, because the program's side is not trusted: nothing that it can send does more than make a value.
+It is JSON because the program's side is not trusted: nothing that it can send does more than make a value.
 """
 
 import base64

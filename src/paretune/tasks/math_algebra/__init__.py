@@ -1,8 +1,9 @@
 r"""MATH algebra: 2,931 competition problems in algebra, solved in \boxed{}.
 
-The algebra part of MATH (Hendrycks et al. 2021, "Measuring Mathematical Problem Solving With the MATH Dataset",
-https://arxiv.org/abs/2103.03874). The objectives, the instruction and the sizes of the splits are those of Lu et al.,
-"Learning to Optimize Multi-Objective Alignment Through Dynamic Reward Weighting" (https://arxiv.org/abs/2509.11452).
+The problems are the algebra part of MATH (Hendrycks et al. 2021, "Measuring Mathematical Problem Solving With the MATH
+Dataset", https://arxiv.org/abs/2103.03874). The objectives, the instruction and the sizes of the splits are those of
+Lu et al., "Learning to Optimize Multi-Objective Alignment Through Dynamic Reward Weighting"
+(https://arxiv.org/abs/2509.11452).
 """
 
 from __future__ import annotations

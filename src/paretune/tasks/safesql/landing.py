@@ -1,19 +1,20 @@
 """Confinement: whether an input landed in the text of a statement as more than the inside of one literal.
 
-That is the definition of an injection here. It looks at the text handed to execute, executemany or executescript,
-before values are bound, and does not ask whether the statement then fails, changes data or prints secrets: whoever
-can place one token outside a literal can place others. A literal is a string, a number with or without its sign, or a
-blob. ``"…"`` counts as one, for SQLite reads it as a string where no such name is known; ```…``` and ``[…]`` never do.
+An input that is not confined is an injection here. The definition looks at the text handed to execute, executemany or
+executescript, before values are bound, and does not ask whether the statement then fails, changes data or prints
+secrets: whoever can place one token outside a literal can place others. A literal is a string, a number with or without
+its sign, or a blob. ``"…"`` counts as one, because SQLite reads it as a string where no such name is known; ```…``` and
+``[…]`` never do.
 
 Two ways of seeing it:
 
-* :func:`breaks_out` for inputs made by us. They carry marks, words and digits that occur nowhere else, so that one
-  statement is enough to say.
-* :func:`adds_structure` for inputs made by others. They carry no marks, so that the statement is compared with those
-  that the program runs on harmless inputs.
+* :func:`breaks_out` is for inputs made by us. They carry marks, which are words and digits that occur nowhere else, so
+  one statement is enough to tell.
+* :func:`adds_structure` is for inputs made by others. They carry no marks, so the statement is compared with those that
+  the program runs on harmless inputs.
 
-Both run in the trainer's process on texts that a program chose. Their time grows with the length of the statement, for
-the second times the number of known structures, and no faster.
+Both run in the trainer's process on texts that a program chose. The time of the first grows with the length of the
+statement, and that of the second with the length times the number of known structures.
 """
 
 from __future__ import annotations

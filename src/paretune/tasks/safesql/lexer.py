@@ -2,8 +2,8 @@ r"""The tokens of an SQL text as SQLite's own tokenizer sees them (tokenize.c, v
 
 Whether an input stayed inside a literal is a question about tokens, and a judge that cuts the text otherwise than the
 engine does has a hole. sqlglot raises on unterminated text, which attacks produce; sqlparse takes a backslash for an
-escape, which SQLite does not: ``'a\' OR 1 --'`` is a literal to it and an injection to the engine. Hence a small lexer
-of our own, tested against the engine token by token.
+escape, which SQLite does not: ``'a\' OR 1 --'`` is a literal to it and an injection to the engine. So paretune has a
+small lexer of its own, tested against the engine token by token.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether a program confines its inputs: the attacks and what they showed, put together.
 
-What a program hands to its database is judged in the trainer's process, so there is a bound on it. What is beyond the
-bound, and what was not run to its end, is not known to be safe, and so it is not.
+The statements of a program are judged in the trainer's process, so their number and length are bounded. A program that
+goes beyond the bounds, or that was not run to its end, is not known to be safe, and counts as unsafe.
 """
 
 from __future__ import annotations

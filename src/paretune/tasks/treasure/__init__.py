@@ -1,6 +1,7 @@
 """Deep-sea treasure as text: the deeper the treasure, the more it is worth and the longer it takes.
 
-After Vamplew et al. 2011, "Empirical evaluation methods for multiobjective reinforcement learning algorithms".
+The task follows Vamplew et al. 2011, "Empirical evaluation methods for multiobjective reinforcement learning
+algorithms".
 """
 
 from pathlib import Path
