@@ -46,7 +46,8 @@ def machine() -> str:
     if information.exists():
         names = re.findall(r"model name\s*: (.*)", information.read_text())
         processor = names[0] if names else processor
-    where = f"{torch.get_num_threads()} threads, {processor}"
+    threads = torch.get_num_threads()
+    where = f"{threads} {'thread' if threads == 1 else 'threads'}, {processor}"
     if torch.cuda.is_available():
         where = f"{torch.cuda.get_device_name()}, {where}"
     script, *arguments = sys.argv
