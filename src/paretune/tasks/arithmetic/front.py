@@ -23,7 +23,7 @@ def front(rows: Dataset, weights: ArrayLike) -> NDArray[Any]:
 
 @cache
 def _choices(numbers: tuple[int, ...]) -> list[list[float]]:
-    """Accuracy, brevity and clarity of each answer, cut where answers are: a token a character, and the end mark."""
+    """Accuracy, conciseness and clarity of each answer, cut as answers are: a token a character, and the end mark."""
     problem, sums = Problem(numbers), len(numbers) - 1
     texts = [problem.answer, worked(problem, 2, sums), *(worked(problem, 1, plain) for plain in range(sums + 1))]
     cut = [text[:TOKEN_BUDGET] for text in texts]
