@@ -49,13 +49,16 @@ def _made(name: str, function: Callable[..., Any], data: str | Path | None) -> T
     """The task that a function returns."""
     takes = inspect.signature(function).parameters.get("data")
     if data is not None and takes is None:
-        raise ValueError(f"{name!r} takes no data: leave out --data, or write it as def {function.__name__}(data).")
+        written = getattr(function, "__name__", "task")  # a partial, or an object that is called, has none
+        raise ValueError(f"{name!r} takes no data: leave out --data, or write it as def {written}(data).")
     if data is None and takes is not None and takes.default is takes.empty:
         raise ValueError(f"{name!r} needs data: give --data, or give its argument `data` a default.")
     try:
         made = function(**({} if data is None else {"data": data}))  # else its own default holds
     except (Exception, SystemExit) as error:  # whatever the user's function does
         raise ValueError(f"{name!r} raised {type(error).__name__}: {error}") from error
+    if inspect.iscoroutine(made):
+        made.close()  # Python would say that nobody awaited it
     if not isinstance(made, Task):
         raise ValueError(f"{name!r} must return a paretune.Task, got a value {kind_of(made)}.")
     return made
