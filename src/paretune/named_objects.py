@@ -96,7 +96,8 @@ def load(given: str) -> NamedObject:
     """Import the module or the file that a name gives, and fetch the object.
 
     A module is searched in the current folder first, as TRL does. The folder of a file is searched last for what the
-    file itself imports. A file inside of a package (beside an ``__init__.py``) is imported as that package's module.
+    file itself imports. A file inside of a package is imported as that package's module: one beside an ``__init__.py``,
+    or one that imports its neighbours by relative names.
 
     Args:
         given: ``module:object`` (``my_package.rules:Mine``) or ``path/to/file.py:object``; or, as TRL names rewards,
@@ -164,15 +165,17 @@ def _module_of(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, ImportError) and "no known parent package" in str(error):
+            return _in_its_package(path)  # a package needs no __init__.py
         raise
     return module
 
 
 def _in_its_package(path: Path) -> ModuleType:
     """The module of a file that lies in a package, so that it can import its neighbours by their relative names."""
-    root, parts = path.parent, [path.stem]
+    root, parts = path.parent.parent, [path.parent.name, path.stem]
     while (root / "__init__.py").is_file():
         root, parts = root.parent, [root.name, *parts]
     if str(root) not in sys.path:
