@@ -236,11 +236,13 @@ def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[
 
 
 def _print_run(directory: Path, split: str) -> None:
-    measured = [one for one in RunReader(directory).measured_again if one.split == split]
-    names = list(dict.fromkeys(name for one in measured for name in one.metrics))
+    run = RunReader(directory)
+    measured = [one for one in run.measured_again if one.split == split]
+    trained = [objective.name for objective in run.header.objectives]  # one that never applies has no figure
+    names = list(dict.fromkeys([*trained, *(name for one in measured for name in one.metrics)]))
     title = f"{directory} on {split} completions, fresh samples"
     shown = table(title, "step", "decoding", "prompts", *names, left=["decoding"])
     for one in sorted(measured, key=lambda one: (one.decoding != "sampled", one.step)):
         values = [with_error(one.metrics.get(name), one.errors.get(name)) for name in names]
         shown.add_row(str(one.step), one.decoding, "–" if one.prompts is None else str(one.prompts), *values)
-    Screen().print(shown)
+    Screen().show(shown)
