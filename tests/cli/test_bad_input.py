@@ -81,6 +81,7 @@ TRAIN: list[tuple[str, list[str], str]] = [
     ("missing launch config", ["--config_file", "none.yaml"], "--config_file none.yaml: there is no such file"),
     # Settings of the rule.
     ("settings that are no JSON", ["--rule_settings", "{mu: 1}"], "not valid JSON"),
+    ("a setting twice", [*GRADIENT, '{"mu": 1, "mu": 2}'], "is not valid JSON ('mu' is given twice)"),
     ("settings that are no object", ["--rule_settings", "[1]"], "--rule_settings must be a JSON object, got [1]"),
     ("unknown setting", [*GRADIENT, '{"speed": 1}'], "--rule gradient has no setting 'speed': it takes mu"),
     ("a setting in other words", [*GRADIENT, '{"layer": 1}'], "no setting 'layer': did you mean layers?"),
