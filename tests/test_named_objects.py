@@ -1,5 +1,6 @@
 """Objects of the user's own by their names, from any folder."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -34,3 +35,15 @@ def test_a_module_of_a_package_has_a_name_for_every_folder(
         forget(package)
         assert load(name).value == 3
     forget(package)
+
+
+def test_a_file_does_not_stand_in_for_a_module_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tabnanny", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "tabnanny.py").write_text(f"name = {folder!r}\n")
+    assert [load(f"{tmp_path / folder}/tabnanny.py:name").value for folder in ("one", "two")] == ["one", "two"]
+    assert importlib.import_module("tabnanny").__file__ not in [
+        str(tmp_path / folder / "tabnanny.py") for folder in ("one", "two")
+    ]

@@ -154,8 +154,8 @@ def _module_of(path: Path) -> ModuleType:
             return module
     if (path.parent / "__init__.py").is_file():
         return _in_its_package(path)
-    # The stem is what a traceback and pickle show; a module of that name that is there already keeps it.
-    name = path.stem if path.stem not in sys.modules else f"{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+    # The stem is what a traceback and pickle show; another module of that name keeps it.
+    name = f"{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}" if _is_another(path) else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{str(path)!r} is no Python file")
@@ -171,6 +171,14 @@ def _module_of(path: Path) -> ModuleType:
             return _in_its_package(path)  # a package needs no __init__.py
         raise
     return module
+
+
+def _is_another(path: Path) -> bool:
+    """Whether the stem of a file is the name of another module: one that is imported, or that may be, later."""
+    if path.stem in sys.modules or "." in path.stem:
+        return path.stem in sys.modules
+    found = importlib.util.find_spec(path.stem)
+    return found is not None and found.origin is not None and Path(found.origin).resolve() != path
 
 
 def _in_its_package(path: Path) -> ModuleType:
