@@ -209,6 +209,7 @@ def test_folders(files: Files, flags: list[str], expected: str, refused: Refused
     ("name", "expected"),
     [
         ("./nowhere", "--dataset_name ./nowhere: there is no such file or folder."),
+        ("", "--dataset_name is empty: give a folder"),
         ("mine.py", "--dataset_name mine.py: a data file ends in .parquet, .jsonl, .json, .csv; or give a folder"),
     ],
 )
@@ -281,7 +282,8 @@ PATHS: list[tuple[str, str]] = [
     ("mine.", "write it as my.module.reward, module:object or"),
     (".digits", "write it as my.module.reward, module:object or"),
     ("mine..digits", "write it as my.module.reward, module:object or"),
-    ("mine.py", "module 'mine' has no attribute 'py'"),
+    ("mine.py", "write it as my.module.reward, module:object or file.py:object"),
+    ("", "--reward_funcs '' names no reward"),
     ("mine.letters", "module 'mine' has no attribute 'letters'"),
     ("nobodys.digits", "No module named 'nobodys'"),
     ("mine.number", "mine.number is of type int: name a function"),

@@ -68,6 +68,8 @@ def read_splits(
 def _loaded(name: str, config: str | None) -> dict[str, Any]:
     """The splits of a data set by their names."""
     path = Path(name)
+    if not name.strip():
+        raise ValueError("--dataset_name is empty: give a folder, a data file or a Hub name.")
     if not path.exists() and looks_local(name):
         raise ValueError(f"--dataset_name {name}: there is no such file or folder.")
     if path.is_file() and path.suffix not in READERS:

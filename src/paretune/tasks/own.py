@@ -123,7 +123,7 @@ def named_reward(given: str) -> NamedReward:
     Raises:
         ValueError: if there is no such thing, or it is something else.
     """
-    if Path(given).is_dir():
+    if given and Path(given).is_dir():
         if not (Path(given) / "config.json").is_file():
             raise ValueError(f"--reward_funcs {given}: the folder holds no config.json, so it is no reward model.")
         _check_classifies(given)
@@ -134,7 +134,7 @@ def named_reward(given: str) -> NamedReward:
             raise ValueError(f"--reward_funcs {given} is no folder here: give a reward model's, or its Hub name.")
         return NamedReward([given], given)
     module, _, name = given.rpartition(".")
-    if not is_named(given) and not is_named(f"{module}:{name}"):
+    if not is_named(given) and (name == "py" or not is_named(f"{module}:{name}")):
         raise ValueError(
             f"--reward_funcs {given!r} names no reward: write it as my.module.reward, module:object or file.py:object, "
             "or give a reward model's folder or Hub name."
