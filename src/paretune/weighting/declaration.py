@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, get_type_hints
 
-Kind = inspect.Parameter
+OPEN_ENDED: Mapping[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+"""Kinds of arguments that name no setting, and how they are written."""
 
 
 def parameters_of(rule: type[Any]) -> dict[str, inspect.Parameter]:
@@ -41,9 +42,8 @@ def check_declaration(rule: type[Any]) -> None:
             raise ValueError(f"its class has no `{attribute}`: set it to a text in the body of the class.")
     if missing := sorted(getattr(rule, "__abstractmethods__", ())):
         raise ValueError(f"its class has no method {missing[0]!r}: write it.")
-    open_ended = {Kind.VAR_POSITIONAL: "*", Kind.VAR_KEYWORD: "**"}
     for parameter in parameters_of(rule).values():
-        if stars := open_ended.get(parameter.kind):
+        if stars := OPEN_ENDED.get(parameter.kind):
             raise ValueError(f"its constructor takes {stars}{parameter.name}: name each setting there instead.")
     types_of(rule)
 
