@@ -49,6 +49,7 @@ def plain_reward(): return made(objectives=[digits])
 def loose_gate(): return made(objectives=[Objective("digits", digits, gate=("length", 1))])
 def narrow_reward(): return made(objectives=[Objective("digits", narrow)])
 def narrow_metric(): return made(objectives=[Objective("digits", digits, metric=narrow)])
+def unset(): return made(settings=None)
 def misspelled(): return made(settings={"max_stepz": 3})
 def foreign(): return made(settings={"rule": "nash"})
 def mistyped(): return made(settings={"max_steps": "many"})
@@ -97,6 +98,7 @@ CASES: list[tuple[str, str]] = [
     ("own_tasks:narrow_metric", "the metric of 'digits' cannot be called as rewards are"),
     ("own_tasks:nameless", "`name` of a task must be a text"),
     ("own_tasks:task", "the task mine names no model: give --model_name_or_path"),
+    ("own_tasks:unset", "`settings` of task 'mine' must be a mapping, got None"),
     ("own_tasks:misspelled", "the settings of mine: unknown setting 'max_stepz': did you mean max_steps?"),
     ("own_tasks:foreign", "the settings of mine: rule is no setting of training"),
     ("own_tasks:mistyped", "the settings of mine: max_steps expects a whole number, got 'many'"),
