@@ -96,7 +96,8 @@ def load(given: str) -> NamedObject:
     """Import the module or the file that a name gives, and fetch the object.
 
     A module is searched in the current folder first, as TRL does. The folder of a file is searched last for what the
-    file itself imports. A file inside of a package (beside an ``__init__.py``) is imported as that package's module.
+    file itself imports. A file inside of a package is imported as that package's module: one beside an ``__init__.py``,
+    or one that imports its neighbours by relative names.
 
     Args:
         given: ``module:object`` (``my_package.rules:Mine``) or ``path/to/file.py:object``; or, as TRL names rewards,
@@ -153,8 +154,8 @@ def _module_of(path: Path) -> ModuleType:
             return module
     if (path.parent / "__init__.py").is_file():
         return _in_its_package(path)
-    # The stem is what a traceback and pickle show; a module of that name that is there already keeps it.
-    name = path.stem if path.stem not in sys.modules else f"{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+    # The stem is what a traceback and pickle show; another module of that name keeps it.
+    name = f"{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}" if _is_another(path) else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{str(path)!r} is no Python file")
@@ -164,15 +165,25 @@ def _module_of(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, ImportError) and "no known parent package" in str(error):
+            return _in_its_package(path)  # a package needs no __init__.py
         raise
     return module
 
 
+def _is_another(path: Path) -> bool:
+    """Whether the stem of a file is the name of another module: one that is imported, or that may be, later."""
+    if path.stem in sys.modules or "." in path.stem:
+        return path.stem in sys.modules
+    found = importlib.util.find_spec(path.stem)
+    return found is not None and found.origin is not None and Path(found.origin).resolve() != path
+
+
 def _in_its_package(path: Path) -> ModuleType:
     """The module of a file that lies in a package, so that it can import its neighbours by their relative names."""
-    root, parts = path.parent, [path.stem]
+    root, parts = path.parent.parent, [path.parent.name, path.stem]
     while (root / "__init__.py").is_file():
         root, parts = root.parent, [root.name, *parts]
     if str(root) not in sys.path:

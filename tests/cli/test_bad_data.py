@@ -77,6 +77,7 @@ ROWS: list[tuple[str, Rows, str]] = [
     ("a chat for a model without a template", [{"prompt": [USER]}] * 8, "the tokenizer has no chat template"),
     ("1 MB", [*SUMS, {"prompt": "1" * 1_000_000}], "a prompt of 1,000,000 tokens, and the model reads 128: shorten it"),
     ("a column that TRL fills", [{**row, "completions": "a"} for row in SUMS], "has a column 'completions'"),
+    ("images beside texts", [{**row, "image": "a.png"} for row in SUMS], "has a column 'image', and TRL shows images"),
     ("fewer than a batch", SUMS[:1], "a batch takes 2 prompts (8 completions, 4 of each), and there are 1"),
     ("none", [], "cannot load the data set data: a file of it is empty"),
 ]
@@ -208,12 +209,19 @@ def test_folders(files: Files, flags: list[str], expected: str, refused: Refused
     ("name", "expected"),
     [
         ("./nowhere", "--dataset_name ./nowhere: there is no such file or folder."),
+        ("", "--dataset_name is empty: give a folder"),
         ("mine.py", "--dataset_name mine.py: a data file ends in .parquet, .jsonl, .json, .csv; or give a folder"),
     ],
 )
 def test_no_folder(name: str, expected: str, refused: Refused, place: Path, tiny_model: str) -> None:
     del place
     assert expected in refused(*command(tiny_model, data=name))
+
+
+def test_a_folder_whose_path_is_a_pattern(refused: Refused, place: Path, tiny_model: str) -> None:
+    (place / "data [1]").mkdir()
+    (place / "data [1]" / "train.jsonl").write_text(GOOD)
+    assert "must hold none of * ? [" in refused(*command(tiny_model, data="data [1]"))
 
 
 def test_a_train_split_is_enough_where_nothing_is_evaluated(
@@ -274,7 +282,8 @@ PATHS: list[tuple[str, str]] = [
     ("mine.", "write it as my.module.reward, module:object or"),
     (".digits", "write it as my.module.reward, module:object or"),
     ("mine..digits", "write it as my.module.reward, module:object or"),
-    ("mine.py", "module 'mine' has no attribute 'py'"),
+    ("mine.py", "write it as my.module.reward, module:object or file.py:object"),
+    ("", "--reward_funcs '' names no reward"),
     ("mine.letters", "module 'mine' has no attribute 'letters'"),
     ("nobodys.digits", "No module named 'nobodys'"),
     ("mine.number", "mine.number is of type int: name a function"),

@@ -9,6 +9,7 @@ import pytest
 Refused = Callable[..., str]
 TASKS = """
 import sys
+from functools import partial
 
 from datasets import Dataset
 
@@ -36,6 +37,8 @@ def no_data(): return made()
 def raises(): raise RuntimeError("the server\\nis down")
 def exits(): sys.exit(0)
 def nothing(): return None
+async def later(): return made()
+in_part = partial(made, ROWS)
 def wants(folder): return made()
 def wants_data(data): return made()
 def empty(): return made(train=NONE)
@@ -46,6 +49,7 @@ def plain_reward(): return made(objectives=[digits])
 def loose_gate(): return made(objectives=[Objective("digits", digits, gate=("length", 1))])
 def narrow_reward(): return made(objectives=[Objective("digits", narrow)])
 def narrow_metric(): return made(objectives=[Objective("digits", digits, metric=narrow)])
+def unset(): return made(settings=None)
 def misspelled(): return made(settings={"max_stepz": 3})
 def foreign(): return made(settings={"rule": "nash"})
 def mistyped(): return made(settings={"max_steps": "many"})
@@ -81,6 +85,7 @@ CASES: list[tuple[str, str]] = [
     ("own_tasks:raises", "'own_tasks:raises' raised RuntimeError: the server is down"),
     ("own_tasks:exits", "'own_tasks:exits' raised SystemExit: 0"),
     ("own_tasks:nothing", "must return a paretune.Task, got a value of type NoneType"),
+    ("own_tasks:later", "must return a paretune.Task, got a value of type coroutine"),
     ("own_tasks:wants", "raised TypeError: wants() missing 1 required positional argument: 'folder'"),
     ("own_tasks:wants_data", "'own_tasks:wants_data' needs data: give --data, or give its argument `data` a default"),
     ("own_tasks:empty", "The train split of task 'mine' is empty"),
@@ -93,6 +98,7 @@ CASES: list[tuple[str, str]] = [
     ("own_tasks:narrow_metric", "the metric of 'digits' cannot be called as rewards are"),
     ("own_tasks:nameless", "`name` of a task must be a text"),
     ("own_tasks:task", "the task mine names no model: give --model_name_or_path"),
+    ("own_tasks:unset", "`settings` of task 'mine' must be a mapping, got None"),
     ("own_tasks:misspelled", "the settings of mine: unknown setting 'max_stepz': did you mean max_steps?"),
     ("own_tasks:foreign", "the settings of mine: rule is no setting of training"),
     ("own_tasks:mistyped", "the settings of mine: max_steps expects a whole number, got 'many'"),
@@ -111,6 +117,7 @@ def test_tasks(name: str, expected: str, refused: Refused, place: Path) -> None:
 FLAGS: list[tuple[list[str], str]] = [
     (["--task", "own_tasks:task", "--data", "x"], "'own_tasks:task' is a task with data of its own: leave out --data"),
     (["--task", "own_tasks:no_data", "--data", "x"], "'own_tasks:no_data' takes no data: leave out --data"),
+    (["--task", "own_tasks:in_part", "--data", "x"], "'own_tasks:in_part' takes no data: leave out --data"),
     (["--task", "own_tasks:task", "--unsafe_no_sandbox"], "runs no programs: leave out unsafe_no_sandbox"),
     (["--task", "recall", "--dataset_name", "x"], "--dataset_name goes with --reward_funcs: a task has its own data"),
     (["--validation_share", "0.2"], "--validation_share goes with --reward_funcs"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -38,6 +39,45 @@ class Mine(WeightingRule):
 '''
 
 
+FROZEN = """
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import torch
+
+from paretune.weighting import Scalarization, WeightingRule
+
+
+class Mode(Enum):
+    FAST = "fast"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True)
+class Frozen(WeightingRule):
+    name = "frozen"
+    description = "a dataclass whose settings are no plain values"
+
+    order: tuple[int, ...] = (0, 1)
+    table: dict[str, list[float]] = field(default_factory=dict)
+    mode: Mode = Mode.FAST
+
+    def update(self, batch):
+        return Scalarization(torch.ones(len(batch.names), dtype=torch.float64))
+"""
+HEAD = RULE.partition("    def __init__")[0]
+UNUSABLE = {
+    "no-name": (RULE.replace('name = "mine"', ""), "its class has no `name`: set it to a text"),
+    "no-description": (RULE.replace("description =", "about ="), "its class has no `description`"),
+    "no-update": (HEAD, "its class has no method 'update': write it"),
+    "open-ended": (RULE.replace("first: int = 0", "first: int = 0, **more"), "takes **more: name each setting there"),
+    "unknown-type": (RULE.replace("first: int", 'first: "Index"'), "name 'Index' is not defined): import what they"),
+    "no-rule": ("Mine = int\n", "is no rule: name a class derived from"),
+}
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "my_rule_file.py").write_text(RULE)
@@ -54,6 +94,68 @@ def test_a_rule_without_settings(folder: Path, capsys: pytest.CaptureFixture[str
     assert parse(["--rule", named, "--output_dir", "run"], prog="paretune train", defaults={}).rule.settings == {}
     assert main(["train", "--help", "rule", named]) == 0
     assert "args" not in capsys.readouterr().out
+
+
+def test_a_rule_that_is_a_dataclass(folder: Path) -> None:
+    (folder / "my_frozen_rule.py").write_text(FROZEN)
+    argv = ["--rule", "my_frozen_rule.py:Frozen", "--output_dir", "run"]
+    rule = parse(argv, prog="paretune train", defaults={}).rule
+    assert rule.settings == {"order": [0, 1], "table": {}, "mode": "fast"}
+    for settings in (rule.settings, {"order": [2], "table": {"a": [1, 0.5]}, "mode": "slow"}):
+        made: Any = parse([*argv, "--rule_settings", json.dumps(settings)], prog="paretune train", defaults={}).rule
+        assert made.settings == settings
+        assert (made.order, made.mode.value) == (tuple(settings["order"]), settings["mode"])
+
+
+def test_settings_need_no_types(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "my_untyped_rule.py").write_text(RULE.replace("first: int = 0", "first=0"))
+    argv = ["--rule", "my_untyped_rule.py:Mine", "--rule_settings", '{"first": 2}', "--output_dir", "run"]
+    assert parse(argv, prog="paretune train", defaults={}).rule.settings == {"first": 2}
+    assert main(["train", "--help", "rule", "my_untyped_rule.py:Mine"]) == 0
+    assert "first: any value; default 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", UNUSABLE)
+def test_a_class_that_is_no_whole_rule(fault: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, expected = UNUSABLE[fault]
+    named = f"my_{fault}_rule.py:Mine"
+    (folder / named.partition(":")[0]).write_text(code)
+    for argv in (["--rule", named, "--output_dir", "run"], ["--help", "rule", named]):
+        assert main(["train", *argv]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert f"rule: {named!r}" in line
+        assert expected in line
+
+
+def test_a_constructor_that_raises(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = RULE.replace("self.first = first", "self.first = {}[first]")
+    (folder / "my_raising_rule.py").write_text(code)
+    named = "my_raising_rule.py:Mine"
+    assert main(["train", "--rule", named, "--output_dir", "run"]) == 2
+    assert capsys.readouterr().err == f"paretune: --rule {named} raised KeyError: 0\n"
+    assert main(["train", "--help", "rule", named]) == 0
+    assert "first: a whole number; default 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("def update(self, batch): return [1.0]", "must return a Scalarization whose weights are a tensor, got [1.0]"),
+        ("def update(self, batch): return Scalarization([1.0])", "whose weights are a tensor, got Scalarization(wei"),
+        ("def update(self, batch): return Scalarization(torch.ones(2))", "returned the weights [1.0, 1.0] for 3 objec"),
+        ("def state_dict(self): return {'a': torch.ones(1)}", "The `state_dict` of the mine rule must hold plain JSON"),
+    ],
+)
+def test_what_a_rule_must_return(
+    method: str, expected: str, folder: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    file = f"my_wrong_rule_{request.node.callspec.indices['method']}.py"
+    (folder / file).write_text(f"{RULE}\n    {method}\n")
+    short = ["--max_steps", "1", "--eval_strategy", "no", "--max_completion_length", "4"]
+    short += ["--per_device_train_batch_size", "8", "--output_dir", "run"]
+    assert main(["train", "--rule", f"{file}:Mine", *short]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert expected in line
 
 
 @pytest.mark.parametrize("given", ["my_rule_file:Mine", "my_rule_file.py:Mine"])

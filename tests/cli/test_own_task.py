@@ -226,6 +226,33 @@ def test_it_is_measured_by_its_record(home: Home, elsewhere: Path, capsys: pytes
     assert "has changed" not in said.err
 
 
+def test_another_task_is_measured_beside_the_record(
+    home: Home, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(home.run, elsewhere / "copy")
+    paretune(elsewhere, "evaluate", run, "--split", "test", "--eval_samples", "2")
+    before = (run / "final_evaluations.jsonl").read_bytes()
+    shutil.copytree(home.folder, elsewhere / "moved", ignore=shutil.ignore_patterns("run", "policy"))
+    if home.named is BY_TASK:
+        moved = ["--task", "moved/my_task.py:task"]
+    else:
+        moved = ["--reward_funcs", "moved/my_task.py:OBJECTIVES", "--dataset_name", "moved/sums.jsonl"]
+        moved += ["--validation_share", "0.25", "--max_completion_length", "8"]
+    capsys.readouterr()
+    paretune(elsewhere, "evaluate", run, "--split", "test", "--eval_samples", "2", *moved)
+    assert "another task" not in capsys.readouterr().out  # the same files in another place
+    assert (run / "final_evaluations.jsonl").read_bytes() == before
+    rows = [{"prompt": f"{i}+0=?\n", "answer": str(i)} for i in range(8)]
+    (elsewhere / "others.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    others = ["--reward_funcs", f"{home.folder}/my_task.py:OBJECTIVES", "--dataset_name", "others.jsonl"]
+    others += ["--validation_share", "0.25", "--eval_samples", "2", "--max_completion_length", "8"]
+    paretune(elsewhere, "evaluate", run, "--split", "test", *others)
+    said = capsys.readouterr().out
+    assert "was trained on another task or other data: its record stays as it is" in said
+    assert "on 2 test completions" in " ".join(said.split())
+    assert (run / "final_evaluations.jsonl").read_bytes() == before
+
+
 @pytest.mark.turns
 def test_it_is_trained_again_by_its_record(home: Home, elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = read_whole(home.run)

@@ -1,10 +1,14 @@
 """What the commands show of names that anybody may have written."""
 
 from io import StringIO
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fronts import run
+from paretune.cli import evaluate
 from paretune.cli.screen import Screen, table
 
 NAMES = st.one_of(
@@ -25,3 +29,23 @@ def test_a_name_is_shown_as_it_is_and_steers_nothing(name: str) -> None:
     assert all(c.isprintable() or c == "\n" for c in text)
     if name.isprintable() and name.isascii() and name.strip() == name:
         assert text.count(name) >= 4
+
+
+def test_figures_of_many_objectives_stay_whole() -> None:
+    file = StringIO()
+    names = [f"objective-{k}" for k in range(12)]
+    shown = table("a run", "step", *names, left=[])
+    shown.add_row("1", *(f"0.{k:03d} ± 0.001" for k in range(12)))
+    Screen(file=file, width=80).show(shown)
+    text = file.getvalue()
+    assert all(name in text for name in names)
+    assert all(f"0.{k:03d} ± 0.001" in text for k in range(12))
+    assert text.count("\n") == 6
+
+
+def test_an_objective_that_never_applied_is_shown_without_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate._print_run(run(tmp_path / "run", tested={10: (0.5, float("nan"))}), "test")
+    assert "conciseness" in (said := capsys.readouterr().out)
+    assert "– │" in said

@@ -114,6 +114,19 @@ def test_where_influence_is_on_another_scale_mu_is_calibrated(other: dict[str, A
 
 
 @pytest.mark.parametrize(
+    ("yaml", "name", "expected"),
+    [
+        ("{rule: nash, priorities: {clarity: 5e-1}}", "priorities", {"clarity": 0.5}),
+        ("{rule: lagrangian, maximize: accuracy, at_least: {clarity: 5e-1}}", "at_least", {"clarity": 0.5}),
+        ("{rule: pcd, maximize: accuracy, rule_settings: {tau: {clarity: 1e-1}}}", "tau", {"clarity": 0.1}),
+    ],
+)
+def test_numbers_in_maps_of_a_file_are_numbers(yaml: str, name: str, expected: Any, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(yaml)
+    assert settings(tmp_path, "--config", str(tmp_path / "run.yaml")).rule.settings[name] == expected
+
+
+@pytest.mark.parametrize(
     ("yaml", "argv", "expected"),
     [
         (None, [], 1.5e-4),  # the task's

@@ -229,3 +229,22 @@ def test_rows_without_a_prompt_are_still_refused(model: str, tmp_path: Path) -> 
     rows = Dataset.from_dict({"question": ["1+1="]})
     with pytest.raises(ValueError, match="`eval_dataset` has no column 'prompt', it has question"):
         ours("/nowhere/model", MultiObjectiveConfig(**options(tmp_path)), FixedWeights(WEIGHTS), rows)
+
+
+def test_a_metric_gets_all_that_a_reward_gets(model: str, tmp_path: Path) -> None:
+    told = {}
+
+    def reward(**keywords: Any) -> list[float]:
+        told["reward"] = set(keywords)
+        return [0.0] * len(keywords["completions"])
+
+    def metric(**keywords: Any) -> list[float]:
+        told["metric"] = set(keywords)
+        keywords["log_extra"]("read", keywords["completions"])  # would be there twice if the reward logs it, too
+        keywords["log_metric"]("read", 1.0)
+        return [1.0] * len(keywords["completions"])
+
+    config = MultiObjectiveConfig(**options(tmp_path))
+    trainer = ours(model, config, FixedWeights([1.0]), rewards=[Objective("one", reward, metric=metric)])
+    assert trainer.evaluate()["eval_metrics/one"] == 1.0
+    assert told["metric"] == told["reward"]

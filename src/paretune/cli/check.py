@@ -30,6 +30,7 @@ from paretune.weighting import (
     Evaluation,
     InfluenceRequest,
     Measurements,
+    RuleError,
     Scalarization,
     WeightingRule,
 )
@@ -180,7 +181,7 @@ def _measure(settings: Settings, batches: int, scratch: str, screen: Screen) -> 
         trainer = make_trainer(replace(settings, rule=observer))
         try:
             trainer.train()
-        except RewardError as error:
+        except (RewardError, RuleError) as error:
             raise BadInputError(error) from error
     lines = read_steps(scratch)
     in_groups = advantages.ESTIMATORS[config.advantage_estimator].within_groups

@@ -128,7 +128,7 @@ def print_result(summary: Mapping[str, Any], root: Path, report: Path, failed: S
         objectives = [figure(rule["objectives"][name]["mean"]) for name in names]
         tokens = f"{(rule['cost']['tokens']['mean'] or 0) / 1e3:.0f} k"
         results.add_row(label, str(len(rule["seeds"])), _estimate(rule["hypervolume"]), *objectives, tokens)
-    screen.print(results)
+    screen.show(results)
     screen.say("hypervolume: of the chosen policies, measured again; objectives: of the last policy")
     for title, headings in (("The last policy", OF_THE_LAST), ("The chosen policies together", OF_THE_FRONT)):
         _print_figures(summary["rules"], title, headings, screen)

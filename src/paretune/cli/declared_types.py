@@ -31,11 +31,11 @@ def fits(value: Any, hint: Any) -> bool:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         return any(value == choice and type(value) is type(choice) for choice in arguments)
-    if origin in (list, Sequence):
-        return isinstance(value, list) and all(fits(item, arguments[0]) for item in value)
+    if origin in (list, Sequence) or hint in (list, tuple, Sequence) or arguments[1:] == (...,):
+        return isinstance(value, list) and all(fits(item, arguments[0]) for item in value if arguments)
     if origin is tuple:
         return isinstance(value, list) and len(value) == len(arguments) and all(map(fits, value, arguments))
-    if origin in (dict, Mapping) or hint is dict:
+    if origin in (dict, Mapping) or hint in (dict, Mapping):
         return isinstance(value, dict) and (not arguments or all(fits(v, arguments[1]) for v in value.values()))
     if origin is Callable:
         return False  # which no file can give
@@ -51,13 +51,23 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def converted(value: Any, hint: Any) -> Any:
-    """A value that :func:`fits`, with numbers that were written as text as numbers."""
+    """A value that :func:`fits` as its type has it: numbers that were written as text as numbers, inside of it too."""
     members = _members(hint)
-    if isinstance(value, str) and float in members and str not in members:
+    if len(members) > 1:
+        fitting = [member for member in members if fits(value, member)]
+        return value if isinstance(value, str) and str in members else converted(value, (fitting or [Any])[0])
+    arguments = get_args(hint)
+    if hint is float and isinstance(value, str):
         return _number(value)
-    if isinstance(value, list):
-        items = [get_args(member)[0] for member in members if get_origin(member) in (list, Sequence)]
-        return [converted(item, items[0]) for item in value] if len(items) == 1 else value
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    if isinstance(value, dict) and arguments:
+        return {key: converted(item, arguments[1]) for key, item in value.items()}
+    if isinstance(value, list) and get_origin(hint) is tuple:
+        kinds = [arguments[0]] * len(value) if arguments[1:] == (...,) else arguments
+        return tuple(map(converted, value, kinds))
+    if isinstance(value, list) and arguments:
+        return [converted(item, arguments[0]) for item in value]
     return value
 
 
@@ -72,10 +82,11 @@ def describe(hint: Any) -> str:
         return "one of " + ", ".join(str(choice) for choice in arguments)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return "one of " + ", ".join(str(member.value) for member in hint)
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Any: "any value"}
     if hint in names:
         return names[hint]
-    return {list: "a list", Sequence: "a list", dict: "a mapping", Mapping: "a mapping"}.get(origin or hint, str(hint))
+    known = {list: "a list", tuple: "a list", Sequence: "a list", dict: "a mapping", Mapping: "a mapping"}
+    return known.get(origin or hint, str(hint))
 
 
 def brief(value: Any) -> str:
@@ -94,7 +105,7 @@ def finite(value: Any) -> bool:
         return math.isfinite(value)
     if isinstance(value, dict):
         return all(map(finite, value.values()))
-    return all(map(finite, value)) if isinstance(value, list) else True
+    return all(map(finite, value)) if isinstance(value, list | tuple) else True
 
 
 def has_commas(hint: Any) -> bool:

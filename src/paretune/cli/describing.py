@@ -15,6 +15,7 @@ from paretune import advantages, influence, tasks
 from paretune.cli.declared_types import describe as in_words
 from paretune.cli.described import CONFIG, MODEL, RuleDescription, SettingDescription, stamp
 from paretune.weighting import RULES, WeightingRule
+from paretune.weighting.declaration import types_of
 
 PLAIN = (bool, float, int, str, list, dict, Any)
 
@@ -40,10 +41,10 @@ def describe() -> dict[str, Any]:
 def describe_rule(rule: type[WeightingRule]) -> RuleDescription:
     """What a rule is and which settings it has, by its class and the docstring of that."""
     text, documented = _parts(inspect.getdoc(rule) or "")
-    hints = get_type_hints(rule.__init__)
+    hints = types_of(rule)
     settings = {
         name: SettingDescription(
-            expects=in_words(hints.get(name, Any)),
+            expects=in_words(hints[name]),
             default=None if parameter.default is parameter.empty else repr(parameter.default),
             text=documented.get(name, ""),
         )
@@ -55,11 +56,11 @@ def describe_rule(rule: type[WeightingRule]) -> RuleDescription:
 def _needs(rule: type[WeightingRule]) -> str:
     """What a rule at its defaults asks the trainer to measure for its first batch; empty if that is not known."""
     made = None
-    with suppress(TypeError, ImportError):  # it has settings without a default, or needs an extra
+    with suppress(Exception):  # it has settings without a default, or needs an extra, or refuses its own defaults
         made = rule(*([[1.0]] if rule.takes_weights else []))
     try:
         asked = (made or rule.__new__(rule)).measurements()
-    except AttributeError:  # what it asks for hangs on its settings
+    except Exception:  # what it asks for hangs on its settings
         return ""
     if asked.influence is not None:
         return "gramian" if influence.ESTIMATORS[asked.influence.method].yields_gramian else "influence"

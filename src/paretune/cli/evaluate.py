@@ -16,7 +16,7 @@ from paretune.cli.parser import StrictParser
 from paretune.cli.ready import check_ready
 from paretune.cli.screen import Screen, table
 from paretune.cli.settings import Settings, resolve
-from paretune.cli.task_source import header_of, names_a_task, recorded_task, run_of
+from paretune.cli.task_source import header_of, is_another_task, names_a_task, recorded_task, run_of
 from paretune.cli.train import make_trainer, quiet
 from paretune.objectives import RewardError
 from paretune.record.checkpoints import STATE_FILE
@@ -50,15 +50,34 @@ def run(line: CommandLine) -> int:
     [directory], given = map(Path, line.words), line.given
     quiet()
     split = given.get("split", EvaluateArguments.split)
-    if run_of(directory) == directory:
+    if run_of(directory) != directory:
+        _evaluate_checkpoint(directory, line.parser, given, split)
+    elif is_another_task(header_of(directory), given):
+        Screen().say(f"{directory} was trained on another task or other data: its record stays as it is.")
+        for policy in _policies_of(directory):
+            _evaluate_checkpoint(policy.checkpoint, line.parser, given, split)
+    else:
         dial = given.get("dial_settings", EvaluateArguments.dial_settings)
         evaluate_run(directory, line.parser, given, split=split, decodings=DECODINGS, dial_settings=dial)
         renew_report(directory)
         _print_run(directory, split)
         print_dial(directory, split)
-    else:
-        _evaluate_checkpoint(directory, line.parser, given, split)
     return 0
+
+
+def _policies_of(directory: Path) -> list[ChosenPolicy]:
+    """The policies by which a run is judged.
+
+    Raises:
+        BadInputError: if it has no checkpoint, or its record is broken.
+    """
+    try:
+        policies = chosen_policies(directory)
+    except (OSError, RecordError) as error:
+        raise BadInputError(error) from error
+    if not policies:
+        raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
+    return policies
 
 
 def renew_report(directory: Path) -> None:
@@ -92,13 +111,12 @@ def evaluate_run(
     Raises:
         BadInputError: if the run has no checkpoint, or the settings do not fit it.
     """
+    policies = _policies_of(directory)
     try:
-        run, policies = RunReader(directory), chosen_policies(directory)
+        run = RunReader(directory)
         header, _ = run.header, run.measured_again
     except (OSError, RecordError) as error:
         raise BadInputError(error) from error
-    if not policies:
-        raise BadInputError(f"the run in {directory} has no checkpoint to evaluate.")
     template = _template_of(policies[-1].checkpoint)
     states = {policy.step: _state_of(policy.checkpoint) for policy in policies}
     seed = (FRESH + (header.seed or 0)) % 2**32
@@ -236,11 +254,13 @@ def _evaluate_checkpoint(checkpoint: Path, parser: StrictParser, given: Mapping[
 
 
 def _print_run(directory: Path, split: str) -> None:
-    measured = [one for one in RunReader(directory).measured_again if one.split == split]
-    names = list(dict.fromkeys(name for one in measured for name in one.metrics))
+    run = RunReader(directory)
+    measured = [one for one in run.measured_again if one.split == split]
+    trained = [objective.name for objective in run.header.objectives]  # one that never applies has no figure
+    names = list(dict.fromkeys([*trained, *(name for one in measured for name in one.metrics)]))
     title = f"{directory} on {split} completions, fresh samples"
     shown = table(title, "step", "decoding", "prompts", *names, left=["decoding"])
     for one in sorted(measured, key=lambda one: (one.decoding != "sampled", one.step)):
         values = [with_error(one.metrics.get(name), one.errors.get(name)) for name in names]
         shown.add_row(str(one.step), one.decoding, "–" if one.prompts is None else str(one.prompts), *values)
-    Screen().print(shown)
+    Screen().show(shown)

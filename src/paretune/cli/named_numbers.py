@@ -1,7 +1,7 @@
 """Numbers and bounds by the objectives' names, as flags give them: ``accuracy=0.8,length=300``, ``accuracy=0:1``."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from paretune.cli.bad_input import BadInputError
@@ -9,6 +9,13 @@ from paretune.cli.declared_types import brief
 from paretune.named_objects import hint
 
 BOUNDS_FORM = "NAME=LOW:HIGH, with commas between several"
+
+
+def check_once(argv: Sequence[str], flags: Iterable[str]) -> None:
+    """Raise :class:`BadInputError` if one of the flags is repeated: of its values only the last would count."""
+    given = [argument.partition("=")[0] for argument in argv]
+    if twice := next((flag for flag in flags if given.count(flag) > 1), None):
+        raise BadInputError(f"{twice} is given twice: give it once, with commas between several.")
 
 
 def named_numbers(flag: str, text: str) -> dict[str, float]:

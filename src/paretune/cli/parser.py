@@ -21,7 +21,7 @@ from paretune.cli.declared_types import NamedBounds, NamedNumbers, brief, conver
 from paretune.cli.described import settings_class
 from paretune.cli.forms import FORMS
 from paretune.cli.json_text import read_mapping
-from paretune.cli.named_numbers import named_bounds, named_numbers
+from paretune.cli.named_numbers import check_once, named_bounds, named_numbers
 from paretune.cli.ranges import check_ranges
 from paretune.cli.regular_files import read_regular
 
@@ -121,6 +121,7 @@ class StrictParser(TrlParser):
             BadInputError: for anything that does not fit.
         """
         self._check_spelling(argv)
+        check_once(argv, [f"--{name}" for name in sorted(self._named | self._bounds)])
         given = read_config_files(_config_files(argv), lambda path, config: self.typed(config, str(path)))
         flags, remaining = self.parse_known_args(list(argv), Namespace(**dict.fromkeys(self._hints, _ABSENT)))
         if remaining:

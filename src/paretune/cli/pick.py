@@ -19,7 +19,7 @@ from paretune.choosing.pick import (
 )
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.bounds import bounds_for
-from paretune.cli.named_numbers import check_names, named_bounds, named_numbers
+from paretune.cli.named_numbers import check_names, check_once, named_bounds, named_numbers
 from paretune.cli.pick_table import ROWS, print_front
 from paretune.cli.screen import Screen
 from paretune.record.entries import Objective
@@ -50,6 +50,7 @@ def run(argv: list[str]) -> int:
         return 0
     if not argv or argv[0].startswith("-"):
         raise BadInputError("which run? `paretune pick DIR [--prefer NAME=WEIGHT,...] [--at-least NAME=VALUE]`")
+    check_once(argv, ["--prefer", "--bounds"])
     arguments = parser.parse_args(argv)
     output = None if arguments.output_dir is None else Path(arguments.output_dir)
     screen = Screen()

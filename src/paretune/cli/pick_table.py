@@ -8,15 +8,13 @@ from rich.table import Table
 
 from paretune.choosing.model_card import standing
 from paretune.choosing.pick import Choice, Point
-from paretune.cli.screen import Screen, table
+from paretune.cli.screen import UNBOUNDED, Screen, table
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.figures import figure, with_error
 
 ROWS = 20
 """Points of the front that are shown."""
 TITLE = "Pareto front on the validation set ± standard error"
-UNBOUNDED = 10_000
-"""Columns of a terminal that every table fits into."""
 
 
 def print_front(choice: Choice, screen: Screen) -> None:

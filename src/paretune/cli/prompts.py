@@ -17,6 +17,8 @@ TEMPLATE_SECONDS = 10.0
 TEMPLATE_BYTES = 2**30
 TEMPLATE_CHARACTERS = 10_000_000
 """What one chat may take of a template, which is a program: Jinja's sandbox bounds neither loops in loops nor texts."""
+IMAGES = ("image", "images")
+"""Columns that TRL takes for images."""
 BATCH = 1000
 """Rows read at once."""
 TEMPLATE = 2000
@@ -44,6 +46,7 @@ def check_prompts(
         if dataset is None or any(dataset is other for other in looked_at):
             continue
         looked_at.append(dataset)
+        images = next((column for column in IMAGES if column in dataset.column_names), None)
         orders: set[tuple[str, ...]] = set()
         is_chat: bool | None = None
         for row, prompt in enumerate(_prompts(dataset)):
@@ -52,6 +55,11 @@ def check_prompts(
             if is_chat is not None and chat != is_chat:
                 raise BadInputError(f"{where} is {_kind(chat)}, the rows before are {_kind(is_chat)}: use one kind.")
             is_chat = chat
+            if images and not chat:
+                raise BadInputError(
+                    f"the {split} split of {task.name} has a column {images!r}, and TRL shows images in chats alone: "
+                    "rename the column, or write the prompts as messages."
+                )
             order = tuple(message["role"] for message in prompt) if chat else ()
             at_most = _bytes(prompt) + (TEMPLATE if chat else 1)
             if (chat and order not in orders) or not _said(prompt) or (context and at_most > context):

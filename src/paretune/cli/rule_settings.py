@@ -1,13 +1,14 @@
 """The settings that the command line gives to a rule, checked against what its constructor declares."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import converted, describe, finite, fits, shown
 from paretune.cli.named_numbers import check_names
 from paretune.named_objects import hint
 from paretune.weighting import RULES, WeightingRule
+from paretune.weighting.declaration import types_of
 from paretune.weighting.priorities import priorities_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def check_rule_settings(rule: type[WeightingRule], settings: Mapping[str, Any]) 
     Raises:
         BadInputError: for a setting that the rule does not have, one that is missing, or a value of another type.
     """
-    hints = get_type_hints(rule.__init__)
+    hints = types_of(rule)
     parameters = rule.parameters()
     for name, value in settings.items():
         if name not in parameters:

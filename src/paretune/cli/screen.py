@@ -4,11 +4,15 @@ from collections.abc import Collection
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from paretune.cli.bad_input import printable
+
+UNBOUNDED = 10_000
+"""Columns of a terminal that every table fits into."""
 
 
 class Screen(Console):
@@ -24,6 +28,12 @@ class Screen(Console):
     def say(self, line: str) -> None:
         """Print a line, unbroken however long it is."""
         self.print(line, soft_wrap=True)
+
+    def show(self, figures: Table) -> None:
+        """Print a table with a column for each objective; beyond the screen where figures would be cut to fit in."""
+        needed = Measurement.get(self, self.options.update(max_width=UNBOUNDED), figures)
+        figures.width = needed.maximum if needed.minimum > self.width else None
+        self.print(figures, crop=False)
 
     def render_str(self, text: str, **settings: Any) -> Text:  # type: ignore[override]
         """Rich's; nothing in the text steers the terminal."""

@@ -173,4 +173,8 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
         rule.check(task.objectives)
     except (TypeError, ValueError, ArithmeticError, ImportError) as error:
         raise BadInputError(f"--rule {own.rule}: {error}") from error
+    except Exception as error:
+        if not is_named(own.rule):
+            raise
+        raise BadInputError(f"--rule {own.rule} raised {type(error).__name__}: {error}") from error
     return rule

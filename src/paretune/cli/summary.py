@@ -54,5 +54,5 @@ def _print_front(points: Sequence[FrontPoint], names: Sequence[str], screen: Scr
         front.add_row(str(point.step), *metrics, point.checkpoint or "–")
     front.add_section()
     front.add_row("mean", *(figure(mean(point.metrics[name] for point in points)) for name in names), "")
-    screen.print(front)
+    screen.show(front)
     screen.say(f"steps-to-front (mean step of the front): {mean(point.step for point in points):.1f}")

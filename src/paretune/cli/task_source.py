@@ -1,5 +1,6 @@
 """The task that a command was told, or that a run's record names."""
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,6 +70,32 @@ def recorded_task(header: Header, run: object) -> dict[str, Any]:
         )
     warn_of_changes(header.source, run)
     return {name: header.source.settings[name] for name in NAMED_BY if name in header.source.settings}
+
+
+def is_another_task(header: Header, given: Mapping[str, Any]) -> bool:
+    """Whether a command names another task than a run was trained on, or other data; False where no record tells.
+
+    A file of the same content is the same, wherever it lies.
+
+    Raises:
+        BadInputError: if an object that the command names cannot be loaded, or a file cannot be read.
+    """
+    if header.source is None or not given.keys() & set(NAMED_BY):
+        return False
+    own = {name: header.source.settings[name] for name in NAMED_BY if name in header.source.settings}
+    try:
+        told = TaskSource.of(given if names_a_task(given) else {**own, **given})
+    except (ValueError, OSError) as error:
+        raise BadInputError(error) from error
+    return told.settings != own and _by_content(told.settings, told.files) != _by_content(own, header.source.files)
+
+
+def _by_content(settings: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    """The settings as a text, with the SHA-256 of each file in the place of its path."""
+    text = json.dumps(dict(settings), sort_keys=True, ensure_ascii=False)
+    for file, sha256 in files.items():
+        text = text.replace(json.dumps(file, ensure_ascii=False)[1:-1], sha256)
+    return text
 
 
 def warn_of_changes(recorded: Source | None, where: object) -> None:

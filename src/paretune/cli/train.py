@@ -45,8 +45,12 @@ from paretune.tasks.source import NAMED_BY
 from paretune.trainer import MultiObjectiveConfig, MultiObjectiveTrainer
 from paretune.trainer.checkpoints import BrokenCheckpointError, ResumePoint, resume_point
 from paretune.trainer.output_dir import is_complete
-from paretune.weighting import WeightingRule
+from paretune.weighting import RuleError, WeightingRule
 
+NOT_OURS = (
+    FileExistsError, RunInUseError, OtherRunError, RecordError, RewardError, RuleError, BrokenCheckpointError
+)  # fmt: skip
+"""What ends a training that the user has to mend."""
 OF_RULE = ("rule", "weights", "preset", "rule_settings", *FLAGS)
 """The settings that say which rule it is and what it is told."""
 DEFAULTS = {"save_strategy": "steps", "disable_tqdm": True}
@@ -94,14 +98,14 @@ def train(trainer: MultiObjectiveTrainer, *, resume: str | bool = False) -> None
     """Train with the progress on the screen, from the start or a checkpoint (:attr:`Settings.resume`).
 
     Raises:
-        BadInputError: if the folder is taken, the checkpoint there is broken, or a reward function gives something else
-            than rewards.
+        BadInputError: if the folder is taken, the checkpoint there is broken, or a reward function or the rule gives
+            something else than it must.
         FailedError: if the disk fails, or the gradient is not finite step after step.
     """
     trainer.add_callback(Progress(trainer.reward_func_names))
     try:
         trainer.train(resume)
-    except (FileExistsError, RunInUseError, OtherRunError, RecordError, RewardError, BrokenCheckpointError) as error:
+    except NOT_OURS as error:
         raise BadInputError(error) from error
     except (OSError, FloatingPointError) as error:
         raise FailedError(error) from error

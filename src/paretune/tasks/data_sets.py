@@ -68,6 +68,8 @@ def read_splits(
 def _loaded(name: str, config: str | None) -> dict[str, Any]:
     """The splits of a data set by their names."""
     path = Path(name)
+    if not name.strip():
+        raise ValueError("--dataset_name is empty: give a folder, a data file or a Hub name.")
     if not path.exists() and looks_local(name):
         raise ValueError(f"--dataset_name {name}: there is no such file or folder.")
     if path.is_file() and path.suffix not in READERS:
@@ -76,9 +78,15 @@ def _loaded(name: str, config: str | None) -> dict[str, Any]:
         )
     if path.is_file() and config is not None:
         raise ValueError(f"--dataset_config {config}: the file {name} has no configurations: leave it out.")
+    resolved = str(path.resolve())
+    if path.is_dir() and glob.escape(resolved) != resolved:
+        raise ValueError(
+            f"--dataset_name {name}: the path of a folder must hold none of * ? [, which stand for other letters, got "
+            f"{resolved!r}: rename it, or give a single file."
+        )
     try:
         if path.is_file():
-            file = glob.escape(str(path.resolve()))
+            file = glob.escape(resolved)
             return dict(load_dataset(READERS[path.suffix], data_files={"train": file}))
         # Python files in it are not run: datasets refuses a folder that has a script of its own name.
         return dict(load_dataset(name, name=config))

@@ -49,13 +49,16 @@ def _made(name: str, function: Callable[..., Any], data: str | Path | None) -> T
     """The task that a function returns."""
     takes = inspect.signature(function).parameters.get("data")
     if data is not None and takes is None:
-        raise ValueError(f"{name!r} takes no data: leave out --data, or write it as def {function.__name__}(data).")
+        written = getattr(function, "__name__", "task")  # a partial, or an object that is called, has none
+        raise ValueError(f"{name!r} takes no data: leave out --data, or write it as def {written}(data).")
     if data is None and takes is not None and takes.default is takes.empty:
         raise ValueError(f"{name!r} needs data: give --data, or give its argument `data` a default.")
     try:
         made = function(**({} if data is None else {"data": data}))  # else its own default holds
     except (Exception, SystemExit) as error:  # whatever the user's function does
         raise ValueError(f"{name!r} raised {type(error).__name__}: {error}") from error
+    if inspect.iscoroutine(made):
+        made.close()  # Python would say that nobody awaited it
     if not isinstance(made, Task):
         raise ValueError(f"{name!r} must return a paretune.Task, got a value {kind_of(made)}.")
     return made
@@ -120,7 +123,7 @@ def named_reward(given: str) -> NamedReward:
     Raises:
         ValueError: if there is no such thing, or it is something else.
     """
-    if Path(given).is_dir():
+    if given and Path(given).is_dir():
         if not (Path(given) / "config.json").is_file():
             raise ValueError(f"--reward_funcs {given}: the folder holds no config.json, so it is no reward model.")
         _check_classifies(given)
@@ -131,7 +134,7 @@ def named_reward(given: str) -> NamedReward:
             raise ValueError(f"--reward_funcs {given} is no folder here: give a reward model's, or its Hub name.")
         return NamedReward([given], given)
     module, _, name = given.rpartition(".")
-    if not is_named(given) and not is_named(f"{module}:{name}"):
+    if not is_named(given) and (name == "py" or not is_named(f"{module}:{name}")):
         raise ValueError(
             f"--reward_funcs {given!r} names no reward: write it as my.module.reward, module:object or file.py:object, "
             "or give a reward model's folder or Hub name."

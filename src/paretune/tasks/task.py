@@ -36,7 +36,8 @@ class Task:
 
     Raises:
         ValueError: if the name is empty, a split is no data set, is empty or has no prompts, an objective is none, two
-            share a name, a gate names none, there are no objectives, the model is no text, or μ ≤ 0.
+            share a name, a gate names none, there are no objectives, the model is no text, settings or details are no
+            mapping, or μ ≤ 0.
     """
 
     name: str
@@ -76,6 +77,9 @@ class Task:
             raise ValueError(
                 f"`model` of task {self.name!r} must be the text of a folder or a Hub name, got {self.model!r:.60}."
             )
+        for name in ("settings", "details"):
+            if not isinstance(value := getattr(self, name), Mapping):
+                raise ValueError(f"`{name}` of task {self.name!r} must be a mapping, got {value!r:.60}.")
         if self.mu is not None and not self.mu > 0:
             raise ValueError(f"`mu` of task {self.name!r} must be positive, got {self.mu}.")
 

@@ -21,7 +21,7 @@ from paretune.record.rule_sentence import rule_sentence
 from paretune.record.versions import versions
 from paretune.steering import Template, lattice, stating
 from paretune.trainer._scoring_trainer import ScoringTrainer
-from paretune.trainer.checkpoint_forms import check_like, check_state, check_trainer_state, loading
+from paretune.trainer.checkpoint_forms import check_like, check_state, check_trainer_state, loading, savable
 from paretune.trainer.checkpoints import ResumePoint, load_state, resume_point, rotate, save_state, writing
 from paretune.trainer.config import MultiObjectiveConfig
 from paretune.trainer.evaluation import evaluation_temperature, first_rows
@@ -31,7 +31,7 @@ from paretune.trainer.output_dir import check_new_run, check_output_dir
 from paretune.trainer.random_state import own_random_state
 from paretune.trainer.run_log import RunLog
 from paretune.trainer.trackers import TensorBoardHyperparameters, config_of
-from paretune.weighting import Evaluation
+from paretune.weighting import Evaluation, RuleError
 
 
 class RecordingTrainer(ScoringTrainer):
@@ -88,6 +88,7 @@ class RecordingTrainer(ScoringTrainer):
             FloatingPointError: if the gradient was not finite in ten steps in a row.
             KeyboardInterrupt: if a signal ended it.
             RewardError: if a reward or metric function does not give one number for each completion.
+            RuleError: if the rule does not give one finite weight for each objective.
             ValueError: if the run would begin again, but this trainer has trained its policy already.
         """
         if not resume_from_checkpoint and self.accelerator.is_main_process:
@@ -122,7 +123,7 @@ class RecordingTrainer(ScoringTrainer):
             raise
         except BaseException as error:
             self.run_log.close("failed")
-            if isinstance(error, RewardError):  # on all processes: a launcher ends the others when one has ended
+            if isinstance(error, RewardError | RuleError):  # on all: a launcher ends the others when one has ended
                 self.accelerator.wait_for_everyone()
             raise
         finally:
@@ -226,7 +227,7 @@ class RecordingTrainer(ScoringTrainer):
     def _state(self) -> dict[str, Any]:
         """What a run goes on from, beside Hugging Face's files, as plain JSON values."""
         return {
-            "objectives": {o.name: o.state_dict() for o in self.objectives},
+            "objectives": {o.name: savable(o.state_dict(), o.name, RewardError) for o in self.objectives},
             "archives": self.run_log.state_dict(),
             "tokens": self._tokens,
             "weights": self.reward_weights.tolist(),

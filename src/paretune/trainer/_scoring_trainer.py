@@ -28,6 +28,8 @@ SHOWN = 8
 
 HANDED_OVER = ("prompt", "completion", "completion_ids")
 """Columns that rewards and metrics get under names of TRL's own."""
+LOGGERS = ("log_extra", "log_metric")
+"""Functions by which rewards log; a metric gets them too, and what it logs is left out."""
 
 
 class ScoringTrainer(GRPOTrainer):
@@ -128,6 +130,7 @@ class ScoringTrainer(GRPOTrainer):
             "completions": completions,
             "completion_ids": completion_ids_list,
             "trainer_state": self.state,
+            **dict.fromkeys(LOGGERS, _log_nothing),  # TRL's tables are of the rewards
             **({} if self.environments is None else {"environments": self.environments}),
         }
         own = each_alone(rewards)[self._own_rows(len(rewards))]
@@ -225,3 +228,7 @@ class ScoringTrainer(GRPOTrainer):
         """Take note of an evaluation; returns further figures to report with it."""
         del evaluation
         return {}
+
+
+def _log_nothing(*_: Any, **__: Any) -> None:
+    pass

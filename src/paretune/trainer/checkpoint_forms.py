@@ -6,6 +6,7 @@ Hugging Face takes whatever is in its trainer_state.json; a null there ends a ru
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -144,6 +145,19 @@ def check_like(value: Any, like: Any, where: str) -> None:
     if isinstance(like, Mapping):
         for key in like.keys() & value.keys():
             check_like(value[key], like[key], f"{where}, {key}")
+
+
+def savable(state: Mapping[str, Any], whose: str, fault: type[ValueError]) -> Mapping[str, Any]:
+    """The state that an objective or a rule has to keep, as it is.
+
+    Raises:
+        ValueError: of the type `fault`, if no checkpoint can hold the state; the message names whose it is.
+    """
+    try:
+        json.dumps(state)
+    except (TypeError, ValueError) as error:
+        raise fault(f"The `state_dict` of {whose} must hold plain JSON values only: {error}.") from error
+    return state
 
 
 def _check_callbacks(stored: Fields, own: Sequence[Any]) -> None:

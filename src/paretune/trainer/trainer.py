@@ -24,7 +24,7 @@ from paretune.objectives.seen_ranges import SeenRanges
 from paretune.trainer._recording_trainer import RecordingTrainer
 from paretune.trainer.arguments import by_name, check_fit, check_rows, settings_of
 from paretune.trainer.batch_record import batch_line, batch_metrics
-from paretune.trainer.checkpoint_forms import check_like
+from paretune.trainer.checkpoint_forms import check_like, savable
 from paretune.trainer.evaluation import MetricPool
 from paretune.trainer.finite_updates import FiniteUpdates
 from paretune.trainer.influence_meter import InfluenceMeter
@@ -35,7 +35,7 @@ from paretune.trainer.run_facts import sharding_of
 from paretune.trainer.run_log import RunLogCallback
 from paretune.trainer.steered_data import gathered_priorities, steered_rows
 from paretune.trainer.step_scale import StepScale
-from paretune.weighting import RULES, Batch, Measurements, Scalarization, WeightingRule
+from paretune.weighting import RULES, Batch, Measurements, RuleError, Scalarization, WeightingRule
 
 
 class MultiObjectiveTrainer(RecordingTrainer):
@@ -372,7 +372,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
     def _state(self) -> dict[str, Any]:
         return {
             **super()._state(),
-            "rule": self.weighting.state_dict(),
+            "rule": savable(self.weighting.state_dict(), f"the {self.weighting.name} rule", RuleError),
             "realised": None if self._realised is None else self._realised.values.tolist(),
             "ranges": self._ranges.state_dict(),
         }

@@ -5,6 +5,7 @@ from paretune.weighting.base import (
     Evaluation,
     InfluenceRequest,
     Measurements,
+    RuleError,
     Scalarization,
     WeightingRule,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "HypervolumeGuided",
     "InfluenceRequest",
     "Measurements",
+    "RuleError",
     "Scalarization",
     "ScheduledWeights",
     "WeightingRule",

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from paretune.influence import Method
 from paretune.objectives import Objective
+from paretune.weighting.declaration import parameters_of, plain
 from paretune.weighting.gains import gains_of
 
 Placement = Literal["update", "advantage", "reward"]
@@ -207,6 +208,10 @@ class Scalarization:
         }
 
 
+class RuleError(ValueError):
+    """A rule returned something else than it must; the message says what."""
+
+
 class WeightingRule(ABC):
     """Base of all rules.
 
@@ -238,15 +243,14 @@ class WeightingRule(ABC):
         with suppress(TypeError):  # the constructor is about to raise it; and a copy is made without arguments
             given = inspect.Signature(list(cls.parameters().values())).bind(*args, **keywords)
             given.apply_defaults()
-            rule.settings = {name: _plain(value) for name, value in given.arguments.items()}
+            settings = {name: plain(value) for name, value in given.arguments.items()}
+            object.__setattr__(rule, "settings", settings)  # a rule may be a frozen dataclass
         return rule
 
     @classmethod
     def parameters(cls) -> dict[str, inspect.Parameter]:
         """The rule's settings by name: the arguments of its constructor, if it has one."""
-        if cls.__init__ is object.__init__:  # which takes anything, by its signature
-            return {}
-        return dict(inspect.signature(cls).parameters)
+        return parameters_of(cls)
 
     @classmethod
     def task_settings(cls, settings: Mapping[str, Any], *, mu: float | None) -> dict[str, Any]:
@@ -284,11 +288,15 @@ class WeightingRule(ABC):
         """:meth:`update`, and a look at what it gives.
 
         Raises:
-            ValueError: unless that is one finite weight for each objective.
+            RuleError: unless that is one finite weight for each objective.
         """
         found = self.update(batch)
-        if len(found.weights) != len(batch.names) or not torch.isfinite(found.weights).all():
-            raise ValueError(
+        if not isinstance(found, Scalarization) or not isinstance(found.weights, Tensor):
+            raise RuleError(
+                f"`update` of {self!r} must return a Scalarization whose weights are a tensor, got {found!r:.80}."
+            )
+        if found.weights.shape != (len(batch.names),) or not torch.isfinite(found.weights).all():
+            raise RuleError(
                 f"{self!r} returned the weights {found.weights.tolist()} for {len(batch.names)} objectives: "
                 "a rule must return one finite weight for each."
             )
@@ -304,19 +312,6 @@ class WeightingRule(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings.items())})"
-
-
-def _plain(value: Any) -> Any:
-    """A setting in JSON's terms; a function by the name that it is imported by."""
-    if hasattr(value, "tolist"):  # a tensor or an array
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if inspect.isroutine(value):
-        return f"{value.__module__}:{value.__qualname__}"
-    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
 LARGEST_WEIGHT = float(torch.finfo(torch.float32).max)

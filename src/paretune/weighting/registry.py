@@ -6,6 +6,7 @@ from importlib import import_module
 
 from paretune import named_objects
 from paretune.weighting.base import WeightingRule
+from paretune.weighting.declaration import check_declaration
 
 
 @cache
@@ -37,4 +38,8 @@ def rule_class(given: str) -> type[WeightingRule]:
     rule = named_objects.load(given).value
     if not isinstance(rule, type) or not issubclass(rule, WeightingRule):
         raise ValueError(f"{given!r} is no rule: name a class derived from paretune.weighting.WeightingRule.")
+    try:
+        check_declaration(rule)
+    except ValueError as error:
+        raise ValueError(f"{given!r} cannot be used: {error}") from error
     return rule
