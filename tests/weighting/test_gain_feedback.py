@@ -139,6 +139,14 @@ def test_a_floor_is_kept():
         NashWelfare(floor=0.5).check([Objective("a", print), Objective("b", print)])
 
 
+def test_what_does_not_vary_has_no_floor():
+    advantages = torch.tensor([[1.0, 0.0, 1.0]] * 4)
+    found = weights(NashWelfare(floor=0.2, alpha=50), 0.1, 0.0, 0.9, advantages=advantages)
+    assert found == pytest.approx([0.8, 0.0, 0.2])
+    nothing_varies = weights(NashWelfare(floor=0.2, alpha=50), 0.1, 0.9, 0.9, advantages=torch.zeros(4, 3))
+    assert nothing_varies == pytest.approx([0.6, 0.2, 0.2])
+
+
 # ----- front tour
 
 
@@ -220,6 +228,13 @@ def test_tchebycheff_on_means_by_hand():
     assert weights(Tchebycheff(), 0.5, 1.0) == pytest.approx([first, 1 - first])
     assert weights(Tchebycheff(temperature=0), 0.5, 1.0) == [1.0, 0.0]
     assert weights(Tchebycheff(temperature=0), 0.5, 0.5) == [0.5, 0.5]
+
+
+def test_the_hard_tchebycheff_is_the_limit_of_the_smooth_one_where_the_worst_does_not_vary():
+    advantages = torch.tensor([[0.0, 1.0, 1.0], [0.0, -1.0, -1.0]] * 2)
+    for temperature in (0, 1e-4):
+        found = weights(Tchebycheff(temperature=temperature), 0.1, 0.4, 0.9, advantages=advantages)
+        assert found == pytest.approx([0.0, 1.0, 0.0])
 
 
 def test_tchebycheff_on_samples_by_hand():
@@ -319,6 +334,16 @@ def test_dual_ascent_is_the_controller_without_its_other_terms(path, threshold):
     for gain in path:
         multiplier = min(max(multiplier + 0.05 * (threshold - gain), 0.0), 10.0)
         assert float(rule.update(seen(0.5, gain)).signals["lambda"][1]) == pytest.approx(multiplier, abs=1e-12)
+
+
+@pytest.mark.parametrize("gains", [(0.05, 0.01, 0.0), (1.0, 0.0, 0.0)])
+def test_a_multiplier_whose_metric_does_not_apply_stays(gains):
+    rule = Lagrangian("o0", at_least={"o1": 0.9}, gains=gains)
+    before = rule.update(seen(0.5, 0.4)).signals["lambda"].tolist()
+    state = rule.state_dict()
+    assert before[1] > 0
+    assert rule.update(seen(0.5, math.nan)).signals["lambda"].tolist() == before
+    assert rule.state_dict() == state
 
 
 # ----- the control
