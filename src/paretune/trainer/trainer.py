@@ -233,7 +233,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
                 own = range(len(rewards))[self._own_rows(len(rewards))]
                 pool.add([row // self.num_generations for row in own], metrics)
                 self._set_rule_evaluation(pool.evaluation(self.state.global_step))
-        said = gathered_priorities(inputs, len(self.objectives), self.accelerator)
+        said = gathered_priorities(inputs, len(self.objectives))
         self._rollouts = Rollouts(self.args, rewards, self._lengths, loss_lengths=self._lengths, priorities=said)
         if self._decides_before_advantages:
             self._decide()
