@@ -307,11 +307,22 @@ def test_who_has_gained_less_weighs_no_less(rule, gains):
 
 def test_the_lagrangian_by_hand():
     rule = Lagrangian("o0", at_most={"o1": 30.0})
-    known = {"evaluation": evaluation(0.5, 45.0), "bounds": [(0.0, 1.0), (0.0, 60.0)], "maximize": [True, False]}
+    metrics = torch.tensor([[0.5, 45.0]], dtype=torch.float64).expand(4, 2)
+    known = {"metrics": metrics, "bounds": [(0.0, 1.0), (0.0, 60.0)], "maximize": [True, False]}
     result = rule.update(seen(0.5, 0.25, **known))
     assert result.signals["shortfall"].tolist() == [0.0, 0.25]
     assert result.signals["lambda"].tolist() == pytest.approx([1.0, 0.015])
     assert result.weights.tolist() == pytest.approx([1 / 1.015, 0.015 / 1.015])
+
+
+def test_of_several_batches_in_an_update_each_counts_in_the_shortfall():
+    """They have the evaluation of the first one: it is the same policy's."""
+    rule = Lagrangian("o0", at_least={"o1": 0.9})
+    shortfalls = [
+        float(rule.update(seen(0.5, gain, evaluation=evaluation(0.5, 0.4))).signals["shortfall"][1])
+        for gain in (0.4, 0.6)
+    ]
+    assert shortfalls == pytest.approx([0.5, 0.3])
 
 
 def test_a_threshold_that_holds_costs_nothing_and_one_that_cannot_be_met_is_said():
@@ -347,6 +358,11 @@ def test_a_multiplier_whose_metric_does_not_apply_stays(gains):
 
 
 # ----- the control
+
+
+def test_any_seed_has_its_random_weights():
+    seeds = (1, 2**62, 10**30)
+    assert len({tuple(RandomWeights(seed=seed).update(seen(0.5, 0.5)).weights.tolist()) for seed in seeds}) == 3
 
 
 def test_random_weights_are_those_of_their_seed_and_batch():
