@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ import torch
 import paretune
 from paretune import PCD, FixedWeights, GradientInfluence, Lagrangian, ScheduledWeights
 from paretune.testing import check_rule
-from paretune.weighting import RULES, Batch, Scalarization, WeightingRule, rule_class
+from paretune.weighting import (
+    RULES,
+    Batch,
+    InfluenceRequest,
+    Measurements,
+    Scalarization,
+    WeightingRule,
+    rule_class,
+)
 
 NEEDS_SETTINGS = {
     "scheduled": lambda objectives: ScheduledWeights({0: [1 / len(objectives)] * len(objectives)}),
@@ -119,6 +128,129 @@ class Refuses(Good):
         raise ValueError("never")
 
 
+class WeightsInAList(Good):
+    def update(self, batch: Batch) -> Scalarization:
+        return Scalarization(super().update(batch).weights.tolist())
+
+
+class WithoutAResult(Good):
+    def update(self, batch: Batch) -> Any:
+        super().update(batch)
+
+
+class FactorNowhere(Good):
+    def update(self, batch: Batch) -> Scalarization:
+        return replace(super().update(batch), scale=1.5, apply_to="updates")
+
+
+class SignalsInAList(Good):
+    def update(self, batch: Batch) -> Scalarization:
+        return replace(super().update(batch), signals={"seen": [0.0] * len(batch.names)})
+
+
+class FirstObjectiveTrains(Good):
+    def update(self, batch: Batch) -> Scalarization:
+        return replace(super().update(batch), advantages=batch.advantages[:, 0].double())
+
+
+class AsksOfNobody(Good):
+    def measurements(self) -> Any:
+        return "rollouts"
+
+
+class AsksForAnotherEvaluation(Good):
+    def measurements(self) -> Measurements:
+        return Measurements(evaluation="rollout")
+
+
+class AsksForAnotherInfluence(Good):
+    def measurements(self) -> Measurements:
+        return Measurements(influence=InfluenceRequest(method="directonal"))
+
+
+class ByInfluence(Good):
+    def measurements(self) -> Measurements:
+        return Measurements(influence=InfluenceRequest(method="exact"))
+
+    def update(self, batch: Batch) -> Scalarization:
+        if batch.influence is None:
+            return super().update(batch)
+        return Scalarization(torch.softmax(batch.influence, dim=0))  # NaN where an objective does not apply
+
+
+class ByTheLastUpdate(Good):
+    def measurements(self) -> Measurements:
+        return Measurements(influence=InfluenceRequest(method="realised"))
+
+    def update(self, batch: Batch) -> Scalarization:
+        return Scalarization(torch.softmax(batch.influence.nan_to_num(), dim=0))  # None in the first batch
+
+
+class ByPriorities(Good):
+    def update(self, batch: Batch) -> Scalarization:
+        return Scalarization(batch.priorities.mean(dim=0))  # None with ordinary data
+
+
+class ByWidth(Good):
+    def measurements(self) -> Measurements:
+        return Measurements(evaluation="rollouts")
+
+    def update(self, batch: Batch) -> Scalarization:
+        widths = torch.tensor([high - low for low, high in batch.bounds])  # None before a range was seen
+        return Scalarization((widths / widths.sum()).double())
+
+
+class BeginsWithOnes(Good):
+    def initial_weights(self, count: int) -> Any:
+        return [1.0] * count
+
+
+class SeedsEverything(Good):
+    def update(self, batch: Batch) -> Scalarization:
+        random.seed(3)
+        return super().update(batch)
+
+
+class Aliased(Good):
+    """Its state is what it goes on with."""
+
+    def __init__(self) -> None:
+        self.counts = [0]
+
+    def update(self, batch: Batch) -> Scalarization:
+        self.counts[0] += 1
+        weights = torch.full((len(batch.names),), 1 / len(batch.names), dtype=torch.float64)
+        return Scalarization(weights, scale=1.0 + self.counts[0])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"counts": self.counts}
+
+    def load_state_dict(self, state: Any) -> None:
+        self.counts = state["counts"]
+
+
+class CountsByNumber(Aliased):
+    def state_dict(self) -> dict[str, Any]:
+        return {"counts": {0: self.counts[0]}}
+
+    def load_state_dict(self, state: Any) -> None:
+        self.counts = [state["counts"][0]]  # in JSON the key is "0"
+
+
+class WithoutAState(Good):
+    def state_dict(self) -> Any:
+        return None
+
+
+class OfTwoLines(Good):
+    description = "equal\nweights"
+
+
+class NeedsToBeTold(Good):
+    def __init__(self, sharpness: float) -> None:
+        super().__init__(sharpness)
+
+
 class Unnamed(WeightingRule):
     def update(self, batch: Batch) -> Scalarization:
         return Scalarization(torch.ones(len(batch.names), dtype=torch.float64))
@@ -142,7 +274,28 @@ def test_a_good_rule_passes_as_class_as_object_and_as_function() -> None:
         (OpenEnded, "names each of its settings"),
         (Refuses, "its check refuses all"),
         (Unnamed, "a text as its `name`"),
+        (WeightsInAList, "a tensor of one weight for each of 1 objectives"),
+        (WithoutAResult, "update returns a Scalarization. Found: None"),
+        (FactorNowhere, "`apply_to` is one of update, advantage, reward. Found: 'updates'"),
+        (SignalsInAList, "signal 'seen' is a tensor of one value for each objective"),
+        (FirstObjectiveTrains, "its advantages do not go by the order of the objectives"),
+        (AsksOfNobody, "measurements returns Measurements. Found: 'rollouts'"),
+        (AsksForAnotherEvaluation, "an evaluation on 'validation' or 'rollouts', or None. Found: 'rollout'"),
+        (AsksForAnotherInfluence, "its influence is one of directional, realised"),
+        (ByInfluence, "its weights are finite"),
+        (ByTheLastUpdate, "a batch in which evaluation, influence, gramian"),
+        (ByPriorities, "priorities is None. Found: AttributeError"),
+        (ByWidth, "a batch in which influence, influence_method"),
+        (BeginsWithOnes, "initial_weights(1) returns a tensor of 1 finite weights. Found: [1.0]"),
+        (SeedsEverything, "leaves the random numbers of training alone"),
+        (Aliased, "a state that it gave or took up stays as it is"),
+        (CountsByNumber, "its load_state_dict takes its state, saved as JSON. Found: KeyError: 0"),
+        (WithoutAState, "state_dict returns a dict. Found: None"),
+        (OfTwoLines, "a text as its `description`, one line"),
+        (NeedsToBeTold, "its class can be made without arguments"),
         (int, "derived from paretune.weighting.WeightingRule"),
+        ("good", "takes a rule, its class, or a function from objectives to a rule. Found: 'good'"),
+        (lambda objectives: None, "a function from objectives returns a rule. Found: None"),
     ],
 )
 def test_each_fault_is_named(rule: Any, expected: str) -> None:

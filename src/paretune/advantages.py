@@ -59,13 +59,12 @@ def rloo(rewards: Tensor, num_generations: int) -> Tensor:
     Raises:
         ValueError: for a wrong shape or dtype or a wrong ``num_generations``.
     """
-    grouped = _grouped(rewards, num_generations)
-    scored = (~torch.isnan(grouped)).sum(dim=1, keepdim=True)
     # r_i − mean_{j≠i} r_j is n / (n − 1) times the distance from the mean of all n. In float64 the mean of
-    # equal float32 rewards is exact.
-    values = grouped.double()
+    # equal float32 rewards is exact. An Apple GPU has no float64.
+    values = _grouped(rewards, num_generations).cpu().double()
+    scored = (~torch.isnan(values)).sum(dim=1, keepdim=True)
     advantages = (values - torch.nanmean(values, dim=1, keepdim=True)) * (scored.double() / (scored - 1))
-    return torch.where(torch.isnan(grouped) | (scored < 2), 0.0, advantages).reshape(-1).to(rewards.dtype)
+    return torch.where(torch.isnan(values) | (scored < 2), 0.0, advantages).reshape(-1).to(rewards)
 
 
 def reinforce_plus_plus(rewards: Tensor, lengths: Tensor, *, epsilon: float = 1e-8) -> Tensor:
@@ -95,9 +94,9 @@ def reinforce_plus_plus(rewards: Tensor, lengths: Tensor, *, epsilon: float = 1e
         )
     if (lengths < 0).any():
         raise ValueError(f"`lengths` must not be negative, got {lengths.min().item():g}: count the loss tokens.")
-    lengths = lengths.to(rewards.device)
-    counted = ~torch.isnan(rewards) & (lengths > 0)
-    returns = torch.where(counted, rewards, 0.0).double()
+    given, lengths = rewards.cpu(), lengths.cpu()
+    counted = ~torch.isnan(given) & (lengths > 0)
+    returns = torch.where(counted, given, 0.0).double()
     tokens = torch.where(counted, lengths, 0).double()
     total = tokens.sum()
     if total < 2:
@@ -105,7 +104,7 @@ def reinforce_plus_plus(rewards: Tensor, lengths: Tensor, *, epsilon: float = 1e
     distance = returns - (tokens * returns).sum() / total
     variance = (tokens * distance**2).sum() / (total - 1)
     advantages = distance / torch.sqrt(variance + epsilon)
-    return torch.where(counted, advantages, 0.0).to(rewards.dtype)
+    return torch.where(counted, advantages, 0.0).to(rewards)
 
 
 def sum_rewards(rewards: Tensor, weights: Tensor) -> Tensor:

@@ -9,33 +9,38 @@ import copy
 import inspect
 import json
 import math
+import pickle
+import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from paretune.advantages import grpo
 from paretune.influence import ESTIMATORS
 from paretune.objectives import Objective
-from paretune.weighting.base import Batch, Evaluation, Scalarization, WeightingRule
+from paretune.weighting.base import Batch, Evaluation, Measurements, Placement, Scalarization, WeightingRule
 
 COUNTS = (1, 2, 3, 8, 32)
 """Numbers of objectives that a rule is tried with."""
 GROUPS, GENERATIONS = 3, 4
 Make = Callable[[Sequence[Objective]], WeightingRule]
+T = TypeVar("T")
 
 
 def check_rule(rule: type[WeightingRule] | WeightingRule | Make, *, updates: int = 10_000) -> None:
     """Try everything that the trainer expects of a rule.
 
     The rule sees batches of 1 to 32 objectives: ordinary ones, and such with rewards that are constant, infinite or do
-    not apply. It must return a finite weight for each objective; give the same weights for the same batches, also
-    when it is saved as JSON on the way, and taken up by a fresh copy; leave the batch as it is; not listen to an
-    objective that applies to no completion; follow a permutation of the objectives, unless it says ``knows_order``;
-    and be made again from its settings.
+    not apply, with metrics whose range is not known yet, and with an influence that was not measured. It must ask for
+    what can be measured; return a finite weight for each objective; give the same weights for the same batches, also
+    when it is saved as JSON on the way, and taken up by a fresh copy; leave the batch and the random numbers of
+    training as they are; follow a permutation of the objectives, unless it says ``knows_order``; and be made again
+    from its settings.
 
     Args:
         rule: a rule's class, which is made without arguments; a rule, whose settings are then used; or a function from
@@ -51,10 +56,12 @@ def check_rule(rule: type[WeightingRule] | WeightingRule | Make, *, updates: int
     _expect(bool(counts), f"it takes {' or '.join(map(str, COUNTS))} objectives with bounds", "its check refuses all")
     for count in counts:
         _check_description(make(_objectives(count)))
+        _check_initial_weights(make, count)
         _check_settings(make, count)
         _check_determinism(make, count)
         _check_state(make, count)
         _check_absence(make, count)
+        _check_unknown_ranges(make, count)
         _check_hostile_rewards(make, count)
         if isinstance(rule, type) and not make(_objectives(count)).knows_order:  # settings may tell objectives apart
             _check_permutation(make, count)
@@ -68,14 +75,20 @@ def _maker(rule: type[WeightingRule] | WeightingRule | Make) -> Make:
     if isinstance(rule, type):
         cls: type[Any] = rule
         _expect(issubclass(cls, WeightingRule), "a rule is derived from paretune.weighting.WeightingRule", repr(cls))
+        _attempt(
+            "its class can be made without arguments; else give a rule, or a function from objectives to a rule",
+            lambda: inspect.Signature(list(cls.parameters().values())).bind(),
+        )
         return lambda objectives: _checked(cls(), objectives)
     if isinstance(rule, WeightingRule):
         model = copy.deepcopy(rule)
         return lambda objectives: _checked(copy.deepcopy(model), objectives)
+    _expect(callable(rule), "check_rule takes a rule, its class, or a function from objectives to a rule", repr(rule))
     return lambda objectives: _checked(rule(objectives), objectives)
 
 
 def _checked(rule: WeightingRule, objectives: Sequence[Objective]) -> WeightingRule:
+    _expect(isinstance(rule, WeightingRule), "a function from objectives returns a rule", repr(rule))
     rule.check(objectives)
     return rule
 
@@ -88,8 +101,8 @@ def _accepts(make: Make, count: int) -> bool:
     return True
 
 
-def _objectives(count: int) -> list[Objective]:
-    return [Objective(f"o{k}", _no_reward, bounds=(0.0, 1.0)) for k in range(count)]
+def _objectives(count: int, bounds: tuple[float, float] | None = (0.0, 1.0)) -> list[Objective]:
+    return [Objective(f"o{k}", _no_reward, bounds=bounds) for k in range(count)]
 
 
 def _no_reward(completions: Sequence[Any], **_: Any) -> list[float]:
@@ -154,8 +167,8 @@ def _measured(draw: _Draw) -> Batch:
         num_generations=GENERATIONS,
         learning_rate=1e-3,
         step=draw.step,
-        evaluation=Evaluation(draw.step, means, [0.01] * count, len(draw.rewards)),
-        influence=gradients @ gradients.sum(dim=0),
+        evaluation=Evaluation(draw.step, means, [0.01 if mean == mean else mean for mean in means], len(draw.rewards)),
+        influence=None if absent.all() else (gradients @ gradients.sum(dim=0)).masked_fill(absent, math.nan),
         gramian=gradients @ gradients.T,
         metrics=metrics,
         bounds=[(0.0, 1.0)] * count,
@@ -167,9 +180,16 @@ def _measured(draw: _Draw) -> Batch:
 
 def _as_asked(rule: WeightingRule, batch: Batch) -> Batch:
     wanted = rule.measurements()
+    _expect(isinstance(wanted, Measurements), "measurements returns Measurements", repr(wanted))
     method = None if wanted.influence is None else wanted.influence.method
+    known = wanted.evaluation in (None, "validation", "rollouts")
+    _expect(known, "it asks for an evaluation on 'validation' or 'rollouts', or None", repr(wanted.evaluation))
+    _expect(method is None or method in ESTIMATORS, f"its influence is one of {', '.join(ESTIMATORS)}", repr(method))
+    if method is not None and ESTIMATORS[method].of_update and batch.step == 0:
+        batch = replace(batch, influence=None)  # there was no update yet
     return replace(
         batch,
+        priorities=batch.priorities if rule.steering is not None or batch.step % 2 else None,
         evaluation=batch.evaluation if wanted.evaluation else None,
         metrics=batch.metrics if wanted.evaluation == "rollouts" else None,
         influence=batch.influence if method else None,
@@ -199,23 +219,27 @@ def _update(rule: WeightingRule, batch: Batch) -> Scalarization:
         name: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value)
         for name, value in vars(batch).items()
     }
+    absent = ", ".join(name for name, value in vars(batch).items() if value is None) or "nothing"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = rule.update(batch)
+        result = _attempt(f"its update takes a batch in which {absent} is None", lambda: rule.update(batch))
     _expect(isinstance(result, Scalarization), "update returns a Scalarization", result)
-    count = len(batch.names)
-    shape = tuple(result.weights.shape)
-    _expect(shape == (count,), f"it returns one weight for each of {count} objectives", f"the shape {shape}")
+    count, samples = len(batch.names), len(batch.rewards)
+    _expect(_is_row(result.weights, count), f"it returns a tensor of one weight for each of {count} objectives", result)
     _expect(bool(torch.isfinite(result.weights).all()), "its weights are finite", result.weights)
-    _expect(0 < result.scale < math.inf, "its scale is positive and finite", result.scale)
+    scaled = isinstance(result.scale, int | float) and 0 < result.scale < math.inf
+    _expect(scaled, "its scale is a number, positive and finite", result.scale)
+    places = get_args(Placement)
+    _expect(result.apply_to in places, f"its `apply_to` is one of {', '.join(places)}", repr(result.apply_to))
     if result.advantages is not None:
-        fits = result.advantages.shape == (len(batch.rewards),) and bool(torch.isfinite(result.advantages).all())
-        _expect(fits, "its advantages are finite, one for each completion", result.advantages)
+        fits = _is_row(result.advantages, samples) and bool(torch.isfinite(result.advantages).all())
+        _expect(fits, "its advantages are finite, a tensor of one for each completion", result.advantages)
     if result.rewards is not None:
-        fits = result.rewards.shape == (len(batch.rewards),) and not bool(torch.isinf(result.rewards).any())
-        _expect(fits, "its rewards are finite or NaN, one for each completion", result.rewards)
+        fits = _is_row(result.rewards, samples) and not bool(torch.isinf(result.rewards).any())
+        _expect(fits, "its rewards are finite or NaN, a tensor of one for each completion", result.rewards)
+    _expect(isinstance(result.signals, Mapping), "its signals are tensors by name", repr(result.signals))
     for name, signal in result.signals.items():
-        _expect(tuple(signal.shape) == (count,), f"its signal {name!r} has one value for each objective", signal)
+        _expect(_is_row(signal, count), f"its signal {name!r} is a tensor of one value for each objective", signal)
     for name, value in before.items():
         now = getattr(batch, name)
         same = (
@@ -233,21 +257,40 @@ def _expect(holds: bool, expected: str, found: object) -> None:
         raise AssertionError(f"A rule is expected to do this: {expected}. Found: {found}.")
 
 
+def _attempt(expected: str, call: Callable[[], T]) -> T:
+    """What a call returns; where it raises, that does not hold."""
+    try:
+        return call()
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+        raise AssertionError(f"A rule is expected to do this: {expected}. Found: {found}.") from error
+
+
+def _is_row(values: object, length: int) -> bool:
+    """Whether these are real numbers in a tensor ``[length]``."""
+    return isinstance(values, Tensor) and tuple(values.shape) == (length,) and not values.is_complex()
+
+
 def _check_description(rule: WeightingRule) -> None:
     for attribute in ("name", "description"):
         value = getattr(rule, attribute, None)
-        _expect(isinstance(value, str) and bool(value), f"its class has a text as its `{attribute}`", repr(value))
+        fine = isinstance(value, str) and len(value.splitlines()) == 1
+        _expect(fine, f"its class has a text as its `{attribute}`, one line", repr(value))
     kinds = {parameter.kind for parameter in type(rule).parameters().values()}
     open_ended = kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     _expect(not open_ended, "its constructor names each of its settings", "*args or **kwargs")
 
 
+def _check_initial_weights(make: Make, count: int) -> None:
+    initial = make(_objectives(count)).initial_weights(count)
+    fine = _is_row(initial, count) and bool(torch.isfinite(initial).all())
+    _expect(fine, f"initial_weights({count}) returns a tensor of {count} finite weights", repr(initial))
+
+
 def _check_settings(make: Make, count: int) -> None:
     rule = make(_objectives(count))
-    try:
-        settings = json.loads(json.dumps(rule.settings, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise AssertionError(f"A rule's settings are expected to be plain JSON values: {error}.") from error
+    saved = _attempt("its settings are plain JSON values", lambda: json.dumps(rule.settings, allow_nan=False))
+    settings = json.loads(saved)
     shown = all(f"{name}=" in repr(rule) for name in settings)
     _expect(shown and repr(rule).startswith(type(rule).__name__), "its repr shows its settings", repr(rule))
     again = _checked(type(rule)(**settings), _objectives(count))
@@ -257,11 +300,19 @@ def _check_settings(make: Make, count: int) -> None:
 
 
 def _check_determinism(make: Make, count: int) -> None:
-    draws, found = _draws(count, 5), []
+    draws, found, alone = _draws(count, 5), [], True
     for seed in (0, 1):
-        torch.manual_seed(seed)
+        for sow in (torch.manual_seed, random.seed, np.random.seed):
+            sow(seed)
+        before = _random_state()
         found.append(_results(make(_objectives(count)), draws))
+        alone &= _random_state() == before
     _expect(_same(*found), "the same batches give the same weights, whatever the global seed", "other weights")
+    _expect(alone, "it leaves the random numbers of training alone, and draws from a generator of its own", "a draw")
+
+
+def _random_state() -> bytes:
+    return pickle.dumps((torch.get_rng_state().numpy(), random.getstate(), np.random.get_state()))
 
 
 def _check_state(make: Make, count: int) -> None:
@@ -269,13 +320,16 @@ def _check_state(make: Make, count: int) -> None:
     expected = _results(make(_objectives(count)), draws)
     begun, resumed = make(_objectives(count)), make(_objectives(count))
     _results(begun, draws[:4])
-    try:
-        state = json.loads(json.dumps(begun.state_dict(), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise AssertionError(f"A rule's state_dict is expected to hold plain JSON values: {error}.") from error
-    resumed.load_state_dict(state)
+    kept = begun.state_dict()
+    _expect(isinstance(kept, dict), "state_dict returns a dict", repr(kept))
+    saved = _attempt("its state_dict holds plain JSON values", lambda: json.dumps(kept, allow_nan=False))
+    state = json.loads(saved)
+    _attempt("its load_state_dict takes its state, saved as JSON", lambda: resumed.load_state_dict(state))
     same = _same(_results(resumed, draws[4:]), expected[4:])
     _expect(same, "its state, saved as JSON, makes a fresh rule go on the same", "other weights")
+    _results(begun, draws[4:])
+    copied = json.dumps(kept) == saved and state == json.loads(saved)
+    _expect(copied, "a state that it gave or took up stays as it is while the rule goes on", "a state that moved")
 
 
 def _check_absence(make: Make, count: int) -> None:
@@ -289,6 +343,16 @@ def _check_absence(make: Make, count: int) -> None:
         if draw.step == 3:
             rewards[:] = math.nan
         _results(rule, [replace(draw, rewards=rewards)])
+
+
+def _check_unknown_ranges(make: Make, count: int) -> None:
+    """Objectives without bounds, before training has seen a range, unless the rule refuses them."""
+    try:
+        rule = make(_objectives(count, bounds=None))
+    except ValueError:
+        return
+    for draw in _draws(count, 3):
+        _update(rule, replace(_batch(rule, draw), bounds=[None] * count))
 
 
 def _check_hostile_rewards(make: Make, count: int) -> None:
@@ -310,10 +374,14 @@ def _check_permutation(make: Make, count: int) -> None:
             gradients=draw.gradients[order],
             priorities=draw.priorities[:, order],
         )
-        weights = _update(straight, _batch(straight, draw)).weights
-        others = _update(permuted, _batch(permuted, turned)).weights
-        close = torch.allclose(weights[order], others, rtol=1e-6, atol=1e-9)
+        result = _update(straight, _batch(straight, draw))
+        other = _update(permuted, _batch(permuted, turned))
+        close = torch.allclose(result.weights[order], other.weights, rtol=1e-6, atol=1e-9)
         _expect(close, "its weights follow the order of the objectives, unless it says knows_order", "other weights")
+        for kind in ("advantages", "rewards"):
+            own, others = (getattr(found, kind) for found in (result, other))
+            close = own is None or torch.allclose(own, others, rtol=1e-4, atol=1e-6, equal_nan=True)
+            _expect(close, f"its {kind} do not go by the order of the objectives, unless it says knows_order", others)
 
 
 def _check_endurance(make: Make, count: int, updates: int) -> None:
@@ -323,10 +391,8 @@ def _check_endurance(make: Make, count: int, updates: int) -> None:
         for i in range(updates):
             weights = rule.update(_as_asked(rule, replace(batches[i % len(batches)], step=i))).weights
             _expect(bool(torch.isfinite(weights).all()), f"its weights are finite after {i + 1} updates", weights)
-    try:
-        json.dumps(rule.state_dict(), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise AssertionError(f"A rule's state is expected to stay finite over {updates} updates: {error}.") from error
+    state = rule.state_dict()
+    _attempt(f"its state stays finite over {updates} updates", lambda: json.dumps(state, allow_nan=False))
 
 
 def _same(rows: list[Tensor], others: list[Tensor]) -> bool:

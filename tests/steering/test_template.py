@@ -36,6 +36,12 @@ def test_a_chat_gets_a_line_of_its_system() -> None:
     assert user.format(parts, said)[0]["content"][0] == {"type": "text", "text": line}
 
 
+def test_a_name_is_said_as_it_is() -> None:
+    template = Template(["top 10%", "50%: {odd}"])
+    said = template.format([ASK], [0.7, 0.3])
+    assert said[0]["content"] == "Priorities: top 10% 70 %, 50%: {odd} 30 %."
+
+
 def test_ones_own_function_gets_priorities_by_name() -> None:
     named = f"{Path(__file__).resolve()}:stars"
     for form in (stars, named):

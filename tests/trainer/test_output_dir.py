@@ -72,6 +72,37 @@ def test_a_second_train_is_refused_at_once(saved: dict[str, Any], model: str, tm
     assert (files_of(tmp_path), json.dumps(trainer._state())) == (before, state)
 
 
+class Counting:
+    """A reward whose state is what it goes on with, not a copy."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.called_after: list[int] = []
+
+    def observe(self, lengths: list[int]) -> None:
+        self.batches.append(len(lengths))
+
+    def __call__(self, completions: list[str], **_: Any) -> list[float]:
+        self.called_after.append(len(self.batches))
+        return [0.5] * len(completions)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"batches": self.batches}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.batches = state["batches"]
+
+
+def test_the_state_before_the_first_run_stays_what_it_was(model: str, tmp_path: Path) -> None:
+    trainer = trainer_of(model, tmp_path, max_steps=1, overwrite_output_dir=True, eval_strategy="no")
+    counting = Counting()
+    trainer.objectives[0].reward = counting
+    trainer.reward_funcs[0] = counting
+    for _ in range(3):
+        trainer.train()
+    assert counting.called_after == [1, 1, 1]
+
+
 RULES: list[WeightingRule] = [
     FixedWeights("balanced"),
     ScheduledWeights({0: (1.0, 0.0, 0.0), 3: (0.0, 0.5, 0.5)}),

@@ -5,8 +5,14 @@ import pytest
 import torch
 from trl.trainer.utils import nanstd
 
-from paretune import MultiObjectiveConfig
+from elsewhere import Elsewhere, is_elsewhere, put_elsewhere
+from paretune import MultiObjectiveConfig, Objective
+from paretune.advantages import ESTIMATORS
+from paretune.steering import COLUMN
+from paretune.trainer.batch_record import batch_line, batch_metrics
+from paretune.trainer.evaluation import metrics_of
 from paretune.trainer.rollouts import Rollouts
+from paretune.trainer.steered_data import gathered_priorities
 from paretune.weighting import Scalarization
 
 REWARDS = torch.tensor([[1.0, 0.0], [0.0, 0.5], [1.0, float("nan")], [0.0, 1.0]])
@@ -20,6 +26,36 @@ def rollouts(tmp_path: Path, rewards: torch.Tensor = REWARDS, **options: Any) ->
 
 def weighted(*weights: float, **kwargs: Any) -> Scalarization:
     return Scalarization(torch.tensor(weights, dtype=torch.float64), **kwargs)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("combine", ["rewards", "advantages"])
+def test_a_batch_may_stand_on_an_accelerator(estimator: str, combine: str, tmp_path: Path) -> None:
+    config = MultiObjectiveConfig(str(tmp_path), num_generations=2, advantage_estimator=estimator, combine=combine)
+    rewards, lengths = put_elsewhere(REWARDS), put_elsewhere(torch.tensor([3, 4, 5, 6]))
+    on_the_cpu = Rollouts(config, REWARDS, lengths.clone(), loss_lengths=lengths.clone())
+    with Elsewhere():
+        made = Rollouts(config, rewards, lengths, loss_lengths=lengths)
+        for kind in (None, "advantages", "rewards"):
+            own = {} if kind is None else {kind: torch.tensor([1.0, 0.0, 0.5, 0.0], dtype=torch.float64)}
+            decided = weighted(0.25, 0.75, **own)
+            made.decided(decided)
+            advantages = made.advantages(decided)
+            assert is_elsewhere(advantages)
+            assert advantages.cpu().tolist() == on_the_cpu.advantages(decided).tolist()
+            assert is_elsewhere(made.of_means(halved=True))
+            batch_line(["a", "b"], made, decided, None)
+            batch_metrics(["a", "b"], made, decided, None)
+            made.reward_metrics(decided)
+        objectives = [Objective(name, print) for name in "ab"]
+        assert not is_elsewhere(metrics_of(objectives, rewards, {}, None))
+
+
+def test_priorities_stand_where_the_weights_of_a_rule_do() -> None:
+    with Elsewhere():
+        told = gathered_priorities([{COLUMN: [0.2, 0.8]}] * 2, 2)
+        weighed = told * torch.tensor([0.5, 0.5], dtype=torch.float64)
+    assert weighed.tolist() == [[0.1, 0.4]] * 2
 
 
 def test_rewards_combined_by_hand(tmp_path: Path) -> None:

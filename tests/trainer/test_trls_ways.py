@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trl import GRPOConfig
+from transformers import TrainingArguments
+from trl import GRPOConfig, RLOOConfig
 
 from paretune import (
     FixedWeights,
@@ -90,6 +91,23 @@ def test_what_does_not_fit_is_said_at_once(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         trainer_of(model, tmp_path, rule(), **options)
+
+
+def test_rewards_by_both_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`reward_funcs` is another name for `objectives`"):
+        MultiObjectiveTrainer(
+            "/nowhere/model", objectives(), config(tmp_path), prompts(), reward_funcs=[digits],
+            weighting=FixedWeights("balanced"),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("config", [RLOOConfig, TrainingArguments])
+def test_the_settings_of_another_trainer_are_refused(config: Any, tmp_path: Path) -> None:
+    """TRL's RLOO has settings, and defaults, that would not count here."""
+    args = config(str(tmp_path), use_cpu=True, bf16=False)
+    message = rf"`args` must be a MultiObjectiveConfig or a trl.GRPOConfig, got a {config.__name__}: .*RLOOTrainer"
+    with pytest.raises(ValueError, match=message):
+        MultiObjectiveTrainer("/nowhere/model", objectives(), args, prompts(), weighting=FixedWeights("balanced"))
 
 
 def test_the_hypervolume_rule_needs_an_evaluation_set(model: str, tmp_path: Path) -> None:

@@ -106,6 +106,21 @@ def test_rvpo_by_hand():
     assert found.tolist() == pytest.approx(whiten(softened).tolist())
 
 
+def test_rvpo_of_a_completion_is_over_what_applies_to_it():
+    rewards = torch.tensor([[0.0, math.nan], [1.0, math.nan], [0.0, 1.0], [1.0, 0.0], [math.nan, math.nan]] * 2)
+    advantages = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [-1.0, 1.0], [1.0, -1.0], [0.0, 0.0]] * 2)
+    found = SoftMin(start=1.0, end=1.0).update(
+        batch(2, rewards=rewards, advantages=advantages, num_generations=5, lengths=torch.ones(10))
+    )
+    opposed = -math.log((math.exp(-1) + math.exp(1)) / 2)
+    expected = whiten(torch.tensor([-1.0, 1.0, opposed, opposed] * 2))
+    assert found.advantages.tolist() == pytest.approx([*expected[:4].tolist(), 0.0] * 2)
+    share = 1 / (1 + math.exp(-2))
+    assert found.weights.tolist() == pytest.approx([(1 + 1 + share + 1 - share) / 4, 1 / 4])
+    nothing = SoftMin([3, 1]).update(batch(2, rewards=torch.full((4, 2), math.nan)))
+    assert (nothing.advantages.tolist(), nothing.weights.tolist()) == ([0.0] * 4, [0.75, 0.25])
+
+
 @settings(deadline=None)
 @given(reward_tables)
 def test_rvpo_lies_between_the_mean_and_the_minimum(rewards):

@@ -11,7 +11,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretune import PCD, FixedWeights, GradientInfluence, HypervolumeGuided, Lagrangian, Objective, ScheduledWeights
+from elsewhere import Elsewhere, is_elsewhere, put_elsewhere
+from paretune import (
+    PCD,
+    FixedWeights,
+    GradientInfluence,
+    HypervolumeGuided,
+    Lagrangian,
+    Objective,
+    ScheduledWeights,
+    Tchebycheff,
+)
 from paretune.weighting import RULES, WeightingRule
 from weighting.batches import batch, evaluation
 
@@ -82,6 +92,39 @@ def test_what_does_not_apply_has_no_say_and_keeps_its_state(name: str, count: in
         if name == "gradient" and before is not None:
             assert step % 2 == 0 or torch.equal(result.weights, before) or applies.any()
         before = result.weights
+
+
+@pytest.mark.filterwarnings("ignore:PAMA")
+@pytest.mark.parametrize("name", [*RULES, "of samples", "hard", "of the batch"])
+def test_a_batch_may_stand_on_an_accelerator(name: str) -> None:
+    """The trainer gathers rewards, advantages and lengths there; metrics, influence and priorities are on the CPU."""
+    further: dict[str, Any] = {
+        "of samples": Tchebycheff(temperature=0, of="samples"),
+        "hard": Tchebycheff(temperature=0),
+        "of the batch": RULES["pama"](credit="batch"),
+    }
+    rule = further.get(name) or made(name, 2)
+    gradients = torch.eye(2, dtype=torch.float64)
+    advantages = [torch.tensor([[1.0, 0.5], [-1.0, -0.5]] * 2), torch.zeros(4, 2)]
+    for step, (rewards, of_step) in enumerate(zip([torch.eye(4)[:, :2], torch.ones(4, 2)], advantages, strict=True)):
+        shown = batch(
+            2,
+            step=step,
+            rewards=put_elsewhere(rewards),
+            advantages=put_elsewhere(of_step),
+            lengths=put_elsewhere(torch.ones(4)),
+            influence=torch.ones(2, dtype=torch.float64),
+            influence_method="realised" if name == "famo" else "exact",
+            gramian=gradients,
+            metrics=rewards.double(),
+            bounds=[(0.0, 1.0)] * 2,
+            maximize=[True] * 2,
+            evaluation=evaluation(*rewards.mean(dim=0).tolist(), step=step),
+            priorities=torch.tensor([[0.2, 0.8]] * 4, dtype=torch.float64),
+        )
+        with Elsewhere():
+            result = rule.decide(shown)
+        assert not is_elsewhere(result.weights)
 
 
 figures = st.sampled_from([0.0, 1.0, -1.0, 0.3, 1e-30, 1e30, -1e30, math.nan, math.inf])

@@ -139,6 +139,14 @@ def test_a_floor_is_kept():
         NashWelfare(floor=0.5).check([Objective("a", print), Objective("b", print)])
 
 
+def test_what_does_not_vary_has_no_floor():
+    advantages = torch.tensor([[1.0, 0.0, 1.0]] * 4)
+    found = weights(NashWelfare(floor=0.2, alpha=50), 0.1, 0.0, 0.9, advantages=advantages)
+    assert found == pytest.approx([0.8, 0.0, 0.2])
+    nothing_varies = weights(NashWelfare(floor=0.2, alpha=50), 0.1, 0.9, 0.9, advantages=torch.zeros(4, 3))
+    assert nothing_varies == pytest.approx([0.6, 0.2, 0.2])
+
+
 # ----- front tour
 
 
@@ -222,6 +230,13 @@ def test_tchebycheff_on_means_by_hand():
     assert weights(Tchebycheff(temperature=0), 0.5, 0.5) == [0.5, 0.5]
 
 
+def test_the_hard_tchebycheff_is_the_limit_of_the_smooth_one_where_the_worst_does_not_vary():
+    advantages = torch.tensor([[0.0, 1.0, 1.0], [0.0, -1.0, -1.0]] * 2)
+    for temperature in (0, 1e-4):
+        found = weights(Tchebycheff(temperature=temperature), 0.1, 0.4, 0.9, advantages=advantages)
+        assert found == pytest.approx([0.0, 1.0, 0.0])
+
+
 def test_tchebycheff_on_samples_by_hand():
     gains = torch.tensor([[0.5, 1.0], [0.0, 0.0], [math.nan, 0.5], [math.nan, math.nan]])
     hard = Tchebycheff(temperature=0, of="samples").update(seen(0.5, 0.5, metrics=gains)).rewards
@@ -292,11 +307,22 @@ def test_who_has_gained_less_weighs_no_less(rule, gains):
 
 def test_the_lagrangian_by_hand():
     rule = Lagrangian("o0", at_most={"o1": 30.0})
-    known = {"evaluation": evaluation(0.5, 45.0), "bounds": [(0.0, 1.0), (0.0, 60.0)], "maximize": [True, False]}
+    metrics = torch.tensor([[0.5, 45.0]], dtype=torch.float64).expand(4, 2)
+    known = {"metrics": metrics, "bounds": [(0.0, 1.0), (0.0, 60.0)], "maximize": [True, False]}
     result = rule.update(seen(0.5, 0.25, **known))
     assert result.signals["shortfall"].tolist() == [0.0, 0.25]
     assert result.signals["lambda"].tolist() == pytest.approx([1.0, 0.015])
     assert result.weights.tolist() == pytest.approx([1 / 1.015, 0.015 / 1.015])
+
+
+def test_of_several_batches_in_an_update_each_counts_in_the_shortfall():
+    """They have the evaluation of the first one: it is the same policy's."""
+    rule = Lagrangian("o0", at_least={"o1": 0.9})
+    shortfalls = [
+        float(rule.update(seen(0.5, gain, evaluation=evaluation(0.5, 0.4))).signals["shortfall"][1])
+        for gain in (0.4, 0.6)
+    ]
+    assert shortfalls == pytest.approx([0.5, 0.3])
 
 
 def test_a_threshold_that_holds_costs_nothing_and_one_that_cannot_be_met_is_said():
@@ -321,7 +347,22 @@ def test_dual_ascent_is_the_controller_without_its_other_terms(path, threshold):
         assert float(rule.update(seen(0.5, gain)).signals["lambda"][1]) == pytest.approx(multiplier, abs=1e-12)
 
 
+@pytest.mark.parametrize("gains", [(0.05, 0.01, 0.0), (1.0, 0.0, 0.0)])
+def test_a_multiplier_whose_metric_does_not_apply_stays(gains):
+    rule = Lagrangian("o0", at_least={"o1": 0.9}, gains=gains)
+    before = rule.update(seen(0.5, 0.4)).signals["lambda"].tolist()
+    state = rule.state_dict()
+    assert before[1] > 0
+    assert rule.update(seen(0.5, math.nan)).signals["lambda"].tolist() == before
+    assert rule.state_dict() == state
+
+
 # ----- the control
+
+
+def test_any_seed_has_its_random_weights():
+    seeds = (1, 2**62, 10**30)
+    assert len({tuple(RandomWeights(seed=seed).update(seen(0.5, 0.5)).weights.tolist()) for seed in seeds}) == 3
 
 
 def test_random_weights_are_those_of_their_seed_and_batch():

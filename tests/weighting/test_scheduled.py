@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trl import GRPOConfig, GRPOTrainer
 
-from paretune import Objective, ScheduledWeights, ScheduledWeightsCallback
+from paretune import FixedWeights, MultiObjectiveTrainer, Objective, ScheduledWeights, ScheduledWeightsCallback
 from paretune.weighting import scheduled
 from policies import brief, digits, prompts, saved_policy
 from weighting.batches import batch
@@ -121,3 +121,12 @@ def test_as_a_callback_on_trls_own_trainer(tmp_path: Path) -> None:
     assert [entry["weights/brief"] for entry in logged] == [0.125, 0.625]
     with pytest.raises(ValueError, match="3 weights for 2 reward functions"):
         ScheduledWeightsCallback(ScheduledWeights({0: (0.2, 0.2, 0.6)}), trainer)
+
+
+def test_the_callback_is_refused_by_a_trainer_that_has_a_rule(tmp_path: Path) -> None:
+    """Which would overwrite its weights, while both would be logged."""
+    config = GRPOConfig(str(tmp_path / "run"), use_cpu=True, bf16=False, report_to=[])
+    policy = saved_policy(tmp_path / "policy")
+    trainer = MultiObjectiveTrainer(policy, [digits, brief], config, prompts(), weighting=FixedWeights())
+    with pytest.raises(ValueError, match=r"those of its rule, FixedWeights.* weighting=ScheduledWeights"):
+        ScheduledWeightsCallback(ScheduledWeights({0: (1.0, 0.0)}), trainer)

@@ -103,7 +103,7 @@ class Weigher:
         counted = countable(rewards)
         metrics = None
         if _check_asks_no_more(self.rule):
-            metrics = each_alone(rewards).double().cpu()
+            metrics = each_alone(rewards).cpu().double()
             self._ranges.observe(metrics)
             if not self._knows_policy(step):
                 self._evaluation = pooled(metrics.unflatten(0, (-1, num_generations)).tolist(), step)

@@ -29,7 +29,7 @@ class SeenRanges:
 
     def observe(self, metrics: Tensor) -> None:
         """Take in a batch's metrics ``[N, K]``; NaN, where a metric does not apply, does not count."""
-        finite = metrics.double().cpu().masked_fill(~metrics.cpu().isfinite(), torch.nan)
+        finite = metrics.cpu().double().masked_fill(~metrics.cpu().isfinite(), torch.nan)
         low, high = torch.nanquantile(finite, torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64), dim=0)
         self._low = torch.fmin(self._low, low)
         self._high = torch.fmax(self._high, high)

@@ -78,9 +78,8 @@ class Template:
             return self._own(prompt, dict(zip(self.names, values, strict=True)))
         if isinstance(prompt, str):
             return ":".join(str(min(round(10 * value), 9)) for value in values) + " " + prompt
-        said = ", ".join(
-            f"{name} {value:.0%}".replace("%", " %") for name, value in zip(self.names, values, strict=True)
-        )
+        shown = [f"{value:.0%}".replace("%", " %") for value in values]
+        said = ", ".join(f"{name} {value}" for name, value in zip(self.names, shown, strict=True))
         return _with_line(prompt, f"Priorities: {said}.", "user" if self.form == "user" else "system")
 
     def save(self, folder: str | Path) -> None:

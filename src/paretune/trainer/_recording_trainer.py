@@ -8,6 +8,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -163,9 +164,9 @@ class RecordingTrainer(ScoringTrainer):
     def _begin(self) -> None:
         """Let a training begin as in a new trainer, whatever this one has trained before."""
         if self._at_first is None:
-            self._at_first = self._state()
+            self._at_first = deepcopy(self._state())  # a reward's or a rule's may be what it goes on with
             return
-        self._load_state(self._at_first)
+        self._load_state(deepcopy(self._at_first))
         self._step, self._buffered_inputs = 0, None  # else TRL would go on in the middle of a batch
         if self._makes_optimizer:
             self.optimizer = None  # its learning rate has come to an end

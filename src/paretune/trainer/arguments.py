@@ -26,11 +26,17 @@ def settings_of(args: GRPOConfig | None, model: Any) -> MultiObjectiveConfig:
     """The settings that a trainer was given, or the default ones.
 
     Raises:
-        ValueError: if they set the weights, or have a value outside its range.
+        ValueError: if they are another trainer's, set the weights, or have a value outside its range.
     """
     if args is None:
         name = model if isinstance(model, str) else model.config._name_or_path
         args = MultiObjectiveConfig(f"{name.split('/')[-1]}-paretune")
+    if not isinstance(args, GRPOConfig):
+        raise ValueError(
+            f"`args` must be a MultiObjectiveConfig or a trl.GRPOConfig, got a {type(args).__name__}: convert it. (For "
+            "RLOO give MultiObjectiveConfig(advantage_estimator='rloo'); with trl's own RLOOConfig there is "
+            "paretune.integrations.trl.RLOOTrainer.)"
+        )
     if args.reward_weights is not None:
         raise ValueError(
             f"`reward_weights`={args.reward_weights} is set, but the weights are the rule's: leave it out and "

@@ -35,7 +35,7 @@ def batch_line(
     line = {
         "weights": by_name(scalarization.weights),
         "scale": scalarization.scale,
-        "rewards": by_name(torch.nanmean(rollouts.rewards.double(), dim=0)),
+        "rewards": by_name(torch.nanmean(rollouts.rewards.cpu().double(), dim=0)),
         "influence": None if influence is None else by_name(influence.values),
         "estimator": _estimator(influence),
         "uncounted": rollouts.uncounted,

@@ -112,7 +112,7 @@ def metrics_of(
     # What a reward function logs through these stands in the log already.
     silent = {"log_extra": lambda *_: None, "log_metric": lambda *_: None}
     columns = [
-        rewards[:, k].double().cpu()
+        rewards[:, k].cpu().double()
         if objective.metric is None
         else guard.metric(objective, {**keywords, **silent}, len(rewards))
         for k, objective in enumerate(objectives)

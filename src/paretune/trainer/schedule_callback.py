@@ -6,6 +6,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOTrainer
 
+from paretune.trainer.trainer import MultiObjectiveTrainer
 from paretune.weighting import ScheduledWeights
 
 
@@ -19,13 +20,19 @@ class ScheduledWeightsCallback(TrainerCallback):
         trainer: the trainer whose weights move; add the callback to it.
 
     Raises:
-        ValueError: if the schedule has another number of weights than the trainer has reward functions.
+        ValueError: if the schedule has another number of weights than the trainer has reward functions, or the trainer
+            has a rule of its own.
 
     Example:
         ``trainer.add_callback(ScheduledWeightsCallback(ScheduledWeights({0: (1, 1), 100: (1, 0)}), trainer))``
     """
 
     def __init__(self, schedule: ScheduledWeights, trainer: GRPOTrainer) -> None:
+        if isinstance(trainer, MultiObjectiveTrainer):
+            raise ValueError(
+                f"This trainer's weights are those of its rule, {trainer.weighting!r}: give it "
+                "weighting=ScheduledWeights(...) in the place of this callback."
+            )
         weights = schedule.weights_at(0)
         if len(weights) != len(trainer.reward_funcs):
             raise ValueError(

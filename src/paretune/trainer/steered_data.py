@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
@@ -43,8 +42,8 @@ def steered_rows(
     return prepared, template
 
 
-def gathered_priorities(inputs: Sequence[Mapping[str, Any]], count: int, accelerator: Accelerator) -> Tensor | None:
-    """What the prompts of a batch say, ``[N, K]`` over all processes; None where the data have no priorities.
+def gathered_priorities(inputs: Sequence[Mapping[str, Any]], count: int) -> Tensor | None:
+    """What the prompts of a batch say, ``[N, K]`` on the CPU, over all processes; None where the data say nothing.
 
     A column of that name that holds something else than K numbers on the simplex is the user's own affair.
     """
@@ -52,7 +51,7 @@ def gathered_priorities(inputs: Sequence[Mapping[str, Any]], count: int, acceler
     everywhere = gather_object(told)
     if not all(map(_is_row, everywhere)) or {len(row) for row in everywhere} != {count}:
         return None
-    values = torch.tensor(everywhere, dtype=torch.float64, device=accelerator.device)
+    values = torch.tensor(everywhere, dtype=torch.float64)
     on_simplex = bool((values >= 0).all()) and bool(torch.allclose(values.sum(dim=1), values.new_ones(len(values))))
     return values if on_simplex else None
 

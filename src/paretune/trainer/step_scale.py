@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from paretune.influence.gradients import high_precision
+
 
 class StepScale(TrainerCallback):
     """Makes a step r times as long, and measures how long steps are.
@@ -59,6 +61,6 @@ class StepScale(TrainerCallback):
             self._learning_rates = None
         if self._before is not None:
             after = [p.detach() for group in groups for p in group["params"]]
-            squares = [(a - b).double().square().sum() for a, b in zip(after, self._before, strict=True)]
+            squares = [high_precision(a - b).square().sum() for a, b in zip(after, self._before, strict=True)]
             self.update_norm = float(torch.stack(squares).sum().sqrt())
             self._before = None

@@ -91,6 +91,8 @@ class MultiObjectiveTrainer(RecordingTrainer):
         own_data = further.get("environment_factory") is None
         for name, rows in {"train_dataset": train_dataset, "eval_dataset": eval_dataset}.items():
             check_rows(name, rows, needs_prompts=own_data)
+        if objectives is not None and reward_funcs is not None:
+            raise ValueError("`reward_funcs` is another name for `objectives`: give all rewards by one of the two.")
         given = as_objectives(objectives if objectives is not None else reward_funcs)
         self.weighting = weighting
         self._named = {"task": task, "task_details": dict(task_details or {}), "source": source}
@@ -233,7 +235,7 @@ class MultiObjectiveTrainer(RecordingTrainer):
                 own = range(len(rewards))[self._own_rows(len(rewards))]
                 pool.add([row // self.num_generations for row in own], metrics)
                 self._set_rule_evaluation(pool.evaluation(self.state.global_step))
-        said = gathered_priorities(inputs, len(self.objectives), self.accelerator)
+        said = gathered_priorities(inputs, len(self.objectives))
         self._rollouts = Rollouts(self.args, rewards, self._lengths, loss_lengths=self._lengths, priorities=said)
         if self._decides_before_advantages:
             self._decide()

@@ -121,7 +121,7 @@ class Batch:
         bounds: (low, high) of each metric, declared or seen so far; None where there are none yet.
         maximize: whether a larger metric is better, for each objective.
         progress: share of training that is done, from 0 to 1.
-        priorities: ``[N, K]`` on the simplex, those of each completion's prompt; None where the data have none.
+        priorities: ``[N, K]`` on the simplex and the CPU, those of each completion's prompt; None if there are none.
     """
 
     names: Sequence[str]

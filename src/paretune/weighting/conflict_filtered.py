@@ -46,7 +46,7 @@ class ConflictFiltered(Prioritised):
     def update(self, batch: Batch) -> Scalarization:
         """The priorities, and the advantages of the completions that are kept."""
         priorities = self.shares(batch)
-        advantages = len(priorities) * priorities * batch.advantages.double().cpu()
+        advantages = len(priorities) * priorities * batch.advantages.cpu().double()
         agreement = advantages.sum(dim=1) / (advantages.abs().sum(dim=1) + 1e-8)
         conflicts = (advantages > 0).any(dim=1) & (advantages < 0).any(dim=1)
         kept = ~(conflicts & (agreement.abs() < self.threshold))

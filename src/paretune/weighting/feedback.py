@@ -63,8 +63,10 @@ class GainFeedback(Prioritised):
         # An objective of which nothing is known yet counts like the others' mean.
         known = torch.where(torch.isnan(gains), gains.nanmean().nan_to_num(0.5), gains)
         weights = normalised(self.log_scores(known, batch), batch.varies)
-        floored = raise_to_floor(weights, self.floor) if self.floor else weights
-        return Scalarization(floored, signals={"gain": gains})
+        if self.floor:
+            live = batch.varies.cpu() | ~batch.varies.any().cpu()
+            weights = weights.masked_scatter(live, raise_to_floor(weights[live], self.floor))
+        return Scalarization(weights, signals={"gain": gains})
 
     @abstractmethod
     def log_scores(self, gains: Tensor, batch: Batch) -> Tensor:

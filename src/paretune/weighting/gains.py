@@ -25,7 +25,7 @@ def gains_of(metrics: Tensor, bounds: Sequence[tuple[float, float] | None], maxi
     """
     unknown = (float("nan"), float("nan"))
     low, high = torch.tensor([unknown if pair is None else pair for pair in bounds], dtype=torch.float64).T
-    share = ((metrics.double().cpu() - low) / (high - low)).clamp(0.0, 1.0)
+    share = ((metrics.cpu().double() - low) / (high - low)).clamp(0.0, 1.0)
     return torch.where(torch.tensor(list(maximize)), share, 1 - share)
 
 

@@ -91,7 +91,7 @@ class Lagrangian(WeightingRule):
         return Measurements(evaluation="rollouts")
 
     def update(self, batch: Batch) -> Scalarization:
-        """Move the multipliers by the shortfalls; one whose metric does not apply stays."""
+        """Move the multipliers by the shortfalls; one whose metric does not apply stays, but for the term of K_D."""
         multipliers = torch.zeros(len(batch.names), dtype=torch.float64)
         shortfalls = torch.zeros_like(multipliers)
         for k, name in enumerate(batch.names):
@@ -101,22 +101,22 @@ class Lagrangian(WeightingRule):
                 shortfalls[k] = self._shortfall(batch, k)
                 multipliers[k] = self._multiplier(name, float(shortfalls[k]))
         weights = multipliers / multipliers.sum()
-        advantages = batch.advantages.double().cpu() @ weights
+        advantages = batch.advantages.cpu().double() @ weights
         return Scalarization(weights, advantages=advantages, signals={"lambda": multipliers, "shortfall": shortfalls})
 
     def _shortfall(self, batch: Batch, k: int) -> Tensor:
         """How far the metric misses its threshold, in units of its range; NaN if unknown."""
         bounds, name = batch.bounds[k] if batch.bounds else None, batch.names[k]
-        if batch.evaluation is None or bounds is None:
+        if batch.metrics is None or bounds is None:
             return torch.tensor(torch.nan)
-        metric = torch.tensor(batch.evaluation.metrics[k], dtype=torch.float64)
+        metric = batch.metrics[:, k].double().nanmean()  # the evaluation is that of the update's first batch
         missing = self.at_least[name] - metric if name in self.at_least else metric - self.at_most[name]
         return missing / (bounds[1] - bounds[0])
 
     def _multiplier(self, name: str, shortfall: float) -> float:
-        if not math.isfinite(shortfall):
-            return self._integrals.get(name, 0.0)
         proportional, integral, derivative = self.gains
+        if not math.isfinite(shortfall):
+            return self._clipped(proportional * self._shortfalls.get(name, 0.0) + self._integrals.get(name, 0.0))
         self._integrals[name] = self._clipped(self._integrals.get(name, 0.0) + integral * shortfall)
         change = max(shortfall - self._shortfalls.get(name, shortfall), 0.0)
         self._shortfalls[name] = shortfall

@@ -24,8 +24,8 @@ def token_mean(advantages: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         ``[K]`` float64, a_k = Σ_n l_n A_nk / Σ_n l_n over those completions; 0 where they have no tokens at all.
     """
-    values = advantages.detach().to("cpu", torch.float64)
-    tokens = lengths.detach().to("cpu", torch.float64)
+    values = advantages.detach().cpu().double()
+    tokens = lengths.detach().cpu().double()
     counts = tokens @ (~values.isnan()).double()
     return torch.where(counts > 0, tokens @ values.nan_to_num(nan=0.0) / counts, 0.0)
 

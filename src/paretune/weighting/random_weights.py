@@ -37,7 +37,7 @@ class RandomWeights(WeightingRule):
 
     def update(self, batch: Batch) -> Scalarization:
         """The next draw."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self._batches)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self._batches) % 2**63)
         self._batches += 1
         draws = torch.randn(len(batch.names), generator=generator, dtype=torch.float64)
         return Scalarization(torch.softmax(draws, dim=0))

@@ -48,5 +48,5 @@ class SaturationAware(Prioritised):
         priorities = self.shares(batch).log()
         scores = priorities + self.gamma * missing.log() if missing.any() and self.gamma else priorities
         weights = normalised(scores, batch.varies)
-        advantages = whiten(batch.advantages.double() @ weights.to(batch.advantages.device))
+        advantages = whiten(batch.advantages.cpu().double() @ weights)
         return Scalarization(weights, advantages=advantages, signals={"gain": gains})

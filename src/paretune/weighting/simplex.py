@@ -11,9 +11,9 @@ def normalised(log_scores: Tensor, varies: Tensor) -> Tensor:
     make the update smaller under an estimator that does not standardise, so it gets none, unless no objective varies.
     A score of +inf takes all the weight, together with its equals; one of −inf or NaN gets none.
     """
-    scores = torch.where(torch.isnan(log_scores), -torch.inf, log_scores.double())
+    scores, varies = torch.where(torch.isnan(log_scores), -torch.inf, log_scores.double()), varies.to(log_scores.device)
     if varies.any():
-        scores = torch.where(varies.to(scores.device), scores, -torch.inf)
+        scores = torch.where(varies, scores, -torch.inf)
     largest = scores.max()
     if torch.isinf(largest):  # some are infinitely ahead, or none of those that vary has a score
         alike = (scores == largest).double() * (varies.double() if varies.any() else 1.0)

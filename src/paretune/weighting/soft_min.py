@@ -18,7 +18,8 @@ class SoftMin(Prioritised):
     of the completion. (A public implementation multiplies it by the length first, and collapses.) Signal: the batch's
     advantages. Cost: nothing.
 
-    Limit: the recorded weights are the mean share of each objective in the gradient of A'.
+    Limit: the recorded weights are the mean share of each objective in the gradient of A'. An objective that does not
+    apply to a completion has no part in its minimum: v is that of the others, divided by its sum.
 
     Args:
         priorities: v, one for each objective, by name or in order; None: all equal.
@@ -44,8 +45,15 @@ class SoftMin(Prioritised):
     def update(self, batch: Batch) -> Scalarization:
         """The soft minimum of each completion's advantages, whitened over the batch."""
         sharpness = self.start + (self.end - self.start) * batch.progress
-        exponents = self.shares(batch).log() - sharpness * batch.advantages.double().cpu()
-        advantages = whiten(-torch.logsumexp(exponents, dim=1) / sharpness)
-        weights = torch.softmax(exponents, dim=1).mean(dim=0)
+        applies = ~batch.rewards.isnan().cpu()
+        scored = applies.any(dim=1)
+        shares = torch.where(applies, self.shares(batch), 0.0)[scored]
+        exponents = shares.log() - sharpness * batch.advantages.cpu().double()[scored]
+        advantages = torch.zeros(len(scored), dtype=torch.float64)
+        weights = self.shares(batch)
+        if scored.any():
+            softened = (shares.sum(dim=1).log() - torch.logsumexp(exponents, dim=1)) / sharpness
+            advantages[scored] = whiten(softened)
+            weights = torch.softmax(exponents, dim=1).mean(dim=0)
         sharpnesses = torch.full_like(weights, sharpness)
         return Scalarization(weights, advantages=advantages, signals={"sharpness": sharpnesses})

@@ -68,11 +68,12 @@ class Tchebycheff(GainFeedback):
         return Measurements(evaluation="rollouts")
 
     def log_scores(self, gains: Tensor, batch: Batch) -> Tensor:
-        """Log v_k + v_k K (1 − G_k)/μ; for μ = 0, +inf where v_k (1 − G_k) is largest."""
+        """Log v_k + v_k K (1 − G_k)/μ; for μ = 0, +inf where v_k (1 − G_k) is largest, of those that vary."""
         priorities = self.shares(batch)
         missing = priorities * (1 - gains)
         if self.temperature == 0:
-            return torch.where(missing == missing.max(), torch.inf, priorities.log())
+            eligible = missing[batch.varies.cpu()] if batch.varies.any() else missing
+            return torch.where(missing == eligible.max(), torch.inf, priorities.log())
         return priorities.log() + len(gains) * missing / self.temperature
 
     def update(self, batch: Batch) -> Scalarization:

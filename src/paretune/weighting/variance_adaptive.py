@@ -39,7 +39,7 @@ class VarianceAdaptive(Prioritised):
     def update(self, batch: Batch) -> Scalarization:
         """Σ_k v_k (r_nk − μ_gk) / Σ_l v_l σ_gl for each completion; 0 in a group in which nothing varies."""
         priorities = self.shares(batch)
-        rewards = batch.rewards.double().cpu()
+        rewards = batch.rewards.cpu().double()
         rewards = rewards.masked_fill(rewards.isinf(), torch.nan)
         groups = rewards.view(-1, batch.num_generations, rewards.shape[1])
         low, high = groups.nan_to_num(nan=torch.inf).amin(dim=1), groups.nan_to_num(nan=-torch.inf).amax(dim=1)

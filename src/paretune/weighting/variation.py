@@ -48,7 +48,7 @@ class CoefficientOfVariation(Prioritised):
         coefficients = variation(batch.completion_gains + OFFSET)
         scores = priorities * coefficients
         weights = priorities if coefficients.sum() < OFFSET else scores / scores.sum()
-        advantages = whiten(len(weights) * (batch.advantages.double().cpu() @ weights))
+        advantages = whiten(len(weights) * (batch.advantages.cpu().double() @ weights))
         return Scalarization(weights, advantages=advantages, signals={"variation": coefficients})
 
 
