@@ -13,8 +13,7 @@ see none, and their intervals miss the mean (t covers it in 53, 66, 89 and 92 %)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,10 +49,6 @@ class Probability:
     high: float | None
     reason: str | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -77,10 +72,6 @@ class PairedDifference:
     probability_of_improvement: Probability
     n: int
     reason: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
 
 
 def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
