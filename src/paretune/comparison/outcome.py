@@ -6,7 +6,7 @@ from math import nan
 from pathlib import Path
 
 from paretune.bounded_run import BoundedRun, Bounds, archive_of
-from paretune.comparison.figures import figures_of
+from paretune.comparison.figures import front_figures, last_figures
 from paretune.comparison.null_spread import front_statistics
 from paretune.record.entries import Batch, Estimator, Evaluation, Header, Objective
 from paretune.record.fields import Fields
@@ -150,9 +150,10 @@ def outcome_of(
         hypervolume=hypervolume,
         final=final,
         final_hypervolume=final_hypervolume,
-        figures=figures_of(
-            objectives, [policy.metrics for policy in [*sampled, *dial["sampled"]]], final["sampled"], known
-        ),
+        figures={
+            **last_figures(objectives, final["sampled"], known),
+            **front_figures(objectives, [policy.metrics for policy in [*sampled, *dial["sampled"]]], known),
+        },
         cost=cost_of(header, run.batches, run.evaluations),
         reached=None if target is None else reached(grid, run.batches, objectives, target),
         front_mean=front_mean,
