@@ -43,7 +43,7 @@ def test_a_whole_comparison(comparison: Path) -> None:
     assert found.primary is not None
     assert found.every_contrast[0] is found.primary
     assert len(found.every_contrast) == 4
-    assert found.arms[0].best_fixed_reason == "it is the best fixed"
+    assert found.arms[0].summary.inside("versus_best_fixed").text("reason") == "it is the best fixed"
 
 
 def test_as_the_comparison_writes_it(tmp_path: Path) -> None:
