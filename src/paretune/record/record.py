@@ -47,9 +47,6 @@ class RunRecord:
         self._run: dict[str, Any] = {}
         self._counts: dict[str, int] = {}
 
-    def __repr__(self) -> str:
-        return f"RunRecord({str(self.directory)!r})"
-
     def start(self, header: Mapping[str, Any], *, overwrite: bool = False) -> None:
         """Open the record of a new run.
 
