@@ -59,6 +59,7 @@ class Outcome:
         steps_to_front: the other one: the mean step of the front.
         errors: standard errors of its last evaluation on the grid.
         grid: steps of the grid's evaluations.
+        grid_hypervolume: of all policies that the grid evaluated together, on the validation split; 0 without any.
         dial: the last policy of a steerable run at each setting of its dial, sampled.
     """
 
@@ -73,6 +74,7 @@ class Outcome:
     steps_to_front: float | None
     errors: Mapping[str, float]
     grid: Sequence[int]
+    grid_hypervolume: float = 0.0
     dial: Sequence[Evaluation] = ()
 
 
@@ -160,6 +162,7 @@ def outcome_of(
         steps_to_front=steps_to_front,
         errors=grid[-1].errors if grid else {},
         grid=[evaluation.step for evaluation in grid],
+        grid_hypervolume=(grid[-1].archive or 0.0) if grid else 0.0,
         dial=dial["sampled"],
     )
 
