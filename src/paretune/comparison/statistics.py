@@ -147,7 +147,6 @@ def paired(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Paire
         >>> round(contrast.difference, 3), contrast.p_sign_flip, round(contrast.p_t, 3)  # t = 0.3 / (0.2 / √3)
         (0.3, 0.25, 0.122)
     """
-    _check_level(level)
     x, y = _checked("a", a), _checked("b", b)
     if len(x) != len(y):
         raise ValueError(f"`a` has {len(x)} values and `b` has {len(y)}: give one of each for every seed.")
