@@ -9,7 +9,7 @@ from paretune.comparison.dial import WORKS, dial_of
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.figures import figure, with_error
 from paretune.record.known_front import KnownFront, front_on
-from paretune.report.charts import Curve, CurveChart, Group, Mark, Marks
+from paretune.report.charts import Curve, CurveChart, Group, Mark, Marks, grouped
 from paretune.report.page import Answer, Block, Fold, Sample, Samples, Section, Table
 from paretune.report.run_charts import front_groups
 from paretune.report.runs import Run
@@ -35,14 +35,12 @@ def _responses(run: Run) -> list[Group]:
     curves = [
         curve for i, objective in enumerate(run.objectives) if (curve := _response(i, objective, run.dial)) is not None
     ]
-    if not curves:
-        return []
     chart = CurveChart("dial-gains", "Gains", "", "its own priority", "gain", curves, markers=True)
     caption = (
         "How far each objective comes from its worst bound (0) to its best (1), against its own priority. A "
         "value is the mean over the settings of that priority, and the band spans them. A dial that works goes up."
     )
-    return [Group(caption, [chart])]
+    return grouped(caption, [chart])
 
 
 def _response(number: int, objective: Objective, dial: Sequence[Evaluation]) -> Curve | None:

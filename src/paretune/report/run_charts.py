@@ -162,8 +162,7 @@ def signals(run: Run) -> list[Group]:
     charts: list[Chart] = []
     for i, name in enumerate(dict.fromkeys(name for batch in run.batches for name in batch.signals)):
         curves, thin = _batch_curves(run, run.batches, partial(_signal, name))
-        if curves:
-            charts.append(CurveChart(f"signal-{i + 1}", name, thin.strip(), STEPS, name, curves))
+        charts.append(CurveChart(f"signal-{i + 1}", name, thin.strip(), STEPS, name, curves))
     return grouped("The rule's own figures of each batch. Its page in the documentation explains them.", charts)
 
 
@@ -216,10 +215,7 @@ def hypervolume(run: Run) -> list[Group]:
             _known("the front so far (only a curve)", 1, where, [e.archive for e in run.evaluations]),
         ]
         curves = [curve for curve in curves if curve.x]
-        if curves:
-            charts.append(
-                CurveChart(f"hypervolume-{key}", f"By {key}", "", x_title, "hypervolume", curves, markers=True)
-            )
+        charts.append(CurveChart(f"hypervolume-{key}", f"By {key}", "", x_title, "hypervolume", curves, markers=True))
     return grouped(
         "Hypervolume is the share of the space between the worst and the best corner that policies dominate, here on "
         "the validation set. Judge by each policy alone. The front of many noisy evaluations widens even if nothing is "
