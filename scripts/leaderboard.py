@@ -381,7 +381,7 @@ def main() -> int:
 
 def as_json(tasks: Sequence[Task], found: Sequence[Overall]) -> dict[str, Any]:
     """Every figure of the page."""
-    contrasts = {c.rule: {t.name: t.gain(c.rule, c.against, figure_of(t, c)).to_dict() for t in tasks} for c in PRIMARY}
+    contrasts = {c.rule: {t.name: asdict(t.gain(c.rule, c.against, figure_of(t, c))) for t in tasks} for c in PRIMARY}
     arms = {
         name: {arm: {t: asdict(one) for t, one in row.items()} for arm, row in board(tasks, name).items()}
         for name in BOARDS

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paretune.record.final_evaluations import append_final_evaluation
+from paretune.record.json_lines import append_line
 from paretune.record.record import RunRecord
+from paretune.record.run_directory import FINAL
 
 OBJECTIVES: list[dict[str, Any]] = [
     {"name": "accuracy", "maximize": True, "bounds": [0.0, 1.0]},
@@ -74,8 +75,8 @@ def run(
     for step in kept:
         checkpoint(directory, step, model)
     for step, values in (tested or {}).items():
-        append_final_evaluation(
-            directory,
+        append_line(
+            directory / FINAL,
             {
                 "step": step, "split": "test", "decoding": "sampled", "temperature": 1.0, "samples": 256,
                 "metrics": dict(zip(names, values, strict=True)), "standard_error": dict.fromkeys(names, 0.02),

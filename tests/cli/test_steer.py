@@ -15,9 +15,9 @@ from paretune.choosing.pick import PickError, Wish, at_least, choose, read_front
 from paretune.cli import main
 from paretune.record.reader import RunReader
 from paretune.report import read_records, write_report
-from paretune.report.charts import CurveChart, PairChart
+from paretune.report.charts import CurveChart, Group, PairChart
 from paretune.report.dial import dial_sections
-from paretune.report.page import Charts, Samples
+from paretune.report.page import Samples
 from paretune.report.runs import Run
 from paretune.steering import Template
 from policies import policy, tokenizer
@@ -91,7 +91,7 @@ def test_the_report_draws_the_dial(steerable: Path) -> None:
     run = read_records(steerable)
     assert isinstance(run, Run)
     [section] = dial_sections(run)
-    charts = [chart for block in section.blocks if isinstance(block, Charts) for chart in block.group.charts]
+    charts = [chart for block in section.blocks if isinstance(block, Group) for chart in block.charts]
     gains = charts[0]
     assert isinstance(gains, CurveChart)
     names = Template.load(steerable / "checkpoint-2").names

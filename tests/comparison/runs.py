@@ -11,8 +11,9 @@ from typing import Any
 from paretune.bounded_run import archive_of
 from paretune.record.entries import Objective, objectives_of
 from paretune.record.fields import Fields
-from paretune.record.final_evaluations import append_final_evaluation
+from paretune.record.json_lines import append_line
 from paretune.record.record import RunRecord
+from paretune.record.run_directory import FINAL
 
 OBJECTIVES: list[dict[str, Any]] = [
     {"name": "accuracy", "maximize": True, "bounds": [0.0, 1.0]},
@@ -113,8 +114,8 @@ def measure(
 ) -> None:
     """Add final evaluations; the last step is the last policy's."""
     for step, gains in policies.items():
-        append_final_evaluation(
-            directory,
+        append_line(
+            directory / FINAL,
             {
                 "step": step, "front": True, "final": step == max(policies), "split": split, "decoding": decoding,
                 "temperature": 1.0, "seed": 1, "prompts": prompts, "samples": prompts, "metrics": metrics(gains),

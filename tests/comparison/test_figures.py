@@ -11,7 +11,7 @@ import pytest
 from comparison.runs import OBJECTIVES, TEST, as_objectives, checkpoint, make_run, metrics
 from paretune.cli.compare_table import print_result
 from paretune.cli.screen import Screen
-from paretune.comparison.figures import FIGURES, WITH_KNOWN_FRONT, figures_of
+from paretune.comparison.figures import FIGURES, WITH_KNOWN_FRONT, front_figures, last_figures
 from paretune.comparison.outcome import outcome_of
 from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.summary import summarise
@@ -37,6 +37,11 @@ def front(**fields: Any) -> dict[str, Any]:
 
 def known() -> KnownFront:
     return KnownFront("test", 64, as_objectives(OBJECTIVES), WEIGHTS, GAINS, 0.7)
+
+
+def figures_of(objectives: Any, policies: Any, last: Any, front: KnownFront | None) -> dict[str, float]:
+    """Those of the last policy, and those of all together."""
+    return {**last_figures(objectives, last, front), **front_figures(objectives, policies, front)}
 
 
 def test_figures_worked_by_hand() -> None:

@@ -25,7 +25,8 @@ from paretune.bounded_run import archive_of
 from paretune.comparison.outcome import Cost, Outcome, Reached, cost_of, judged, outcome_of
 from paretune.record.entries import Batch, Header
 from paretune.record.fields import Fields
-from paretune.record.final_evaluations import append_final_evaluation
+from paretune.record.json_lines import append_line
+from paretune.record.run_directory import FINAL
 
 
 def outcome(directory: Path, **asked: Any) -> Outcome:
@@ -57,7 +58,7 @@ def test_a_steerable_policy_counts_at_each_setting_of_its_dial(tmp_path: Path) -
         (10, 64, (1.0, 1.0)),
     ):
         told = {"step": step, "prompts": prompts, "metrics": metrics(gains)}
-        append_final_evaluation(tmp_path, {**line, **told, "priorities": {"accuracy": gains[0], "length": gains[1]}})
+        append_line(tmp_path / FINAL, {**line, **told, "priorities": {"accuracy": gains[0], "length": gains[1]}})
     found = outcome(tmp_path)
     # 0.5 · 0.5, and beside it 0.4 · 0.1 twice; the last policy alone is the plain one.
     assert found.hypervolume == pytest.approx({"sampled": 0.33, "greedy": 0.25})
@@ -87,13 +88,11 @@ def test_of_two_measurements_the_one_on_more_prompts_counts(tmp_path: Path) -> N
 def test_a_measurement_that_broke_off_before_the_last_policy_does_not_count(tmp_path: Path) -> None:
     make_run(tmp_path)
     line = {"split": "test", "decoding": "sampled", "prompts": 64, "front": True, "standard_error": {}}
-    append_final_evaluation(tmp_path, {**line, "step": 10, "final": False, "metrics": metrics((0.9, 0.9))})
+    append_line(tmp_path / FINAL, {**line, "step": 10, "final": False, "metrics": metrics((0.9, 0.9))})
     assert outcome_of(tmp_path) is None
-    append_final_evaluation(tmp_path, {**line, "step": 20, "final": True, "metrics": metrics((0.5, 0.5))})
+    append_line(tmp_path / FINAL, {**line, "step": 20, "final": True, "metrics": metrics((0.5, 0.5))})
     assert outcome(tmp_path).hypervolume["sampled"] == pytest.approx(0.81)
-    append_final_evaluation(
-        tmp_path, {**line, "step": 10, "final": False, "prompts": 128, "metrics": metrics((0.1, 0.1))}
-    )
+    append_line(tmp_path / FINAL, {**line, "step": 10, "final": False, "prompts": 128, "metrics": metrics((0.1, 0.1))})
     assert outcome(tmp_path).hypervolume["sampled"] == pytest.approx(0.81)
 
 

@@ -1,6 +1,7 @@
 import doctest
 import json
 import math
+from dataclasses import asdict
 from itertools import combinations, permutations, product
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_an_estimate_by_hand():
     assert (result.mean, result.sd, result.n, result.reason) == (2.0, 1.0, 3, None)
     assert (result.low, result.high) == pytest.approx((2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)))
     assert estimate([3.0, 1.0, 2.0], level=0.9).high == pytest.approx(2 + 2.919986 / math.sqrt(3))
-    assert json.loads(json.dumps(result.to_dict())) == {
+    assert json.loads(json.dumps(asdict(result))) == {
         "mean": 2.0, "low": result.low, "high": result.high, "sd": 1.0, "n": 3, "reason": None
     }  # fmt: skip
 
@@ -118,7 +119,7 @@ def test_a_contrast_by_hand():
     assert result.p_t == pytest.approx(1 - t / math.sqrt(t**2 + 2))
     assert (result.p_sign_flip, result.n, result.reason) == (2 / 8, 3, None)
     assert result.probability_of_improvement == probability_of_improvement([0.5, 0.7, 0.9], [0.4, 0.4, 0.4])
-    written = json.loads(json.dumps(result.to_dict()))
+    written = json.loads(json.dumps(asdict(result)))
     assert written["probability_of_improvement"]["mean"] == 1.0
     assert written["low"] == result.low
 

@@ -11,6 +11,7 @@ from comparison.summaries import FIXED, MOVING, STEPS, make
 from paretune.comparison.members import tuning_members
 from paretune.comparison.plan import Arm, Plan
 from paretune.comparison.summary import configured_arms, summarise, target_of
+from paretune.comparison.tuning import tried
 from paretune.record.json_files import read_json, write_json
 
 TUNED = Arm("tuned", configurations=[{"weights": "1,0"}, {"weights": "0.5,0.5"}, {"weights": "0,1"}])
@@ -25,6 +26,10 @@ def tune(root: Path, without: tuple[int, ...] = ()) -> None:
         if member.configuration not in without:
             measured = {VALIDATION: {20: (validation, 1.0)}, TEST: {10: (test, 1.0), 20: (last, 0.1)}}
             make_run(root / member.directory, steps=STEPS, measured=measured)
+
+
+def target(root: Path, plan: Plan) -> float | None:
+    return target_of(plan, {arm.name: tried(root, plan, arm) for arm in plan.arms if arm.is_tuned})
 
 
 def test_arms_take_the_configuration_that_was_best_on_the_validation_split(tmp_path: Path) -> None:
@@ -52,12 +57,12 @@ def test_arms_take_the_configuration_that_was_best_on_the_validation_split(tmp_p
 
 
 def test_the_target_comes_from_the_best_fixed_weights_tuning_runs(tmp_path: Path) -> None:
-    assert target_of(tmp_path, SEARCH) is None
+    assert target(tmp_path, SEARCH) is None
     tune(tmp_path)
-    assert target_of(tmp_path, SEARCH) == pytest.approx(0.9 * 0.5 * 0.1)  # of its last policy alone
-    assert target_of(tmp_path, replace(SEARCH, target=0.3)) == 0.3
+    assert target(tmp_path, SEARCH) == pytest.approx(0.9 * 0.5 * 0.1)  # of its last policy alone
+    assert target(tmp_path, replace(SEARCH, target=0.3)) == 0.3
     moving = replace(SEARCH, arms=[replace(TUNED, rule="hypervolume"), MOVING])
-    assert target_of(tmp_path, moving) is None
+    assert target(tmp_path, moving) is None
 
 
 def test_of_several_tuned_fixed_arms_the_best_on_validation_gives_the_target(tmp_path: Path) -> None:
@@ -66,7 +71,7 @@ def test_of_several_tuned_fixed_arms_the_best_on_validation_gives_the_target(tmp
     for name, validation, last in (("a", 0.3, 0.9), ("b", 0.4, 0.2)):
         measured = {VALIDATION: {20: (validation, 1.0)}, TEST: {20: (last, 1.0)}}
         make_run(tmp_path / f"tuning/{name}-0-grpo-seed1000", measured=measured)
-    assert target_of(tmp_path, plan) == pytest.approx(0.9 * 0.2)
+    assert target(tmp_path, plan) == pytest.approx(0.9 * 0.2)
 
 
 @pytest.mark.parametrize(("seconds", "runs"), [(0.5, 1.0), (1.75, 1.75), (2.5, 2.5), (9.0, 3.0)])

@@ -7,11 +7,12 @@ import pytest
 from comparison.runs import checkpoint, make_run, measure, tear
 from paretune.record.final_evaluations import (
     ChosenPolicy,
-    append_final_evaluation,
     chosen_policies,
     missing,
 )
+from paretune.record.json_lines import append_line
 from paretune.record.reader import RunReader
+from paretune.record.run_directory import FINAL
 
 GRID = {0: (0.2, 0.9), 10: (0.4, 0.6), 20: (0.6, 0.4), 30: (0.3, 0.3)}
 """The front: all but the last."""
@@ -104,7 +105,7 @@ def test_a_line_that_was_torn_is_cut_off_and_measured_again(tmp_path: Path) -> N
         file.write_bytes(whole[:cut])
         assert lacking(tmp_path, ("sampled",)) == {20: ["sampled"]}
         assert file.read_bytes() == whole[:first]
-        append_final_evaluation(tmp_path, {"step": 20, "split": "test", "decoding": "sampled", "prompts": 64})
+        append_line(tmp_path / FINAL, {"step": 20, "split": "test", "decoding": "sampled", "prompts": 64})
         assert [line.step for line in RunReader(tmp_path).measured_again] == [10, 20]
         assert lacking(tmp_path, ("sampled",)) == {}
 

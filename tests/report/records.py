@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import exp, prod
 from pathlib import Path
 from random import Random
@@ -233,9 +233,9 @@ def _outcome(directory: Path, name: str, seed: int) -> dict[str, Any]:
 
 def _entry(arm: Arm, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     def of(key: str) -> dict[str, Any]:
-        return estimate([run[key] for run in runs]).to_dict()
+        return asdict(estimate([run[key] for run in runs]))
 
-    finals = {name: estimate([run["final"][name] for run in runs]).to_dict() for name in START}
+    finals = {name: asdict(estimate([run["final"][name] for run in runs])) for name in START}
     return {
         "arm": arm.name, "rule": arm.rule, "settings": dict(arm.settings), "algorithm": "grpo",
         "description": f"the {arm.rule} rule", "seeds": [run["seed"] for run in runs], "failed": [], "runs": list(runs),
@@ -253,7 +253,7 @@ def _entry(arm: Arm, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "steps_to_front": {"mean": 20.0, "sd": 3.0, "null_sd": 5.5},
         },
         "dial": {
-            name: {key: estimate([0.9, 0.8, 0.95]).to_dict() for key in ("correlation", "monotone", "range", "covered")}
+            name: {key: asdict(estimate([0.9, 0.8, 0.95])) for key in ("correlation", "monotone", "range", "covered")}
             for name in START
         } if arm.rule == "steerable" else None,
         "tuning": {
@@ -269,5 +269,5 @@ def _entry(arm: Arm, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _contrast(a: str, b: str, reached: Mapping[str, list[float]], kind: str) -> dict[str, Any]:
-    found = paired(reached[a], reached[b]).to_dict()
+    found = asdict(paired(reached[a], reached[b]))
     return {"rule": a, "against": b, "figure": "hypervolume", "kind": kind, **found, "p_holm": found["p_t"]}

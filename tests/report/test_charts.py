@@ -72,7 +72,7 @@ def test_thinned_keeps_both_ends(length: int, most: int) -> None:
 
 @given(st.lists(st.floats(0.5, 2.0) | st.sampled_from([0.5, 0.7, 0.9, 1.1, 1.3, 2.0]), min_size=1))
 def test_a_distribution_counts_every_batch_once(scales: list[float]) -> None:
-    chart = run_charts.distribution("name", "title", scales, "run", 0)
+    chart = run_charts.distribution("name", "title", scales, 0)
     assert sum(chart.shares) == pytest.approx(1)
     assert (chart.edges[0], chart.edges[-1], len(chart.shares)) == (0.5, 2.0, 15)
     assert chart.mean == pytest.approx(sum(scales) / len(scales))
@@ -82,7 +82,7 @@ def test_a_distribution_counts_every_batch_once(scales: list[float]) -> None:
 
 
 def test_a_distribution_elsewhere_has_the_bins_it_needs() -> None:
-    chart = run_charts.distribution("name", "title", [0.05, 3.21], "run", 0)
+    chart = run_charts.distribution("name", "title", [0.05, 3.21], 0)
     assert (chart.edges[0], chart.edges[-1]) == (0.0, 3.3)
     assert (chart.shares[0], chart.shares[-1]) == (0.5, 0.5)
 

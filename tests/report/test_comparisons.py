@@ -11,9 +11,9 @@ from paretune.comparison.plan import Arm, Plan, write_plan
 from paretune.comparison.summary import summarise
 from paretune.record.json_files import write_json
 from paretune.report import NothingToReportError, comparison_page, read_records, write_report
-from paretune.report.charts import CurveChart, PairChart
+from paretune.report.charts import CurveChart, Group, PairChart
 from paretune.report.comparisons import Comparison, is_comparison, read_comparison
-from paretune.report.page import Charts, Table
+from paretune.report.page import Table
 from report.records import ARMS, OBJECTIVES, STEERABLE, write_run
 
 
@@ -43,7 +43,7 @@ def test_a_whole_comparison(comparison: Path) -> None:
     assert found.primary is not None
     assert found.every_contrast[0] is found.primary
     assert len(found.every_contrast) == 4
-    assert found.arms[0].best_fixed_reason == "it is the best fixed"
+    assert found.arms[0].summary.inside("versus_best_fixed").text("reason") == "it is the best fixed"
 
 
 def test_as_the_comparison_writes_it(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_as_the_comparison_writes_it(tmp_path: Path) -> None:
     page = comparison_page(found)
     assert page.answer.startswith("gradient reaches a higher hypervolume than balanced: +0.0")
     [contrasts] = [section for section in page.sections if section.name == "contrasts"]
-    titles = [chart.title for block in contrasts.blocks if isinstance(block, Charts) for chart in block.group.charts]
+    titles = [chart.title for block in contrasts.blocks if isinstance(block, Group) for chart in block.charts]
     assert "Difference in hypervolume of the last policy" in titles
     assert {
         "results",
@@ -98,7 +98,7 @@ def test_a_steerable_rule_shows_its_dial(tmp_path: Path) -> None:
     assert [table.columns[2], table.columns[4]] == ["rank correlation", "range"]
     assert [row[2:5] for row in table.rows] == [["1.000", "1.000", value] for value in ("0.500", "30.0", "0.500")]
     assert re.fullmatch(r"\d\.\d+", table.rows[0][5])  # of what the runs on accuracy alone reach
-    [group] = [block.group for block in section.blocks if isinstance(block, Charts)]
+    [group] = [block for block in section.blocks if isinstance(block, Group)]
     for chart in group.charts:
         assert isinstance(chart, CurveChart)
         [curve] = chart.curves
@@ -106,7 +106,7 @@ def test_a_steerable_rule_shows_its_dial(tmp_path: Path) -> None:
         assert (curve.x, curve.y) == ([0, 0.5, 1], pytest.approx([0.01, 0.26, 0.51]))
         assert curve.low[0] < 0.01 < curve.high[0]
     [fronts] = [section for section in page.sections if section.name == "fronts"]
-    pair = next(b.group.charts[0] for b in fronts.blocks if isinstance(b, Charts))
+    pair = next(b.charts[0] for b in fronts.blocks if isinstance(b, Group))
     assert isinstance(pair, PairChart)
     seen = [mark.lines[0] for marks in pair.sets for mark in marks.marks if "at accuracy 100 %" in mark.lines[0]]
     assert seen == [f"steerable, seed {seed}, step 40, at accuracy 100 %" for seed in plan.seeds]

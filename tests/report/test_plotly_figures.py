@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretune.report import comparison_charts, comparison_page, read_records, run_page
-from paretune.report.charts import Chart, PairChart
+from paretune.report.charts import Chart, Group, PairChart
 from paretune.report.comparisons import Comparison
-from paretune.report.page import Block, Charts, Fold, Page, inert
+from paretune.report.page import Block, Fold, Page, inert
 from paretune.report.plotly_axes import axis
 from paretune.report.plotly_figures import plotly_figure
 from paretune.report.plotly_texts import LONGEST, label, plain_label
@@ -24,8 +24,8 @@ def charts(page: Page) -> list[Chart]:
     def inside(blocks: Any) -> Iterator[Chart]:
         block: Block
         for block in blocks:
-            if isinstance(block, Charts):
-                yield from block.group.charts
+            if isinstance(block, Group):
+                yield from block.charts
             elif isinstance(block, Fold):
                 yield from inside(block.blocks)
 

@@ -53,6 +53,7 @@ def model_card(choice: Choice, title: str) -> str:
         "tags": ["paretune", "trl", *([algorithm] if algorithm else []), *(["lora"] if adapter else [])],
     }
     told = f"a local model named {escape(_last_part(base))}" if is_local else escape(base)
+    run = {key: header[key] for key in OF_RUN if header.get(key) is not None}
     sections = [
         f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---",
         f"# {escape(title)}",
@@ -65,7 +66,7 @@ def model_card(choice: Choice, title: str) -> str:
         "## The front\n\nMeans on the validation set ± standard error. The front was chosen by these figures, so they "
         f"are on average somewhat better than the policies.\n\n{_table(choice, choice.candidates, _validation)}",
         *_test_sections(choice),
-        f"## The run\n\n```json\n{json.dumps(_public(_of_run(header)), ensure_ascii=False, indent=2)}\n```",
+        f"## The run\n\n```json\n{json.dumps(_public(run), ensure_ascii=False, indent=2)}\n```",
         f"Picked with paretune {__version__}.",
     ]
     return "\n\n".join(sections) + "\n"
@@ -191,18 +192,13 @@ def _validation(point: Point, name: str) -> str:
 
 def _name(choice: Choice, point: Point) -> str:
     """What a point is called: by its step, and its run where there are several."""
-    several = len({p.run for p in choice.fronts.points}) > 1
     where = f", {escape(point.setting)}" if point.priorities else ""
-    return (f"{escape(point.run.name)} step {point.step}" if several else f"step {point.step}") + where
+    return (f"{escape(point.run.name)} step {point.step}" if choice.fronts.several else f"step {point.step}") + where
 
 
 def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _of_run(header: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: header[key] for key in OF_RUN if header.get(key) is not None}
 
 
 def _public(value: Any, key: str = "") -> Any:

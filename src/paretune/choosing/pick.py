@@ -17,7 +17,7 @@ import numpy as np
 
 from paretune.bounded_run import BoundedRun, Bounds
 from paretune.record.checkpoints import checkpoints
-from paretune.record.entries import Evaluation, Objective
+from paretune.record.entries import Evaluation, Objective, newest
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
 from paretune.steering import FILE
@@ -281,12 +281,8 @@ def _settings(run: RunReader) -> list[Evaluation]:
     One measured in training counts where none was made after it. A setting that lacks a metric is left out.
     """
     after = [one for one in run.dial if one.split == "validation" and one.decoding == "sampled"]
-    found = after or run.dial_in_training
-    newest = max(((one.step, one.prompts or 0) for one in found), default=None)
     names = [objective.name for objective in run.header.objectives]
-    return [
-        one for one in found if (one.step, one.prompts or 0) == newest and all(name in one.metrics for name in names)
-    ]
+    return [one for one in newest(after or run.dial_in_training) if all(name in one.metrics for name in names)]
 
 
 def _setting(run: Path, one: Evaluation, kept: Mapping[int, Path], dial: Sequence[Evaluation]) -> Point:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from paretune.cli.screen import Screen, table
 from paretune.comparison.dial import WORKS, Dial, dial_of
-from paretune.record.entries import Evaluation, Objective
+from paretune.record.entries import Evaluation, Objective, newest
 from paretune.record.figures import figure, with_error
 from paretune.record.known_front import front_on
 from paretune.record.reader import RunReader
@@ -16,12 +16,9 @@ from paretune.record.reader import RunReader
 def print_dial(directory: Path, split: str) -> None:
     """Show the dial of a run's last policy as it was measured on the most prompts; nothing where it was not."""
     run, screen = RunReader(directory), Screen()
-    lines = [line for line in run.dial if line.split == split]
-    newest = max(((line.step, line.prompts or 0) for line in lines), default=None)
+    lines = newest([line for line in run.dial if line.split == split])
     for decoding in dict.fromkeys(line.decoding for line in lines):
-        measured = [line for line in lines if ((line.step, line.prompts or 0), line.decoding) == (newest, decoding)]
-        if not measured:
-            continue
+        measured = [line for line in lines if line.decoding == decoding]
         objectives, prompts = run.header.objectives, measured[0].prompts
         known = None if prompts is None else front_on(run.known_fronts, split, prompts)
         title = f"step {measured[0].step} by priorities on {prompts} {split} prompts, {decoding}"

@@ -25,14 +25,14 @@ from paretune.record.fields import Fields
 from paretune.record.figures import figure, with_error
 from paretune.record.final_evaluations import (
     ChosenPolicy,
-    append_final_evaluation,
     chosen_policies,
     missing,
     missing_settings,
 )
+from paretune.record.json_lines import append_line
 from paretune.record.parsing import RecordError
 from paretune.record.reader import RunReader
-from paretune.record.run_directory import REPORT
+from paretune.record.run_directory import FINAL, REPORT
 from paretune.report import write_report
 from paretune.steering import Template, lattice, stating
 from paretune.trainer import MultiObjectiveTrainer
@@ -140,7 +140,7 @@ def evaluate_run(
             found |= _measure(trainer, settings, split, rows)
             if told is not None:
                 found["example"] = trainer.first_answer(settings.rows(split))
-            append_final_evaluation(directory, {**_which(policy), **found})
+            append_line(directory / FINAL, {**_which(policy), **found})
 
         # The dial comes first: where the last policy's plain line is there, a measurement is whole.
         last, turns = policies[-1], []

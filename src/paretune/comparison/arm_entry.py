@@ -69,7 +69,7 @@ def _run(seed: int, directory: str, outcome: Outcome) -> dict[str, Any]:
 
 def _estimate(values: Sequence[float]) -> dict[str, Any]:
     """An estimate from the runs that have the figure."""
-    return estimate([value for value in values if isfinite(value)]).to_dict()
+    return asdict(estimate([value for value in values if isfinite(value)]))
 
 
 def _figure(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from another side. Runs are paired by seed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from dataclasses import asdict
+from math import isfinite, nan
 from typing import Any, Literal
 
 from paretune.comparison.figures import FIGURES, WITH_KNOWN_FRONT
@@ -19,19 +20,9 @@ Kind = Literal["primary", "secondary", "exploratory"]
 Figure = Callable[[Outcome], float]
 
 
-def hypervolume(outcome: Outcome) -> float:
-    """The primary figure."""
-    return outcome.hypervolume["sampled"]
-
-
-def hypervolume_greedy(outcome: Outcome) -> float:
-    """The same under greedy decoding; NaN for a run that failed before it was measured."""
-    return outcome.hypervolume.get("greedy", float("nan"))
-
-
 HYPERVOLUMES: dict[str, Figure] = {
-    "hypervolume": hypervolume,
-    "hypervolume_greedy": hypervolume_greedy,
+    "hypervolume": lambda o: o.hypervolume["sampled"],
+    "hypervolume_greedy": lambda o: o.hypervolume.get("greedy", nan),  # of a run that failed before it was measured
     "final_hypervolume": lambda o: o.final_hypervolume["sampled"],
 }
 
@@ -94,7 +85,7 @@ def _no_primary(groups: Sequence[Group], plan: Plan, best: Mapping[str, Group | 
         "against": None if fixed is None else fixed.label,
         "figure": plan.primary_figure,
         "kind": "primary",
-        **paired([], []).to_dict(),
+        **asdict(paired([], [])),
         "reason": reason,
         "p_holm": None,
     }
@@ -105,7 +96,7 @@ def _contrast(a: Group, b: Group, figure: str, kind: Kind) -> dict[str, Any]:
     of = FIGURE_OF[figure]
     pairs = [(of(a.outcomes[s]), of(b.outcomes[s])) for s in sorted(set(a.outcomes) & set(b.outcomes))]
     pairs = [pair for pair in pairs if all(map(isfinite, pair))]
-    found = paired([x for x, _ in pairs], [y for _, y in pairs]).to_dict()
+    found = asdict(paired([x for x, _ in pairs], [y for _, y in pairs]))
     return {"rule": a.label, "against": b.label, "figure": figure, "kind": kind, **found, "p_holm": None}
 
 

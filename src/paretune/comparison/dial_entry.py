@@ -1,6 +1,7 @@
 """The dials of a comparison's steerable arms, beside what runs on one objective alone reach."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from math import isfinite, nan
 from statistics import mean
 from typing import Any
@@ -51,7 +52,7 @@ def dial_entry(group: Group, groups: Sequence[Group], objectives: Sequence[Objec
             "covered": [value / reach if reach > 0 else nan for value in ranges],
         }
         found[objective.name] = {
-            name: estimate([value for value in values if isfinite(value)]).to_dict() for name, values in figures.items()
+            name: asdict(estimate([value for value in values if isfinite(value)])) for name, values in figures.items()
         }
     return found
 

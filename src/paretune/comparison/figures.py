@@ -57,26 +57,17 @@ def figure_name(name: str) -> str:
     return STANDING_ALONE.get(name, name.replace("_", " "))
 
 
-def figures_of(
-    objectives: Sequence[Objective], policies: Sequence[Metrics], last: Metrics, known: KnownFront | None
-) -> dict[str, float]:
-    """Every figure of :data:`FIGURES` by name; NaN where it is not known.
-
-    Args:
-        objectives: with bounds.
-        policies: metrics of the chosen policies; one that lacks a metric counts for nothing.
-        last: metrics of the last policy.
-        known: the true front of the prompts that they were measured on; None where it is not known.
-    """
-    return {**last_figures(objectives, last, known), **front_figures(objectives, policies, known)}
-
-
 def last_figures(objectives: Sequence[Objective], metrics: Metrics, known: KnownFront | None) -> dict[str, float]:
-    """The figures of one policy, :data:`OF_THE_LAST`.
+    """The figures of one policy, :data:`OF_THE_LAST`; NaN where one is not known.
 
     ``geometric_mean``: (Π_k G_k)^(1/K), Nash welfare with equal priorities. ``share_of_best``: over the best geometric
     mean that any policy can have. ``smallest_gain``: min_k G_k. ``expected_utility`` and ``regret``: as for the front,
     of this policy alone.
+
+    Args:
+        objectives: with bounds.
+        metrics: of the policy.
+        known: the true front of the prompts that it was measured on; None where it is not known.
     """
     gains = _gains(objectives, [metrics])
     if not len(gains):
@@ -94,7 +85,7 @@ def last_figures(objectives: Sequence[Objective], metrics: Metrics, known: Known
 def front_figures(
     objectives: Sequence[Objective], policies: Sequence[Metrics], known: KnownFront | None
 ) -> dict[str, float]:
-    """The figures of some policies together, :data:`OF_THE_FRONT`.
+    """The figures of some policies together, :data:`OF_THE_FRONT`; a policy that lacks a metric counts for nothing.
 
     ``front_expected_utility`` (EUM): the mean over the lattice of weightings w of the best w·G among them.
     ``front_regret``: the mean over the lattice of h(w) less that, h(w) being the worth of the best possible policy.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from paretune.bounded_run import BoundedRun, Bounds
+from paretune.bounded_run import Bounds
 from paretune.comparison.members import TUNING, Member, comparison_members, tuning_members
 from paretune.comparison.outcome import Outcome, judged
 from paretune.comparison.plan import Arm, Plan
@@ -21,7 +21,6 @@ class Group:
         algorithm: their advantage estimator.
         outcomes: by seed.
         directories: by seed.
-        validation: mean hypervolume on the validation grid, by which the best of several fixed weights is told.
     """
 
     label: str
@@ -29,7 +28,11 @@ class Group:
     algorithm: str
     outcomes: dict[int, Outcome]
     directories: dict[int, str]
-    validation: float
+
+    @property
+    def validation(self) -> float:
+        """The mean hypervolume on the validation grid, by which the best of several fixed weights is told."""
+        return mean(outcome.grid_hypervolume for outcome in self.outcomes.values())
 
 
 def groups_of(
@@ -55,15 +58,12 @@ def groups_of(
             remarks.append((member, "failed; it counts with its last evaluated policies."))
         if member.configuration is None:
             label = arm.name if len(plan.algorithms) == 1 else f"{arm.name}-{member.algorithm}"
-            group = groups.setdefault(label, Group(label, arm, member.algorithm, {}, {}, validation=0.0))
+            group = groups.setdefault(label, Group(label, arm, member.algorithm, {}, {}))
             group.outcomes[member.seed], group.directories[member.seed] = outcome, member.directory
     incomplete = _lines(remarks)
     for name, arm in arms.items():
         if arm is None:
             incomplete.append(f"{name}: none of its configurations under {TUNING}/ could be judged.")
-    for group in groups.values():
-        runs = [BoundedRun(root / directory, bounds=bounds) for directory in group.directories.values()]
-        group.validation = mean(map(_grid_hypervolume, runs))
     return list(groups.values()), incomplete
 
 
@@ -79,11 +79,6 @@ def _lines(remarks: Sequence[tuple[Member, str]]) -> list[str]:
         else:
             lines.append(f"{runs}, seeds {', '.join(str(member.seed) for member in members)}: {remark}")
     return lines
-
-
-def _grid_hypervolume(run: BoundedRun) -> float:
-    """What a run's front came to on the validation split."""
-    return run.grid[-1].archive or 0.0 if run.grid else 0.0
 
 
 def best_fixed(groups: Sequence[Group], plan: Plan, algorithm: str) -> Group | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -109,16 +110,12 @@ def null_spread(
 
 
 def _front(values: NDArray[np.float64]) -> list[int]:
-    """Which of these points an archive would hold that was offered them in this order.
+    """Which of these points an archive would hold that was offered them in this order: of equal ones the first.
 
     No volumes are computed, which would take all the time.
 
     Args:
         values: ``[T, K]``, more being better, nothing beyond a bound.
     """
-    front: list[int] = []
-    for i, value in enumerate(values):
-        if not (values[front] >= value).all(axis=1).any():
-            beaten = (values[front] <= value).all(axis=1)
-            front = [j for j, out in zip(front, beaten, strict=True) if not out] + [i]
+    front: list[int] = np.flatnonzero(moocore.is_nondominated(values, maximise=True)).tolist()
     return front

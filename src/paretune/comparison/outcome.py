@@ -6,7 +6,7 @@ from math import nan
 from pathlib import Path
 
 from paretune.bounded_run import BoundedRun, Bounds, archive_of
-from paretune.comparison.figures import figures_of
+from paretune.comparison.figures import front_figures, last_figures
 from paretune.comparison.null_spread import front_statistics
 from paretune.record.entries import Batch, Estimator, Evaluation, Header, Objective
 from paretune.record.fields import Fields
@@ -59,6 +59,7 @@ class Outcome:
         steps_to_front: the other one: the mean step of the front.
         errors: standard errors of its last evaluation on the grid.
         grid: steps of the grid's evaluations.
+        grid_hypervolume: of all policies that the grid evaluated together, on the validation split; 0 without any.
         dial: the last policy of a steerable run at each setting of its dial, sampled.
     """
 
@@ -73,6 +74,7 @@ class Outcome:
     steps_to_front: float | None
     errors: Mapping[str, float]
     grid: Sequence[int]
+    grid_hypervolume: float = 0.0
     dial: Sequence[Evaluation] = ()
 
 
@@ -150,15 +152,17 @@ def outcome_of(
         hypervolume=hypervolume,
         final=final,
         final_hypervolume=final_hypervolume,
-        figures=figures_of(
-            objectives, [policy.metrics for policy in [*sampled, *dial["sampled"]]], final["sampled"], known
-        ),
+        figures={
+            **last_figures(objectives, final["sampled"], known),
+            **front_figures(objectives, [policy.metrics for policy in [*sampled, *dial["sampled"]]], known),
+        },
         cost=cost_of(header, run.batches, run.evaluations),
         reached=None if target is None else reached(grid, run.batches, objectives, target),
         front_mean=front_mean,
         steps_to_front=steps_to_front,
         errors=grid[-1].errors if grid else {},
         grid=[evaluation.step for evaluation in grid],
+        grid_hypervolume=(grid[-1].archive or 0.0) if grid else 0.0,
         dial=dial["sampled"],
     )
 

@@ -13,8 +13,7 @@ and their intervals miss the mean (t covers it in 53, 66, 89 and 92 %).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,10 +49,6 @@ class Probability:
     high: float | None
     reason: str | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -77,10 +72,6 @@ class PairedDifference:
     probability_of_improvement: Probability
     n: int
     reason: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
 
 
 def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
@@ -156,7 +147,6 @@ def paired(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Paire
         >>> round(contrast.difference, 3), contrast.p_sign_flip, round(contrast.p_t, 3)  # t = 0.3 / (0.2 / √3)
         (0.3, 0.25, 0.122)
     """
-    _check_level(level)
     x, y = _checked("a", a), _checked("b", b)
     if len(x) != len(y):
         raise ValueError(f"`a` has {len(x)} values and `b` has {len(y)}: give one of each for every seed.")

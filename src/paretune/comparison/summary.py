@@ -46,16 +46,12 @@ def _best(configurations: Sequence[Tried | None]) -> Tried | None:
     return None if i is None else configurations[i]
 
 
-def target_of(root: str | Path, plan: Plan) -> float | None:
+def target_of(plan: Plan, found: Found) -> float | None:
     """The hypervolume of a single policy that runs are timed to: the plan's, else from the tuning runs.
 
     From the tuning runs it is 0.9 of what the last policy of the best fixed weights came to, on average. None without
     either.
     """
-    return _target(plan, _found(root, plan))
-
-
-def _target(plan: Plan, found: Found) -> float | None:
     if plan.target is not None:
         return plan.target
     best = _best([one for name, configurations in found.items() if plan.arm(name).is_fixed for one in configurations])
@@ -72,7 +68,7 @@ def summarise(root: str | Path, plan: Plan, jobs: int | None = None, bounds: Bou
         bounds: of objectives, in place of those that the runs have recorded.
     """
     found = _found(root, plan, bounds)
-    target = _target(plan, found)
+    target = target_of(plan, found)
     groups, incomplete = groups_of(Path(root), plan, _configured(plan, found), target, bounds)
     if not groups:
         return {"schema": SCHEMA, "task": plan.task, "rules": {}, "incomplete": incomplete}

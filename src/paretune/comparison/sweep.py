@@ -5,6 +5,7 @@ fit to judge if several last policies, none better than another in everything, l
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import combinations
 from math import nan, sqrt
 from statistics import mean
@@ -41,7 +42,7 @@ def sweep_of(found: Sequence[Tried], objectives: Sequence[Objective]) -> dict[st
     points = [[mean(o.final["sampled"].get(name, nan) for o in one.runs.values()) for name in names] for one in found]
     errors = [[_error(one, name) for name in names] for one in found]
     return {
-        "hypervolume": estimate(volumes).to_dict(),
+        "hypervolume": asdict(estimate(volumes)),
         "apart": standing_apart(points, errors, [objective.maximize for objective in objectives]),
     }
 

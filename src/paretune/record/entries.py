@@ -322,6 +322,12 @@ class Evaluation:
         )
 
 
+def newest(dial: Sequence[Evaluation]) -> list[Evaluation]:
+    """Of the measurements of a run's dials those of the last policy, made on the most prompts."""
+    last = max(((one.step, one.prompts or 0) for one in dial), default=None)
+    return [one for one in dial if (one.step, one.prompts or 0) == last]
+
+
 @dataclass(frozen=True)
 class Completion:
     """A sampled answer: a line of completions.jsonl.

@@ -95,6 +95,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def short(value: float, digits: int = 3) -> str:
-    """A number in so many digits, without zeros at its end; a dash for one that is not known."""
-    return NONE if math.isnan(value) else f"{value:.{digits}g}".replace("-", MINUS)
+def short(value: float) -> str:
+    """A number in three digits, without zeros at its end; a dash for one that is not known."""
+    return NONE if math.isnan(value) else f"{value:.3g}".replace("-", MINUS)

@@ -8,10 +8,9 @@ policy, split and decoding.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paretune.record.checkpoints import checkpoints
-from paretune.record.json_lines import append_line, cut_torn_line
+from paretune.record.json_lines import cut_torn_line
 from paretune.record.reader import RunReader
 from paretune.record.run_directory import FINAL
 
@@ -48,17 +47,6 @@ def chosen_policies(directory: str | Path) -> list[ChosenPolicy]:
         for step, path in found.items()
         if step in front or step == last
     ]
-
-
-def append_final_evaluation(directory: str | Path, line: Mapping[str, Any]) -> None:
-    """Append one evaluation.
-
-    Args:
-        directory: the run's.
-        line: step, front, final, split, decoding (sampled or greedy), temperature, seed, prompts, samples, metrics,
-            standard_error; for a setting of a dial also priorities, by objective, and an example.
-    """
-    append_line(Path(directory) / FINAL, line)
 
 
 def missing(

@@ -27,7 +27,6 @@ from paretune.record.run_directory import (
     delete_run,
     holds_run,
     read_run,
-    step_of,
 )
 
 
@@ -47,9 +46,6 @@ class RunRecord:
         self._lock = DirectoryLock(self.directory)
         self._run: dict[str, Any] = {}
         self._counts: dict[str, int] = {}
-
-    def __repr__(self) -> str:
-        return f"RunRecord({str(self.directory)!r})"
 
     def start(self, header: Mapping[str, Any], *, overwrite: bool = False) -> None:
         """Open the record of a new run.
@@ -155,7 +151,9 @@ class RunRecord:
         """
         self._must_be_open()
         path = self.directory / file
-        step_of(plain(line), f"A line of {str(path)!r}")
+        step = plain(line.get("step"))
+        if not isinstance(step, int) or isinstance(step, bool):
+            raise ValueError(f"A line of {str(path)!r} must have a whole number as its step, got {step!r}.")
         self._must_be_there(*([file] if self._counts[file] else []))
         append_line(path, line)
         self._counts[file] += 1

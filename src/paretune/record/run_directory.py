@@ -18,7 +18,7 @@ last line of a run that was cut off: readers leave that one out. Numbers that ar
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,35 +87,18 @@ def read_run(directory: str | Path) -> dict[str, Any]:
     return run
 
 
-def read_steps(directory: str | Path) -> list[dict[str, Any]]:
-    """Read the batches in order; there are none before the first is done.
+def _read(file: str, directory: str | Path) -> list[dict[str, Any]]:
+    """Read the lines of one of a run's files in order; there are none before the first is written.
 
     Raises:
         FileNotFoundError: if the directory holds no run.
         RecordError: if a line other than a torn last one is broken; the message names the file and the line.
     """
     read_run(directory)
-    return read_lines(Path(directory) / STEPS)
+    return read_lines(Path(directory) / file)
 
 
-def read_evaluations(directory: str | Path) -> list[dict[str, Any]]:
-    """Read the evaluations in order; there are none before the first is done.
-
-    Raises:
-        FileNotFoundError: if the directory holds no run.
-        RecordError: if a line other than a torn last one is broken; the message names the file and the line.
-    """
-    read_run(directory)
-    return read_lines(Path(directory) / EVALUATIONS)
-
-
-def step_of(line: Mapping[str, Any], where: str) -> int:
-    """The optimiser step of a line of the record.
-
-    Raises:
-        RecordError: if it is no whole number; the message begins with `where`.
-    """
-    step = line.get("step")
-    if not isinstance(step, int) or isinstance(step, bool):
-        raise ValueError(f"{where} must have a whole number as its step, got {step!r}.")
-    return step
+read_steps = partial(_read, STEPS)
+"""The batches."""
+read_evaluations = partial(_read, EVALUATIONS)
+"""The evaluations, those that a rule asked for among them."""

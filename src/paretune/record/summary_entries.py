@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from paretune.record.fields import Fields
 
@@ -32,10 +31,6 @@ class Estimate:
         """Read an estimate, whose mean has that name."""
         low, high, sd = (fields.number(name) for name in ("low", "high", "sd"))
         return cls(fields.number(mean), low, high, sd, fields.count("n"), fields.text("reason"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from paretune.record.entries import Objective
 
@@ -26,8 +26,9 @@ class Chart:
 
 @dataclass(frozen=True)
 class Group:
-    """Charts that stand beside one another, with a caption for all of them."""
+    """Charts beside one another, as many as there is room for, with a caption for all of them."""
 
+    kind: ClassVar[str] = "charts"
     caption: str
     charts: Sequence[Chart]
 
@@ -55,17 +56,16 @@ class Mark:
 class Marks:
     """The policies of a run or of an arm, in the colour of that number."""
 
-    label: str
     number: int
     marks: Sequence[Mark]
 
 
 @dataclass(frozen=True)
-class PairChart(Chart):
-    """Two objectives against each other; lines join what is best in these two.
+class FrontChart(Chart):
+    """Policies among one another.
 
     Attributes:
-        objectives: on the axes x and y; of more than two the reader chooses.
+        objectives: on the axes; where there are more of them than axes, the reader chooses.
         sets: the policies.
     """
 
@@ -73,20 +73,16 @@ class PairChart(Chart):
     sets: Sequence[Marks]
 
 
-@dataclass(frozen=True)
-class CubeChart(Chart):
-    """Three objectives; of more than three the reader chooses."""
-
-    objectives: Sequence[Objective]
-    sets: Sequence[Marks]
+class PairChart(FrontChart):
+    """Two objectives against each other; lines join what is best in these two."""
 
 
-@dataclass(frozen=True)
-class ParallelChart(Chart):
+class CubeChart(FrontChart):
+    """Three objectives."""
+
+
+class ParallelChart(FrontChart):
     """All objectives side by side, on their bounds: a line is a policy."""
-
-    objectives: Sequence[Objective]
-    sets: Sequence[Marks]
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,6 @@ class CurveChart(Chart):
 class DistributionChart(Chart):
     """How often values fall into each bin, and their mean."""
 
-    label: str
     number: int
     x_title: str
     edges: Sequence[float]

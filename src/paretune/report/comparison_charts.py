@@ -1,6 +1,6 @@
 """The charts of a comparison: every arm in one colour, means over seeds with their intervals."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -40,7 +40,7 @@ Places = dict[float, tuple[float, float]]
 
 def fronts(comparison: Comparison) -> list[Group]:
     """The chosen policies of all arms, as they were measured again."""
-    sets = [Marks(arm.label, arm.number, _marks(arm, comparison.objectives)) for arm in comparison.arms]
+    sets = [Marks(arm.number, _marks(arm, comparison.objectives)) for arm in comparison.arms]
     steered = any(_dial(run) for arm in comparison.arms for run in arm.runs)
     return front_groups(
         comparison.objectives,
@@ -62,7 +62,7 @@ def dials(comparison: Comparison) -> list[Group]:
             "",
             "its own priority",
             "gain",
-            [curve for arm in comparison.arms for curve in _dial_curves(arm, objective)],
+            _dial_curves(comparison.arms, objective),
             markers=True,
         )
         for i, objective in enumerate(comparison.objectives)
@@ -88,7 +88,7 @@ def objective_curves(comparison: Comparison) -> list[Group]:
             "",
             STEPS,
             direction(objective),
-            [curve for arm in comparison.arms for curve in _grid_curves(arm, value(objective), "steps")],
+            _grid_curves(comparison.arms, value(objective), "steps"),
             reverse=not objective.maximize,
         )
         for i, objective in enumerate(comparison.objectives)
@@ -98,10 +98,6 @@ def objective_curves(comparison: Comparison) -> list[Group]:
 
 def weights(comparison: Comparison) -> list[Group]:
     """The weights of all arms."""
-
-    def value(objective: Objective) -> Callable[[Batch], float | None]:
-        return lambda batch: batch.weights.get(objective.name)
-
     charts = [
         CurveChart(
             f"weights-{i + 1}",
@@ -109,7 +105,11 @@ def weights(comparison: Comparison) -> list[Group]:
             "",
             STEPS,
             "weight",
-            [_possible(curve, arm) for arm in comparison.arms for curve in _batch_curves(arm, value(objective))],
+            [
+                _possible(curve, arm)
+                for arm in comparison.arms
+                for curve in _batch_curves([arm], objective, lambda batch: batch.weights)
+            ],
             from_zero=True,
         )
         for i, objective in enumerate(comparison.objectives)
@@ -135,10 +135,6 @@ def _possible(curve: Curve, arm: ArmResult) -> Curve:
 
 def influence(comparison: Comparison) -> list[Group]:
     """The influence in the arms that measure it."""
-
-    def value(objective: Objective) -> Callable[[Batch], float | None]:
-        return lambda batch: batch.influence.get(objective.name)
-
     charts = [
         CurveChart(
             f"influence-{i + 1}",
@@ -146,7 +142,7 @@ def influence(comparison: Comparison) -> list[Group]:
             "",
             STEPS,
             "influence ⟨g, Σg⟩",
-            [curve for arm in comparison.arms for curve in _batch_curves(arm, value(objective))],
+            _batch_curves(comparison.arms, objective, lambda batch: batch.influence),
             level=0,
         )
         for i, objective in enumerate(comparison.objectives)
@@ -161,7 +157,7 @@ def influence(comparison: Comparison) -> list[Group]:
 def meta_rewards(comparison: Comparison) -> list[Group]:
     """How the meta-rewards of the hypervolume arms are distributed."""
     charts = [
-        distribution(f"meta-reward-{arm.number + 1}", arm.label, arm.scales, arm.label, arm.number, arm.number)
+        distribution(f"meta-reward-{arm.number + 1}", arm.label, arm.scales, arm.number, arm.number)
         for arm in comparison.arms
         if arm.scales
     ]
@@ -259,14 +255,7 @@ def _over_cost(
     comparison: Comparison, name: str, value: Callable[[Run, Evaluation], float | None], caption: str
 ) -> list[Group]:
     charts = [
-        CurveChart(
-            f"{name}-{key}",
-            f"By {key}",
-            "",
-            x_title,
-            "hypervolume",
-            [curve for arm in comparison.arms for curve in _grid_curves(arm, value, key)],
-        )
+        CurveChart(f"{name}-{key}", f"By {key}", "", x_title, "hypervolume", _grid_curves(comparison.arms, value, key))
         for key, x_title in COSTS.items()
     ]
     return grouped(caption, charts)
@@ -314,34 +303,39 @@ def _interval(one: Estimate, between: str) -> list[str]:
     return lines if one.n is None else [*lines, plural(one.n, "seed")]
 
 
-def _grid_curves(arm: ArmResult, value: Callable[[Run, Evaluation], float | None], axis: str) -> list[Curve]:
-    """An arm's curve over its evaluations; `axis` is steps, tokens or seconds."""
-    runs = []
-    for run in arm.runs:
-        places: Places = {}
-        for e in run.evaluations:
-            x, y = run.place(e, axis), value(run, e)
-            if x is not None and y is not None:
-                places[e.step] = (x, y)
-        runs.append(places)
-    return _over_seeds(arm, runs)
+def _grid_curves(arms: Sequence[ArmResult], value: Callable[[Run, Evaluation], float | None], axis: str) -> list[Curve]:
+    """The arms over their evaluations; `axis` is steps, tokens or seconds."""
+
+    def places(run: Run) -> Places:
+        there = ((e.step, run.place(e, axis), value(run, e)) for e in run.evaluations)
+        return {step: (x, y) for step, x, y in there if x is not None and y is not None}
+
+    return _curves(arms, places)
 
 
-def _dial_curves(arm: ArmResult, objective: Objective) -> list[Curve]:
-    """An arm's gains of an objective over the values of its priority."""
-    runs: list[Places] = [
-        {told: (told, fmean(gains)) for told, gains in gains_at(objective, _dial(run)).items()} for run in arm.runs
-    ]
-    return _over_seeds(arm, runs)
+def _dial_curves(arms: Sequence[ArmResult], objective: Objective) -> list[Curve]:
+    """The arms' gains of an objective over the values of its priority."""
+
+    def places(run: Run) -> Places:
+        return {told: (told, fmean(gains)) for told, gains in gains_at(objective, _dial(run)).items()}
+
+    return _curves(arms, places)
 
 
-def _batch_curves(arm: ArmResult, value: Callable[[Batch], float | None]) -> list[Curve]:
-    """An arm's curve over its batches."""
-    runs: list[Places] = []
-    for run in arm.runs:
-        values = ((batch.step, value(batch)) for batch in run.weighed)
-        runs.append({step: (float(step), y) for step, y in values if y is not None})
-    return _over_seeds(arm, runs)
+def _batch_curves(
+    arms: Sequence[ArmResult], objective: Objective, values: Callable[[Batch], Mapping[str, float]]
+) -> list[Curve]:
+    """The arms over their batches, for an objective."""
+
+    def places(run: Run) -> Places:
+        known = ((batch.step, values(batch).get(objective.name)) for batch in run.weighed)
+        return {step: (float(step), y) for step, y in known if y is not None}
+
+    return _curves(arms, places)
+
+
+def _curves(arms: Sequence[ArmResult], places: Callable[[Run], Places]) -> list[Curve]:
+    return [curve for arm in arms for curve in _over_seeds(arm, [places(run) for run in arm.runs])]
 
 
 def _over_seeds(arm: ArmResult, runs: Sequence[Places]) -> list[Curve]:

@@ -3,11 +3,10 @@
 from paretune.report import comparison_charts as charts
 from paretune.report import comparison_tables as tables
 from paretune.report import worth
-from paretune.report.charts import Group
 from paretune.report.comparisons import Comparison
 from paretune.report.headlines import comparison_answer, comparison_detail
 from paretune.report.next_steps import after_comparison
-from paretune.report.page import Block, Charts, Fold, Key, Page, Samples, Section, Text
+from paretune.report.page import Block, Fold, Key, Page, Samples, Section, Text
 from paretune.report.samples import samples
 from paretune.report.wording import plural
 
@@ -15,24 +14,24 @@ from paretune.report.wording import plural
 def comparison_page(c: Comparison) -> Page:
     """The page of a comparison."""
     sections = [
-        _section("results", "Results", charts.results(c), tables.results(c)),
-        _section("next", "What to do next", [], after_comparison(c)),
-        _section("worth", "What the policies are worth", [], worth.of_comparison(c)),
-        _section("contrasts", "Contrasts", charts.contrasts(c), tables.contrasts(c)),
-        _section("fronts", "Fronts", charts.fronts(c), []),
-        _section("dial", "The dial", charts.dials(c), tables.dials(c)),
-        _section("objectives", "Objectives over training", charts.objective_curves(c), tables.objectives(c)),
-        _section("weights", "Weights", charts.weights(c), []),
-        _section("influence", "Influence", charts.influence(c), []),
-        _section("meta-reward", "Meta-rewards", charts.meta_rewards(c), []),
-        _section("hypervolume", "Hypervolume of one policy", charts.hypervolume(c), []),
-        _section("archive", "Hypervolume of the front so far", charts.archive(c), []),
-        _section("cost", "Cost", [], tables.cost(c)),
-        _section("tuning", "Tuning", charts.tuning(c), tables.tuning(c)),
-        _section("reproduction", "The paper's statistics", [], tables.reproduction(c)),
-        _section("samples", "Sample answers", [], _samples(c)),
-        _section("runs", "Runs", [], tables.runs(c)),
-        _section("settings", "Settings", [], tables.settings(c)),
+        Section("results", "Results", [*charts.results(c), *tables.results(c)]),
+        Section("next", "What to do next", after_comparison(c)),
+        Section("worth", "What the policies are worth", worth.of_comparison(c)),
+        Section("contrasts", "Contrasts", [*charts.contrasts(c), *tables.contrasts(c)]),
+        Section("fronts", "Fronts", charts.fronts(c)),
+        Section("dial", "The dial", [*charts.dials(c), *tables.dials(c)]),
+        Section("objectives", "Objectives over training", [*charts.objective_curves(c), *tables.objectives(c)]),
+        Section("weights", "Weights", charts.weights(c)),
+        Section("influence", "Influence", charts.influence(c)),
+        Section("meta-reward", "Meta-rewards", charts.meta_rewards(c)),
+        Section("hypervolume", "Hypervolume of one policy", charts.hypervolume(c)),
+        Section("archive", "Hypervolume of the front so far", charts.archive(c)),
+        Section("cost", "Cost", tables.cost(c)),
+        Section("tuning", "Tuning", [*charts.tuning(c), *tables.tuning(c)]),
+        Section("reproduction", "The paper's statistics", tables.reproduction(c)),
+        Section("samples", "Sample answers", _samples(c)),
+        Section("runs", "Runs", tables.runs(c)),
+        Section("settings", "Settings", tables.settings(c)),
     ]
     return Page(
         title=_title(c),
@@ -56,10 +55,6 @@ def _subtitle(c: Comparison) -> str:
     steps = c.summary.count("max_steps")
     parts = [", ".join(algorithms), plural(len(seeds), "seed"), plural(steps, "step") if steps else ""]
     return " · ".join(part for part in parts if part)
-
-
-def _section(name: str, heading: str, groups: list[Group], blocks: list[Block]) -> Section:
-    return Section(name, heading, [*map(Charts, groups), *blocks])
 
 
 def _samples(c: Comparison) -> list[Block]:

@@ -157,8 +157,8 @@ def tuning(comparison: Comparison) -> list[Block]:
 
 def _sweep(arm: ArmResult) -> str:
     """Whether an arm's configurations lead to different places, in a sentence."""
-    apart = arm.sweep.sequence("apart")
-    together = arm.sweep.inside("hypervolume").number("mean")
+    sweep = arm.summary.inside("tuning").inside("sweep")
+    apart, together = sweep.sequence("apart"), sweep.inside("hypervolume").number("mean")
     if together is None:
         return ""
     return (
@@ -243,7 +243,7 @@ def mean(one: Estimate | None) -> str:
 
 def _versus(arm: ArmResult) -> str:
     if arm.best_fixed is None:
-        return arm.best_fixed_reason or NONE
+        return arm.summary.inside("versus_best_fixed").text("reason") or NONE
     d = arm.best_fixed.difference
     found, between = difference(d.mean, d.low, d.high)
     return found if d.low is None else f"{found} ({between})"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paretune.bounded_run import Bounds
-from paretune.comparison.plan import read_plan
+from paretune.comparison.plan import PLAN, read_plan
 from paretune.comparison.summary import summarise
 from paretune.record.entries import Objective, objectives_of
 from paretune.record.fields import Fields
@@ -17,7 +17,7 @@ from paretune.record.summary_entries import Contrast, Estimate
 from paretune.report.run_reading import read_run
 from paretune.report.runs import Run
 
-SUMMARY, PLAN = "summary.json", "comparison.json"
+SUMMARY = "summary.json"
 _RUN_FOLDER = re.compile(r"(?P<arm>.+)-seed(?P<seed>\d+)", re.DOTALL)
 
 
@@ -42,11 +42,9 @@ class ArmResult:
         estimates: hypervolume, hypervolume_greedy, final_hypervolume; figures, objectives and costs by their names.
         dial: by objective, how it follows its own priority: the figures of
             :func:`~paretune.comparison.dial_entry.dial_entry`; empty unless the rule is steerable.
-        best_fixed: against the best fixed weights, or None.
-        best_fixed_reason: why not.
+        best_fixed: against the best fixed weights, or None, for a reason that is in `summary`.
         configurations: what tuning tried.
         expected_best: what the best of so many configurations comes to on the test split.
-        sweep: what the last policies of all configurations came to together, as recorded.
         runs: the records of its runs.
         run_lines: what summary.json says of each run.
     """
@@ -61,10 +59,8 @@ class ArmResult:
     cost: Mapping[str, Estimate]
     dial: Mapping[str, Mapping[str, Estimate]]
     best_fixed: Contrast | None
-    best_fixed_reason: str
     configurations: Sequence[Configuration]
     expected_best: Sequence[tuple[float, float]]
-    sweep: Fields
     runs: Sequence[Run]
     run_lines: Sequence[Fields]
 
@@ -154,20 +150,15 @@ def read_comparison(directory: Path, bounds: Bounds | None = None) -> Comparison
 
 def _runs(directory: Path, bounds: Bounds | None) -> dict[str, Run]:
     """The runs in a comparison's directory, by the names of their folders."""
-    folders = sorted(path for path in directory.iterdir() if path.is_dir() and _RUN_FOLDER.fullmatch(path.name))
-    found = {path.name: read_run(path, bounds) for path in sorted(folders, key=_order)}
+    matches = [match for path in directory.iterdir() if path.is_dir() and (match := _RUN_FOLDER.fullmatch(path.name))]
+    matches.sort(key=lambda match: (match["arm"], int(match["seed"]), match.string))
+    found = {match.string: read_run(directory / match.string, bounds) for match in matches}
     return {name: run for name, run in found.items() if run is not None}
-
-
-def _order(path: Path) -> tuple[str, int]:
-    match = _RUN_FOLDER.fullmatch(path.name)
-    return (match["arm"], int(match["seed"])) if match else (path.name, 0)
 
 
 def _arm_of(run: Run) -> str:
     """An arm's name by its run's folder, {arm}-{algorithm}-seed{seed}: all but the seed."""
-    match = _RUN_FOLDER.fullmatch(run.directory.name)
-    return match["arm"] if match else run.directory.name
+    return run.directory.name.rpartition("-seed")[0]
 
 
 def _arm(label: str, number: int, entry: Fields, runs: Mapping[str, Run], notes: list[str]) -> ArmResult:
@@ -178,7 +169,7 @@ def _arm(label: str, number: int, entry: Fields, runs: Mapping[str, Run], notes:
     absent = [name for name in names if name and name not in runs]
     if absent:
         notes.append(f"{label}: no records of {', '.join(absent)}, so its curves are of fewer runs than its figures.")
-    versus, tuning = entry.inside("versus_best_fixed"), entry.inside("tuning")
+    tuning = entry.inside("tuning")
     return ArmResult(
         label=label,
         number=number,
@@ -191,8 +182,7 @@ def _arm(label: str, number: int, entry: Fields, runs: Mapping[str, Run], notes:
         objectives_greedy=_estimates(entry.inside("objectives_greedy")),
         cost=_estimates(entry.inside("cost")),
         dial={name: _estimates(entry.inside("dial").inside(name)) for name in entry.inside("dial").content},
-        best_fixed=Contrast.of(versus),
-        best_fixed_reason=versus.text("reason") or "",
+        best_fixed=Contrast.of(entry.inside("versus_best_fixed")),
         configurations=[
             Configuration(
                 one.mapping("settings"), one.number("hypervolume"), one.number("test"), i == tuning.count("chosen")
@@ -205,7 +195,6 @@ def _arm(label: str, number: int, entry: Fields, runs: Mapping[str, Run], notes:
             if (of := one.number("configurations")) is not None
             and (hypervolume := one.number("hypervolume")) is not None
         ],
-        sweep=tuning.inside("sweep"),
         runs=[runs[name] for name in names if name in runs],
         run_lines=lines,
     )

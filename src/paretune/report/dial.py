@@ -9,8 +9,8 @@ from paretune.comparison.dial import WORKS, dial_of
 from paretune.record.entries import Evaluation, Objective
 from paretune.record.figures import figure, with_error
 from paretune.record.known_front import KnownFront, front_on
-from paretune.report.charts import Curve, CurveChart, Group, Mark, Marks
-from paretune.report.page import Answer, Block, Charts, Fold, Sample, Samples, Section, Table
+from paretune.report.charts import Curve, CurveChart, Group, Mark, Marks, grouped
+from paretune.report.page import Answer, Block, Fold, Sample, Samples, Section, Table
 from paretune.report.run_charts import front_groups
 from paretune.report.runs import Run
 from paretune.report.wording import measured
@@ -27,7 +27,7 @@ def dial_sections(run: Run) -> list[Section]:
     where = f"{first.prompts} {first.split} prompts" if first.split else "the prompts of the validation set"
     lead = f"The policy of step {first.step} on {where}, at {len(run.dial)} settings of the priorities in its prompt."
     known = None if first.prompts is None else front_on(run.known_fronts, first.split, first.prompts)
-    blocks: list[Block] = [*map(Charts, [*_responses(run), *_front(run)]), *_tables(run, known), *_answers(run)]
+    blocks: list[Block] = [*_responses(run), *_front(run), *_tables(run, known), *_answers(run)]
     return [Section("dial", "The dial", blocks, lead)]
 
 
@@ -35,14 +35,12 @@ def _responses(run: Run) -> list[Group]:
     curves = [
         curve for i, objective in enumerate(run.objectives) if (curve := _response(i, objective, run.dial)) is not None
     ]
-    if not curves:
-        return []
     chart = CurveChart("dial-gains", "Gains", "", "its own priority", "gain", curves, markers=True)
     caption = (
         "How far each objective comes from its worst bound (0) to its best (1), against its own priority. A "
         "value is the mean over the settings of that priority, and the band spans them. A dial that works goes up."
     )
-    return [Group(caption, [chart])]
+    return grouped(caption, [chart])
 
 
 def _response(number: int, objective: Objective, dial: Sequence[Evaluation]) -> Curve | None:
@@ -77,7 +75,7 @@ def _front(run: Run) -> list[Group]:
     ]
     groups = front_groups(
         run.objectives,
-        [Marks("settings of the dial", 0, marks)],
+        [Marks(0, marks)],
         pairs="Each mark is the same policy at another setting. The best corner is always the top right one, and lines "
         "join the settings that no other one beats in these two objectives.",
         cube="The same settings; drag to turn.",

@@ -24,6 +24,7 @@ from paretune.report.charts import (
     Curve,
     CurveChart,
     DistributionChart,
+    FrontChart,
     Group,
     PairChart,
     RowChart,
@@ -118,7 +119,7 @@ def save_figures(
 def _alone(chart: Chart) -> list[Chart]:
     """What is drawn of a chart: every pair of one whose reader chooses two objectives, nothing of three dimensions."""
     if not isinstance(chart, PairChart):
-        return [] if draw.dispatch(type(chart)) is _cannot else [chart]
+        return [] if isinstance(chart, FrontChart) else [chart]
     pairs = combinations(chart.objectives, 2)
     return [replace(chart, title=f"{y.name} against {x.name}", objectives=[x, y]) for x, y in pairs]
 
@@ -169,9 +170,6 @@ def _numbers(chart: Chart) -> list[int]:
 def draw(chart: Chart, axes: Axes) -> None:
     """Draw a chart into axes."""
     raise TypeError(f"No way to draw {type(chart).__name__}.")
-
-
-_cannot = draw.dispatch(object)
 
 
 @draw.register

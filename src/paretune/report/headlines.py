@@ -1,7 +1,6 @@
 """The answer that stands on top of a report."""
 
 from paretune.comparison.figures import figure_name
-from paretune.record.entries import Evaluation, Objective
 from paretune.record.figures import difference, figure, interval, p_value, signed, with_error
 from paretune.record.summary_entries import Contrast
 from paretune.report.comparisons import Comparison
@@ -18,19 +17,14 @@ def run_answer(run: Run) -> str:
     if first is last:
         values = [f"{o.name} {figure(last.metrics[o.name])}" for o in run.objectives if o.name in last.metrics]
         return f"At step {last.step}: {joined(values)}."
-    changes = [change for o in run.objectives if (change := _change(o, first, last))]
-    if not changes:
+    both = [o for o in run.objectives if o.name in first.metrics and o.name in last.metrics]
+    if not both:
         return f"{plural(last.step, 'step')} of training, with no objective measured at both ends."
-    better = [name for name, verdict in changes if verdict == "better"]
-    worse = [name for name, verdict in changes if verdict == "worse"]
-    same = [name for name, verdict in changes if verdict == "same"]
-    parts = []
-    if better:
-        parts.append(f"{joined(better)} improved")
-    if worse:
-        parts.append(f"{joined(worse)} got worse")
-    if same:
-        parts.append(f"{joined(same)} did not change clearly")
+    better = [o.name for o in both if clearly_better(o, last, first)]
+    worse = [o.name for o in both if clearly_better(o, first, last)]
+    same = [o.name for o in both if o.name not in (*better, *worse)]
+    verdicts = ((better, "improved"), (worse, "got worse"), (same, "did not change clearly"))
+    parts = [f"{joined(names)} {verdict}" for names, verdict in verdicts if names]
     return f"In {plural(last.step - first.step, 'step')} {_sentence(parts)}."
 
 
@@ -110,16 +104,6 @@ def _tests(contrast: Contrast) -> str:
 def _equals(p: float) -> str:
     written = p_value(p)
     return written if written.startswith("<") else f"= {written}"
-
-
-def _change(objective: Objective, first: Evaluation, last: Evaluation) -> tuple[str, str] | None:
-    """An objective, and whether it became better or worse by more than noise makes."""
-    name = objective.name
-    if name not in first.metrics or name not in last.metrics:
-        return None
-    if clearly_better(objective, last, first):
-        return name, "better"
-    return name, "worse" if clearly_better(objective, first, last) else "same"
 
 
 def _sentence(parts: list[str]) -> str:

@@ -29,14 +29,6 @@ SHOWN = "\n\t\u200c\u200d\u00ad"
 
 
 @dataclass(frozen=True)
-class Charts:
-    """Charts beside one another, as many as there is room for, with a caption for all of them."""
-
-    kind: ClassVar[str] = "charts"
-    group: Group
-
-
-@dataclass(frozen=True)
 class Link:
     """A link to another report, by its address from the folder of this one."""
 
@@ -106,7 +98,7 @@ class Fold:
     blocks: Sequence[Any]
 
 
-Block = Charts | Table | Code | Samples | Text | Fold
+Block = Group | Table | Code | Samples | Text | Fold
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def fronts(run: Run) -> list[Group]:
     marks = [_mark(run, e, labelled=few and (e.front or e.step == 0), bars=bars) for e in run.evaluations]
     return front_groups(
         run.objectives,
-        [Marks("evaluated policies", 0, marks)] if marks else [],
+        [Marks(0, marks)] if marks else [],
         pairs="Each mark is an evaluated policy, and the best corner is always the top right one. Lines join the "
         "policies that no other one beats in these two objectives; pale marks are dominated in all objectives "
         f"together. The diamond is the initial policy.{' Numbers are steps.' if few else ''}"
@@ -162,8 +162,7 @@ def signals(run: Run) -> list[Group]:
     charts: list[Chart] = []
     for i, name in enumerate(dict.fromkeys(name for batch in run.batches for name in batch.signals)):
         curves, thin = _batch_curves(run, run.batches, partial(_signal, name))
-        if curves:
-            charts.append(CurveChart(f"signal-{i + 1}", name, thin.strip(), STEPS, name, curves))
+        charts.append(CurveChart(f"signal-{i + 1}", name, thin.strip(), STEPS, name, curves))
     return grouped("The rule's own figures of each batch. Its page in the documentation explains them.", charts)
 
 
@@ -186,11 +185,11 @@ def meta_reward(run: Run) -> list[Group]:
         [curve],
         level=1,
     )
-    return grouped("", [distribution("meta-reward", "Distribution", run.scales, "this run", 0), over_training])
+    return grouped("", [distribution("meta-reward", "Distribution", run.scales, 0), over_training])
 
 
 def distribution(
-    name: str, title: str, scales: Sequence[float], label: str, number: int, group: int | None = None
+    name: str, title: str, scales: Sequence[float], number: int, group: int | None = None
 ) -> DistributionChart:
     """How meta-rewards are distributed, in bins of a tenth from 0.5 to 2 or wherever they lie."""
     # In tenths, with a little room: 0.7 is the lower end of its bin, whatever floating point makes of it.
@@ -202,7 +201,7 @@ def distribution(
     mean = sum(scales) / len(scales)
     caption = f"{plural(len(scales), 'batch', 'batches')}; the dashed line is the mean, {figure(mean)}."
     edges = [round(tenth * BIN, 6) for tenth in range(first, last + 2)]
-    return DistributionChart(name, title, caption, label, number, "meta-reward r", edges, shares, mean, group)
+    return DistributionChart(name, title, caption, number, "meta-reward r", edges, shares, mean, group)
 
 
 def hypervolume(run: Run) -> list[Group]:
@@ -216,10 +215,7 @@ def hypervolume(run: Run) -> list[Group]:
             _known("the front so far (only a curve)", 1, where, [e.archive for e in run.evaluations]),
         ]
         curves = [curve for curve in curves if curve.x]
-        if curves:
-            charts.append(
-                CurveChart(f"hypervolume-{key}", f"By {key}", "", x_title, "hypervolume", curves, markers=True)
-            )
+        charts.append(CurveChart(f"hypervolume-{key}", f"By {key}", "", x_title, "hypervolume", curves, markers=True))
     return grouped(
         "Hypervolume is the share of the space between the worst and the best corner that policies dominate, here on "
         "the validation set. Judge by each policy alone. The front of many noisy evaluations widens even if nothing is "

@@ -8,13 +8,12 @@ from paretune.record.figures import NONE, figure, with_error
 from paretune.record.run_directory import REPORT
 from paretune.report import run_charts, worth
 from paretune.report.again import obstacle_of, run_settings
-from paretune.report.charts import Group
 from paretune.report.comparisons import is_comparison
 from paretune.report.dial import dial_sections
 from paretune.report.headlines import run_answer, run_detail
 from paretune.report.next_steps import after_run
 from paretune.report.noise import CLEAR, within_noise
-from paretune.report.page import Block, Charts, Code, Fold, Link, Page, Samples, Section, Table, Text
+from paretune.report.page import Block, Code, Fold, Link, Page, Samples, Section, Table, Text
 from paretune.report.runs import Run
 from paretune.report.samples import samples
 from paretune.report.wording import compact, duration, joined, model_name, plural, rule_name
@@ -23,20 +22,20 @@ from paretune.report.wording import compact, duration, joined, model_name, plura
 def run_page(run: Run) -> Page:
     """The page of a run."""
     sections = [
-        _section("front", "The front", run_charts.fronts(run), [], lead=_front_lead(run)),
-        _section("next", "What to do next", [], after_run(run)),
+        Section("front", "The front", run_charts.fronts(run), lead=_front_lead(run)),
+        Section("next", "What to do next", after_run(run)),
         *dial_sections(run),
-        _section("objectives", "Objectives over training", run_charts.objective_curves(run), _evaluations(run)),
-        _section("weights", "Weights", run_charts.weights(run), []),
-        _section("training", "Training", run_charts.training(run), []),
-        _section("influence", "Influence", run_charts.influence(run), []),
-        _section("signals", "What the rule went by", run_charts.signals(run), []),
-        _section("meta-reward", "Meta-reward", run_charts.meta_reward(run), []),
-        _section("hypervolume", "Hypervolume", run_charts.hypervolume(run), []),
-        _section("worth", "What the policies are worth", [], worth.of_run(run)),
-        _section("statistics", "The paper's statistics", [], _statistics(run)),
-        _section("samples", "Sample answers", [], _samples(run), lead="The same prompts at the start and at the end."),
-        _section("settings", "Settings", [], _settings(run)),
+        Section("objectives", "Objectives over training", [*run_charts.objective_curves(run), *_evaluations(run)]),
+        Section("weights", "Weights", run_charts.weights(run)),
+        Section("training", "Training", run_charts.training(run)),
+        Section("influence", "Influence", run_charts.influence(run)),
+        Section("signals", "What the rule went by", run_charts.signals(run)),
+        Section("meta-reward", "Meta-reward", run_charts.meta_reward(run)),
+        Section("hypervolume", "Hypervolume", run_charts.hypervolume(run)),
+        Section("worth", "What the policies are worth", worth.of_run(run)),
+        Section("statistics", "The paper's statistics", _statistics(run)),
+        Section("samples", "Sample answers", _samples(run), lead="The same prompts at the start and at the end."),
+        Section("settings", "Settings", _settings(run)),
     ]
     return Page(
         title=title(run),
@@ -83,10 +82,6 @@ def _tiles(run: Run) -> list[tuple[str, str, str]]:
         if last.tokens is not None:
             tiles.append(("tokens generated", figure(last.tokens), "evaluations included"))
     return tiles
-
-
-def _section(name: str, heading: str, groups: list[Group], blocks: list[Block], lead: str = "") -> Section:
-    return Section(name, heading, [*map(Charts, groups), *blocks], lead)
 
 
 def _front_lead(run: Run) -> str:

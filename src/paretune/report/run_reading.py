@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paretune.bounded_run import BoundedRun, Bounds, archive_of
 from paretune.pareto import dominates
-from paretune.record.entries import Batch, Evaluation, FrontPoint, Header, Objective
+from paretune.record.entries import Batch, Evaluation, FrontPoint, Header, Objective, newest
 from paretune.record.run_directory import EVALUATIONS, FINAL, FRONT, STEPS
 from paretune.report.runs import Run
 
@@ -102,13 +102,7 @@ def _whole(again: Sequence[Evaluation]) -> list[Evaluation]:
 def _dial(record: BoundedRun) -> list[Evaluation]:
     """Of a dial's measurements the last policy's, on the test split if there is one there, then on the most prompts."""
     after = [one for one in record.dial if one.decoding == "sampled"]
-    found = [one for one in after if one.split == "test"] or after or record.dial_in_training
-
-    def newest(one: Evaluation) -> tuple[int, int]:
-        return one.step, one.prompts or 0
-
-    last = max(map(newest, found), default=None)
-    return [one for one in found if newest(one) == last]
+    return newest([one for one in after if one.split == "test"] or after or record.dial_in_training)
 
 
 def _with_front(
