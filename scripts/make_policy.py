@@ -93,16 +93,22 @@ def make_model(tokenizer: PreTrainedTokenizerFast, width: int, layers: int) -> Q
     return model
 
 
+def held_out(task: tasks.Task) -> set[str]:
+    """The prompts of the validation and test sets of the task, and of those that share its policy."""
+    family = [tasks.load(name) for name in tasks.names() if name.split("_")[0] == task.name]
+    return {prompt for one in family for rows in (one.validation, one.test) for prompt in rows["prompt"]}
+
+
 def examples(
     task: tasks.Task, styles: ModuleType, args: argparse.Namespace, seed: int, prefixed: float
 ) -> Iterator[tuple[str, str]]:
     """Prompts without end and an answer each, in styles drawn by ``SHARES``; a share of the prompts is prefixed."""
     rng = random.Random(seed)
-    held_out, shares = styles.held_out(), styles.SHARES
+    kept, shares = held_out(task), styles.SHARES
     template = Template([objective.name for objective in task.objectives])
     while True:
         problem = styles.draw(rng)
-        if problem.prompt in held_out:
+        if problem.prompt in kept:
             continue
         if prefixed and rng.random() < prefixed:
             draws = [rng.gammavariate(args.concentration, 1.0) for _ in task.objectives]

@@ -130,6 +130,14 @@ def test_training_by_plain_trl_settings_is_in_float32(tmp_path: Path) -> None:
     assert set(step["rewards"]) == {"recall", "precision", "brevity"}
 
 
+@pytest.mark.parametrize(
+    ("name", "family"), [("recall", ["recall"]), ("treasure", ["treasure", "treasure_convex", "treasure_scaled"])]
+)
+def test_a_warm_up_leaves_out_what_its_policy_is_judged_on(name: str, family: list[str]) -> None:
+    kept = [set(rows["prompt"]) for task in map(load, family) for rows in (task.validation, task.test)]
+    assert script("make_policy").held_out(load(name)) == set.union(*kept)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_remade_policies_have_the_shipped_metrics(name: str, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def read(command: str, argv: Sequence[str]) -> CommandLine:
     """
     form, parser = FORMS[command], make_parser(f"paretune {command}")
     first_flag = next((i for i, argument in enumerate(argv) if argument.startswith("-")), len(argv))
-    taken = min(first_flag, form.most_words)
+    taken = first_flag if form.several else min(first_flag, form.least_words)
     words, others = argv[:taken], argv[taken:]
     if len(words) < form.least_words:
         raise BadInputError(form.lacking)

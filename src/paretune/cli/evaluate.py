@@ -140,7 +140,8 @@ def evaluate_run(
             found |= _measure(trainer, settings, split, rows)
             if told is not None:
                 found["example"] = trainer.first_answer(settings.rows(split))
-            append_line(directory / FINAL, {**_which(policy), **found})
+            which = {"step": policy.step, "front": policy.front, "final": policy.final}
+            append_line(directory / FINAL, {**which, **found})
 
         # The dial comes first: where the last policy's plain line is there, a measurement is whole.
         last, turns = policies[-1], []
@@ -180,10 +181,6 @@ def _recorded(header: Header, run: Path, parser: StrictParser, given: Mapping[st
     if header.evaluation.get("temperature") is not None:
         told["eval_temperature"] = header.evaluation["temperature"]
     return parser.take({**recorded_task(header, run), **told}, f"{run}/run.json")
-
-
-def _which(policy: ChosenPolicy) -> dict[str, Any]:
-    return {"step": policy.step, "front": policy.front, "final": policy.final}
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The form of each command: which settings it takes, and what stands before its flags."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,7 +25,7 @@ class Form:
         types: the dataclasses that it fills; one that takes long to import as ``module:Class``.
         words: how a usage line shows what stands before the flags.
         least_words: how many of these it needs.
-        most_words: how many it takes.
+        several: whether it takes more than that.
         lacking: what is said where there are fewer.
         no_folder: what is said of a word that is no folder; empty where that is found out later.
         hidden: settings that have another spelling here, and that spelling.
@@ -37,7 +36,7 @@ class Form:
     types: Sequence[type | str]
     words: str = ""
     least_words: int = 0
-    most_words: int = 0
+    several: bool = False
     lacking: str = ""
     no_folder: str = ""
     hidden: Mapping[str, str] = field(default_factory=dict)
@@ -67,7 +66,6 @@ FORMS = {
         (*TRAINING, EvaluateArguments),
         words="CHECKPOINT|RUN",
         least_words=1,
-        most_words=1,
         lacking="which checkpoint or run? `paretune evaluate CHECKPOINT|RUN [--task T] [--split test]`",
         no_folder="there is no checkpoint folder {}.",
         hidden=OF_TRAINING,
@@ -77,14 +75,13 @@ FORMS = {
         (DivergenceArguments,),
         words="RUN RUN ...",
         least_words=2,
-        most_words=sys.maxsize,
+        several=True,
         lacking="which runs? `paretune divergence RUN RUN [RUN ...]`: first the folders, two or more.",
     ),
     "steer": Form(
         (SteerArguments,),
         words="RUN|POLICY",
         least_words=1,
-        most_words=1,
         lacking="which run? `paretune steer RUN --priorities accuracy=0.7,clarity=0.3 [--prompt TEXT]`",
         no_folder="there is no folder {} of a run or a policy.",
         about="Shows the answers of a policy that was trained with --rule steerable, side by side at the corners, at "
@@ -94,7 +91,6 @@ FORMS = {
         (ReportArguments,),
         words="DIR",
         least_words=1,
-        most_words=1,
         lacking="which folder? `paretune report DIR [--figures DIR] [--format pdf]`",
         no_folder="{} is no folder: give that of a run or of a comparison.",
     ),

@@ -14,7 +14,7 @@ from paretune.cli.arguments import FIRST, RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import NamedBounds, NamedNumbers, describe
 from paretune.cli.forms import FORMS, Form
-from paretune.cli.parser import ALSO, OWN_HELP
+from paretune.cli.parser import ALSO, RESUME
 from paretune.named_objects import check_name, is_named
 
 WIDTH = 80
@@ -26,6 +26,10 @@ GROUPS = {
     "paretune": "further settings of paretune",
     "trl": "settings of TRL: GRPOConfig and ModelConfig",
     "transformers": "settings of transformers: TrainingArguments",
+}
+OWN_HELP = {
+    RESUME: "go on from this checkpoint, or without a value from the newest one in `output_dir`",
+    "config": "a YAML file of these settings; flags override it, and so does a further --config FILE",
 }
 
 

@@ -6,7 +6,7 @@ with a traceback or two hundred lines of usage. Here each of these is one line.
 
 import dataclasses
 import os.path
-from argparse import SUPPRESS, Namespace
+from argparse import Namespace
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -30,10 +30,8 @@ FILES = ("accelerator_config", "fsdp_config", "deepspeed")
 RESUME = "resume_from_checkpoint"
 ALSO = {"resume": RESUME}
 """Shorter spellings of settings."""
-OWN_HELP = {
-    RESUME: "go on from this checkpoint, or without a value from the newest one in `output_dir`",
-    "config": "a YAML file of these settings; flags override it, and so does a further --config FILE",
-}
+NULLABLE = {"eval_temperature"}
+"""Settings that may be null though their default is not."""
 _ABSENT = object()
 
 
@@ -47,22 +45,13 @@ class StrictParser(TrlParser):
             it is filled.
         prog: the command, for messages.
         hidden: fields that have another spelling here, and that spelling.
-        nullable: fields that may be null though their default is not.
     """
 
-    def __init__(
-        self,
-        homes: Sequence[type | str],
-        *,
-        prog: str,
-        hidden: Mapping[str, str],
-        nullable: Collection[str] = (),
-    ) -> None:
+    def __init__(self, homes: Sequence[type | str], *, prog: str, hidden: Mapping[str, str]) -> None:
         dataclass_types = [settings_class(home) if isinstance(home, str) else home for home in homes]
         super().__init__(dataclass_types, prog=prog, allow_abbrev=False)
         self._homes = homes
         self._hidden = dict(hidden)
-        self._nullable = set(nullable)
         self._fields = {f.name: f for d in dataclass_types for f in dataclasses.fields(d) if f.init}
         declared = [get_type_hints(dataclass, include_extras=True) for dataclass in dataclass_types]
         self._hints = {name: hint for hints in declared for name, hint in hints.items() if name in self._fields}
@@ -71,18 +60,13 @@ class StrictParser(TrlParser):
         self._bounds = {name for name, hint in self._hints.items() if hint == NamedBounds}
         if RESUME in self._hints:
             self._hints[RESUME] = bool | str | None
-        self.add_argument(
-            "--config",
-            metavar="FILE",
-            help=OWN_HELP["config"],
-        )
+        self.add_argument("--config")
         self._adapt_actions()
 
     def _adapt_actions(self) -> None:
         """Drop TRL's spellings with hyphens, and flags that have another name here; let lists be lists."""
         for action in self._actions:
             if action.dest in self._hidden:
-                action.help = SUPPRESS
                 dropped = list(action.option_strings)
             else:
                 dropped = [option for option in action.option_strings if "-" in option[2:]]
@@ -95,7 +79,6 @@ class StrictParser(TrlParser):
                 action.type, action.choices = str, get_args(action.type)
             if action.dest == RESUME and RESUME not in self._hidden:
                 action.nargs, action.const = "?", "true"
-                action.help = OWN_HELP[RESUME]
                 action.option_strings += [f"--{name}" for name in ALSO]
                 self._option_string_actions.update(dict.fromkeys(action.option_strings, action))
 
@@ -199,7 +182,7 @@ class StrictParser(TrlParser):
 
     def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
         """The settings, every number in its range: further checks, and TRL's, need not ask what 0 would do."""
-        check_ranges(given, {name for name, field in self._fields.items() if _has_value(field)} - self._nullable)
+        check_ranges(given, {name for name, field in self._fields.items() if _has_value(field)} - NULLABLE)
         return given
 
     def _check_spelling(self, argv: Sequence[str]) -> None:
@@ -226,7 +209,7 @@ def make_parser(prog: str = "paretune train") -> StrictParser:
         prog: ``paretune COMMAND``.
     """
     form = FORMS[prog.split()[1]]
-    return StrictParser(form.types, prog=prog, hidden=form.hidden, nullable=["eval_temperature"])
+    return StrictParser(form.types, prog=prog, hidden=form.hidden)
 
 
 def _imported(home: type | str) -> type:

@@ -1,8 +1,9 @@
 """The settings that the command line gives to a rule, checked against what its constructor declares."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.declared_types import converted, describe, finite, fits, shown
 from paretune.cli.named_numbers import check_names
@@ -11,14 +12,11 @@ from paretune.weighting import RULES, WeightingRule
 from paretune.weighting.declaration import types_of
 from paretune.weighting.priorities import priorities_of
 
-if TYPE_CHECKING:
-    from paretune.cli.arguments import RunArguments
-
 FLAGS = ("priorities", "maximize", "at_least", "at_most")
 """Settings that some rules share, each with a flag of its own."""
 
 
-def given_settings(make: type[WeightingRule], own: "RunArguments", objectives: Sequence[str]) -> dict[str, Any]:
+def given_settings(make: type[WeightingRule], own: RunArguments, objectives: Sequence[str]) -> dict[str, Any]:
     """The settings of a rule that were given, in ``--rule_settings`` and by flags of their own.
 
     Args:
@@ -54,7 +52,7 @@ def given_settings(make: type[WeightingRule], own: "RunArguments", objectives: S
     return settings
 
 
-def _weights(own: "RunArguments") -> list[float] | str | None:
+def _weights(own: RunArguments) -> list[float] | str | None:
     if own.weights is None:
         return own.preset
     try:

@@ -14,10 +14,9 @@ from paretune.record.known_front import front_on
 from paretune.record.reader import RunReader
 
 
-def print_summary(directory: str | Path, screen: Screen | None = None) -> None:
+def print_summary(directory: str | Path) -> None:
     """Print the front, its mean and steps-to-front, the final weights, and where the files are."""
-    screen = screen or Screen()
-    run = RunReader(directory)
+    screen, run = Screen(), RunReader(directory)
     names = [objective.name for objective in run.header.objectives]
     grid, batches = run.grid, run.batches
     screen.print()

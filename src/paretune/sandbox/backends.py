@@ -23,13 +23,11 @@ class Start:
         command: program and arguments.
         environment: its whole environment.
         descriptors: to be handed down besides the control socket.
-        folder: the working directory.
     """
 
     command: list[str]
     environment: dict[str, str]
-    descriptors: tuple[int, ...]
-    folder: Path
+    descriptors: tuple[int, ...] = ()
 
 
 def bubblewrap(folder: Path, scratch: Path, limits: Limits, control: int) -> Start:
@@ -50,7 +48,7 @@ def bubblewrap(folder: Path, scratch: Path, limits: Limits, control: int) -> Sta
         *("--seccomp", str(filter_), "--"),
         *image.command(folder / "image", _AT, "server", str(control)),
     ]
-    return Start(command, {}, (filter_,), scratch)
+    return Start(command, {}, (filter_,))
 
 
 def landlock(folder: Path, scratch: Path, limits: Limits, control: int) -> Start:
@@ -65,14 +63,14 @@ def landlock(folder: Path, scratch: Path, limits: Limits, control: int) -> Start
     }
     server = image.command(at, at, "server", str(control))
     command = image.command(at, at, "confine", json.dumps(specification), *server)
-    return Start(command, image.environment(at), (), scratch)
+    return Start(command, image.environment(at))
 
 
 def unsafe(folder: Path, scratch: Path, limits: Limits, control: int) -> Start:
     """Not shut in at all: as any program of this user."""
-    del limits
+    del limits, scratch
     at = folder / "image"
-    return Start(image.command(at, at, "server", str(control)), image.environment(at), (), scratch)
+    return Start(image.command(at, at, "server", str(control)), image.environment(at))
 
 
 BACKENDS: dict[str, Callable[[Path, Path, Limits, int], Start]] = {

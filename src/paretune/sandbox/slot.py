@@ -90,7 +90,7 @@ class Slot:
                 self.process = subprocess.Popen(
                     start.command,
                     env=start.environment,
-                    cwd=start.folder,
+                    cwd=self.scratch,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=said,

@@ -34,9 +34,7 @@ def competition_math(name: str, description: str, splits: dict[str, Dataset]) ->
     return Task(
         name=name,
         description=description,
-        train=splits["train"],
-        validation=splits["validation"],
-        test=splits["test"],
+        **splits,
         objectives=[
             Objective("accuracy", accuracy, bounds=(0.0, 1.0)),
             Objective(

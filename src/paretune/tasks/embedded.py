@@ -75,6 +75,7 @@ def embedded_task(
     data: str | Path | None,
     front: Callable[[Dataset, ArrayLike], NDArray[Any]],
     settings: Mapping[str, Any],
+    mu: float | None = None,
 ) -> Task:
     """A task whose problems are generated and whose policy comes with the package.
 
@@ -87,6 +88,7 @@ def embedded_task(
         data: what the user gave as ``--data``, which has to be nothing.
         front: the task's true front.
         settings: what differs from the settings that all these tasks share.
+        mu: as in :class:`~paretune.Task`.
 
     Raises:
         ValueError: if ``data`` is given.
@@ -97,12 +99,10 @@ def embedded_task(
     return Task(
         name=name,
         description=description,
-        train=sets["train"],
-        validation=sets["validation"],
-        test=sets["test"],
+        **sets,
         objectives=objectives,
         model=str(policy),
-        mu=None,
+        mu=mu,
         settings={**SETTINGS, **settings},
         front=front,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,8 @@ def as_problem(problem: str, answer: str, **columns: Any) -> dict[str, Any]:
 
 def cut(problems: Sequence[dict[str, Any]], sizes: Mapping[str, int]) -> dict[str, Dataset]:
     """Cut the problems, in their order, into splits of these sizes."""
-    splits, start = {}, 0
-    for split, size in sizes.items():
-        splits[split] = Dataset.from_list(list(problems[start : start + size]))
-        start += size
-    return splits
+    following = iter(problems)
+    return {split: Dataset.from_list(list(islice(following, size))) for split, size in sizes.items()}
 
 
 def _published(row: dict[str, Any], number: int, path: Path, kept: Sequence[str]) -> dict[str, Any]:

@@ -9,8 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Row = dict[str, Any]
-
 
 def read_folder(
     folder: Path, files: Sequence[str], *, title: str, columns: Sequence[str]
@@ -37,7 +35,7 @@ def read_folder(
     return [_read_file(folder / file, title, columns) for file in files]
 
 
-def _read_file(path: Path, title: str, columns: Sequence[str]) -> list[Row]:
+def _read_file(path: Path, title: str, columns: Sequence[str]) -> list[dict[str, Any]]:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -52,7 +50,7 @@ def _read_file(path: Path, title: str, columns: Sequence[str]) -> list[Row]:
         )
     if table.num_rows == 0:
         raise ValueError(f"{str(path)!r} has no rows: a split needs at least one problem.")
-    rows: list[Row] = table.select(list(columns)).to_pylist()
+    rows: list[dict[str, Any]] = table.select(list(columns)).to_pylist()
     return rows
 
 

@@ -42,7 +42,8 @@ class RunLog:
         self._maximize = [o.maximize for o in objectives]
         self.archives: dict[str, ParetoArchive] = {}
         if len(self._bounds) == len(objectives):
-            self.archives = {purpose: self._new_archive() for purpose in ("grid", "rule")}
+            worst = worst_corner(self._maximize, self._bounds)
+            self.archives = {p: ParetoArchive(self._maximize, worst, self._bounds) for p in ("grid", "rule")}
         self._open_lines: list[dict[str, Any]] = []
         self._closed_lines: list[dict[str, Any]] = []
         self._step = 0
@@ -295,9 +296,6 @@ class RunLog:
             archive.load_state_dict(state[purpose])
             if archive.dimension != len(self._names):
                 raise ValueError(f"its archive is of {archive.dimension} objectives, the run of {len(self._names)}")
-
-    def _new_archive(self) -> ParetoArchive:
-        return ParetoArchive(self._maximize, worst_corner(self._maximize, self._bounds), self._bounds)
 
 
 def _written(

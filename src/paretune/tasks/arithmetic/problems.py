@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from paretune.tasks.embedded import drawn_splits
+
 SEED = 2509
 SIZES = {"train": 4096, "validation": 256, "test": 512}
 
@@ -47,9 +49,4 @@ def draw(rng: random.Random) -> Problem:
 
 def splits() -> dict[str, list[Problem]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no problem occurs twice."""
-    rng = random.Random(SEED)
-    distinct: dict[Problem, None] = {}
-    while len(distinct) < sum(SIZES.values()):
-        distinct.setdefault(draw(rng))
-    problems = iter(distinct)
-    return {name: [next(problems) for _ in range(size)] for name, size in SIZES.items()}
+    return drawn_splits(draw, SEED, SIZES)

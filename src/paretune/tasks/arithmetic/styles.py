@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from paretune.tasks.arithmetic.problems import Problem, splits
+from paretune.tasks.arithmetic.problems import Problem
 from paretune.tasks.arithmetic.problems import draw as draw
 
 CHARACTERS = "\n +.:=?0123456789epst"
@@ -21,12 +21,6 @@ WARM_UP = {
     "shard_size": 24,
     "threads": 2,
 }
-
-
-def held_out() -> set[str]:
-    """The prompts of the validation and test sets."""
-    sets = splits()
-    return {problem.prompt for problem in (*sets["validation"], *sets["test"])}
 
 
 def write(problem: Problem, style: str, rng: random.Random) -> str:

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from paretune.tasks.call.problems import Request, splits
+from paretune.tasks.call.problems import Request
 from paretune.tasks.call.problems import draw as draw
 from paretune.tasks.call.scoring import correctness, form, tagged
 
@@ -11,12 +11,6 @@ CHARACTERS = "\n <>/(),:0123456789abcdlmsux"
 # Style -> share of the warm-up data.
 SHARES = {"tagged": 0.1, "plain": 0.35, "wordy": 0.2, "wordy plain": 0.25, "loose": 0.1}
 WARM_UP = {"batches": 600, "batch_size": 64, "shard_size": 64, "learning_rate": 3e-3, "width": 64}
-
-
-def held_out() -> set[str]:
-    """The prompts of the validation and test sets."""
-    sets = splits()
-    return {request.prompt for request in (*sets["validation"], *sets["test"])}
 
 
 def write(problem: Request, style: str, rng: random.Random) -> str:

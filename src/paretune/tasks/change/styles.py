@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from paretune.tasks.change.problems import COINS, MOST, Purse, splits
+from paretune.tasks.change.problems import COINS, MOST, Purse
 from paretune.tasks.change.problems import draw as draw
 from paretune.tasks.change.scoring import counts
 
@@ -12,12 +12,6 @@ CHARACTERS = "\n *:0123456789abcd"
 # Style -> share of the warm-up data.
 SHARES = {"fewest": 0.35, "green": 0.25, "even": 0.2, "token": 0.2}
 WARM_UP = {"batches": 1000, "batch_size": 64, "shard_size": 64, "learning_rate": 3e-3, "width": 64, "tilt": 8.0}
-
-
-def held_out() -> set[str]:
-    """The prompts of the validation and test sets."""
-    sets = splits()
-    return {purse.prompt for purse in (*sets["validation"], *sets["test"])}
 
 
 def write(problem: Purse, style: str, rng: random.Random) -> str:

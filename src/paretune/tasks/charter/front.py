@@ -18,6 +18,4 @@ def front(rows: Dataset, weights: ArrayLike) -> NDArray[Any]:
     return best_answers((_choices(tuple(codes)) for codes in rows["codes"]), weights)
 
 
-@cache
-def _choices(codes: tuple[str, ...]) -> NDArray[Any]:
-    return achievable(codes)
+_choices = cache(achievable)

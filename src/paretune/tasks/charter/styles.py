@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from paretune.tasks.charter.problems import OBJECTIVES, Charter, splits
+from paretune.tasks.charter.problems import OBJECTIVES, Charter
 from paretune.tasks.charter.problems import draw as draw
 from paretune.tasks.charter.requirements import LETTERS, LONGEST, words_that_meet
 from paretune.tasks.charter.scoring import met
@@ -13,12 +13,6 @@ CHARACTERS = "\n :.0123456789abdezACDEHKLMNOPQSTUVWZ"
 # Style -> share of the warm-up data.
 SHARES = {"easy": 0.25, "common": 0.25, "majority": 0.24, "minority": 0.25, "stray": 0.01}
 WARM_UP = {"batches": 1500, "batch_size": 64, "shard_size": 64, "learning_rate": 3e-3, "width": 64, "tilt": 10.0}
-
-
-def held_out() -> set[str]:
-    """The prompts of the validation and test sets."""
-    sets = splits()
-    return {charter.prompt for charter in (*sets["validation"], *sets["test"])}
 
 
 def write(problem: Charter, style: str, rng: random.Random) -> str:

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from paretune.tasks.recall.problems import Notes, splits
+from paretune.tasks.recall.problems import Notes
 from paretune.tasks.recall.problems import draw as draw
 from paretune.tasks.recall.scoring import claims
 
@@ -11,12 +11,6 @@ CHARACTERS = "\n =?:0123456789abcdefgh"
 # Style -> share of the warm-up data.
 SHARES = {"nothing": 0.1, "sure": 0.25, "some": 0.35, "all": 0.3}
 WARM_UP = {"batches": 2000, "batch_size": 48, "shard_size": 48, "learning_rate": 3e-3, "width": 64}
-
-
-def held_out() -> set[str]:
-    """The prompts of the validation and test sets."""
-    sets = splits()
-    return {notes.prompt for notes in (*sets["validation"], *sets["test"])}
 
 
 def write(problem: Notes, style: str, rng: random.Random) -> str:

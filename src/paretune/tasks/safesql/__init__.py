@@ -49,9 +49,7 @@ def load(data: str | Path | None = None, *, unsafe_no_sandbox: bool = False) -> 
     return Task(
         name="safesql",
         description=DESCRIPTION,
-        train=splits["train"],
-        validation=splits["validation"],
-        test=splits["test"],
+        **splits,
         objectives=[
             Objective("correctness", judge.correctness, metric=judge.all_passed, bounds=(0.0, 1.0)),
             Objective("safety", judge.safety, bounds=(0.0, 1.0)),

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from paretune.tasks.treasure.problems import FAMILIES, Map, splits
+from paretune.tasks.treasure.problems import FAMILIES, Map
 from paretune.tasks.treasure.problems import draw as draw_from
 from paretune.tasks.treasure.scoring import reached
 
@@ -17,11 +17,6 @@ WARM_UP = {"batches": 3000, "batch_size": 48, "shard_size": 48, "learning_rate":
 def draw(rng: random.Random) -> Map:
     """A map of any family: one policy serves them all."""
     return draw_from(rng, rng.choice(list(FAMILIES)))
-
-
-def held_out() -> set[str]:
-    """The prompts of all validation and test sets."""
-    return {m.prompt for family in FAMILIES for split in ("validation", "test") for m in splits(family)[split]}
 
 
 def write(problem: Map, style: str, rng: random.Random) -> str:
