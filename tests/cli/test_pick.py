@@ -70,10 +70,10 @@ def test_without_a_folder_it_goes_beside_the_records(model: str, screen: Callabl
 def test_what_is_better_but_gone_is_said(model: str, screen: Callable[[], str], tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", kept=[20], model=model)
     pick.run([str(run), "--prefer", "conciseness=1"])
-    said = [line for line in screen().splitlines() if line.startswith("better")]
+    said = [line for line in screen().splitlines() if "scores higher" in line]
     assert said == [
-        "better, but the policy before training: step 0",
-        "better, but its checkpoint was not kept: step 10",
+        "step 0 scores higher, but it is the policy before training",
+        "step 10 scores higher, but its checkpoint was not kept",
     ]
 
 
@@ -86,7 +86,7 @@ def test_the_runs_of_a_comparison(model: str, screen: Callable[[], str], tmp_pat
     assert "left out: " in text
     assert "c-seed0 was never evaluated" in text
     assert f"picked: {tmp_path / 'a-seed0' / 'checkpoint-2'}" in text
-    assert "better, but its checkpoint was not kept: a-seed0 step 20" in text
+    assert "a-seed0 step 20 scores higher, but its checkpoint was not kept" in text
     assert "b-seed0" in text
     assert "more on the front" in text
     assert text.count("│ a-seed0") <= 21

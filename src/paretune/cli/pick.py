@@ -135,9 +135,8 @@ def _print_choice(choice: Choice, screen: Screen) -> None:
     screen.say(f"score: {rule}, each 0 at the worst bound and 1 at the best{weights and '; weights ' + weights}")
     for point in choice.better[:ROWS]:
         name = f"{point.run.name} step {point.step}" if choice.fronts.several else f"step {point.step}"
-        screen.say(
-            f"better, but {'its checkpoint was not kept' if point.step else 'the policy before training'}: {name}"
-        )
+        gone = "its checkpoint was not kept" if point.step else "it is the policy before training"
+        screen.say(f"{name} scores higher, but {gone}")
     if (setting := choice.point.setting) and choice.wish.conditions:
         meeting = [point.setting for point in choice.candidates if point.priorities and not choice.wish.unmet(point)]
         screen.say(f"priorities that meet the conditions on the validation set: {'; '.join(meeting)}")

@@ -107,9 +107,12 @@ class Lagrangian(WeightingRule):
     def _shortfall(self, batch: Batch, k: int) -> Tensor:
         """How far the metric misses its threshold, in units of its range; NaN if unknown."""
         bounds, name = batch.bounds[k] if batch.bounds else None, batch.names[k]
-        if batch.metrics is None or bounds is None:
+        if batch.evaluation is None or bounds is None:
             return torch.tensor(torch.nan)
-        metric = batch.metrics[:, k].double().nanmean()  # the evaluation is that of the update's first batch
+        if batch.metrics is None:
+            metric = torch.tensor(batch.evaluation.metrics[k], dtype=torch.float64)
+        else:  # where several batches go into one update, the evaluation is that of the first
+            metric = batch.metrics[:, k].double().nanmean()
         missing = self.at_least[name] - metric if name in self.at_least else metric - self.at_most[name]
         return missing / (bounds[1] - bounds[0])
 
