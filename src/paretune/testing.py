@@ -14,7 +14,7 @@ import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ from torch import Tensor
 from paretune.advantages import grpo
 from paretune.influence import ESTIMATORS
 from paretune.objectives import Objective
-from paretune.weighting.base import Batch, Evaluation, Measurements, Placement, Scalarization, WeightingRule
+from paretune.weighting.base import Batch, Evaluation, Measurements, Scalarization, WeightingRule
+from paretune.weighting.simplex import is_row
 
 COUNTS = (1, 2, 3, 8, 32)
 """Numbers of objectives that a rule is tried with."""
@@ -224,22 +225,11 @@ def _update(rule: WeightingRule, batch: Batch) -> Scalarization:
         warnings.simplefilter("ignore")
         result = _attempt(f"its update takes a batch in which {absent} is None", lambda: rule.update(batch))
     _expect(isinstance(result, Scalarization), "update returns a Scalarization", result)
-    count, samples = len(batch.names), len(batch.rewards)
-    _expect(_is_row(result.weights, count), f"it returns a tensor of one weight for each of {count} objectives", result)
-    _expect(bool(torch.isfinite(result.weights).all()), "its weights are finite", result.weights)
-    scaled = isinstance(result.scale, int | float) and 0 < result.scale < math.inf
-    _expect(scaled, "its scale is a number, positive and finite", result.scale)
-    places = get_args(Placement)
-    _expect(result.apply_to in places, f"its `apply_to` is one of {', '.join(places)}", repr(result.apply_to))
-    if result.advantages is not None:
-        fits = _is_row(result.advantages, samples) and bool(torch.isfinite(result.advantages).all())
-        _expect(fits, "its advantages are finite, a tensor of one for each completion", result.advantages)
-    if result.rewards is not None:
-        fits = _is_row(result.rewards, samples) and not bool(torch.isinf(result.rewards).any())
-        _expect(fits, "its rewards are finite or NaN, a tensor of one for each completion", result.rewards)
+    each = f"one weight for each of {len(batch.names)} objectives"
+    _expect(isinstance(result.weights, Tensor), f"it returns a tensor of {each}", result)
     _expect(isinstance(result.signals, Mapping), "its signals are tensors by name", repr(result.signals))
-    for name, signal in result.signals.items():
-        _expect(_is_row(signal, count), f"its signal {name!r} is a tensor of one value for each objective", signal)
+    fault = result.fault(len(batch.names), len(batch.rewards))
+    _expect(fault is None, "it returns what can be trained with", fault)
     for name, value in before.items():
         now = getattr(batch, name)
         same = (
@@ -266,11 +256,6 @@ def _attempt(expected: str, call: Callable[[], T]) -> T:
         raise AssertionError(f"A rule is expected to do this: {expected}. Found: {found}.") from error
 
 
-def _is_row(values: object, length: int) -> bool:
-    """Whether these are real numbers in a tensor ``[length]``."""
-    return isinstance(values, Tensor) and tuple(values.shape) == (length,) and not values.is_complex()
-
-
 def _check_description(rule: WeightingRule) -> None:
     for attribute in ("name", "description"):
         value = getattr(rule, attribute, None)
@@ -283,7 +268,7 @@ def _check_description(rule: WeightingRule) -> None:
 
 def _check_initial_weights(make: Make, count: int) -> None:
     initial = make(_objectives(count)).initial_weights(count)
-    fine = _is_row(initial, count) and bool(torch.isfinite(initial).all())
+    fine = is_row(initial, count) and bool(torch.isfinite(initial).all())
     _expect(fine, f"initial_weights({count}) returns a tensor of {count} finite weights", repr(initial))
 
 

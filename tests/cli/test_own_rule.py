@@ -143,6 +143,22 @@ def test_a_constructor_that_raises(folder: Path, capsys: pytest.CaptureFixture[s
         ("def update(self, batch): return [1.0]", "must return a Scalarization whose weights are a tensor, got [1.0]"),
         ("def update(self, batch): return Scalarization([1.0])", "whose weights are a tensor, got Scalarization(wei"),
         ("def update(self, batch): return Scalarization(torch.ones(2))", "returned the weights [1.0, 1.0] for 3 objec"),
+        (
+            "def update(self, batch): return Scalarization(torch.ones(3), float('nan'))",
+            "returned the scale nan: it must",
+        ),
+        (
+            "def update(self, batch): return Scalarization(torch.ones(3), advantages=torch.ones(3))",
+            "returned other advantages than a tensor of one finite number for each of 8 completions",
+        ),
+        (
+            "def update(self, batch): return Scalarization(torch.ones(3), rewards=torch.full((8,), torch.inf))",
+            "returned other rewards than a tensor of one number for each of 8 completions",
+        ),
+        (
+            "def update(self, batch): return Scalarization(torch.ones(3), signals={'a': torch.ones(1)})",
+            "returned signals (a) that are no tensors of 3 values",
+        ),
         ("def state_dict(self): return {'a': torch.ones(1)}", "The `state_dict` of the mine rule must hold plain JSON"),
     ],
 )

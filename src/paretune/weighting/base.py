@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
-from numbers import Integral
-from typing import Any, ClassVar, Literal, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from paretune.influence import Method
 from paretune.objectives import Objective
 from paretune.weighting.declaration import parameters_of, plain
 from paretune.weighting.gains import gains_of
+from paretune.weighting.simplex import is_row
 
 Placement = Literal["update", "advantage", "reward"]
 
@@ -189,6 +190,22 @@ class Scalarization:
     rewards: Tensor | None = field(default=None, repr=False)
     signals: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def fault(self, count: int, samples: int) -> str | None:
+        """What stands in the way of training with it, for so many objectives and completions; None if nothing does."""
+        if not is_row(self.weights, count) or not self.weights.isfinite().all():
+            shown = self.weights.tolist()
+            return f"the weights {shown} for {count} objectives: a rule must return one finite weight for each"
+        if not isinstance(self.scale, Real) or not 0 < self.scale < inf:
+            return f"the scale {self.scale!r}: it must be a positive, finite number"
+        if self.apply_to not in get_args(Placement):
+            return f"apply_to={self.apply_to!r}: it must be one of {', '.join(get_args(Placement))}"
+        if self.advantages is not None and not (is_row(self.advantages, samples) and self.advantages.isfinite().all()):
+            return f"other advantages than a tensor of one finite number for each of {samples} completions"
+        if self.rewards is not None and (not is_row(self.rewards, samples) or self.rewards.isinf().any()):
+            return f"other rewards than a tensor of one number for each of {samples} completions, finite or NaN"
+        wrong = [name for name, signal in self.signals.items() if not is_row(signal, count)]
+        return f"signals ({', '.join(wrong)}) that are no tensors of {count} values" if wrong else None
+
     def factor(self, placement: Placement) -> float:
         """The factor that acts at a place, 1 where none does."""
         return self.scale if self.apply_to == placement else 1.0
@@ -288,18 +305,15 @@ class WeightingRule(ABC):
         """:meth:`update`, and a look at what it gives.
 
         Raises:
-            RuleError: unless that is one finite weight for each objective.
+            RuleError: unless that is one finite weight for each objective, and all else can be trained with, too.
         """
         found = self.update(batch)
         if not isinstance(found, Scalarization) or not isinstance(found.weights, Tensor):
             raise RuleError(
                 f"`update` of {self!r} must return a Scalarization whose weights are a tensor, got {found!r:.80}."
             )
-        if found.weights.shape != (len(batch.names),) or not torch.isfinite(found.weights).all():
-            raise RuleError(
-                f"{self!r} returned the weights {found.weights.tolist()} for {len(batch.names)} objectives: "
-                "a rule must return one finite weight for each."
-            )
+        if (fault := found.fault(len(batch.names), len(batch.rewards))) is not None:
+            raise RuleError(f"{self!r} returned {fault}.")
         return found
 
     def state_dict(self) -> dict[str, Any]:

@@ -4,6 +4,11 @@ import torch
 from torch import Tensor
 
 
+def is_row(values: object, length: int) -> bool:
+    """Whether these are real numbers in a tensor ``[length]``."""
+    return isinstance(values, Tensor) and values.shape == (length,) and not values.is_complex()
+
+
 def normalised(log_scores: Tensor, varies: Tensor) -> Tensor:
     """Weights in proportion to exp(log_scores), ``[K]`` float64, summing to 1.
 
