@@ -20,6 +20,7 @@ from paretune.cli.compare_table import CompareTable, print_result
 from paretune.cli.declared_types import describe, fits, shown
 from paretune.cli.failure import FailedError
 from paretune.cli.known_front import known_front
+from paretune.cli.model import model_config
 from paretune.cli.parser import StrictParser
 from paretune.cli.ranges import FIRST_TUNING_SEED
 from paretune.cli.ready import check_ready
@@ -261,6 +262,8 @@ def check(plan: Plan, task: Task) -> None:
         raise BadInputError(f"{', '.join(unbounded)} has no bounds: a comparison needs them all (--bounds).")
     for split in ("validation", "test"):
         rows_of(task, split)
+    trusted = bool(plan.settings.get("trust_remote_code"))
+    model_config(plan.settings.get("model_name_or_path", task.model), {"trust_remote_code": trusted})
     for arm in plan.arms:
         variants = [arm.configured(configuration) for configuration in arm.configurations] or [arm]
         for variant in variants if arm.control is None else []:

@@ -29,7 +29,7 @@ def model_settings(model: ModelConfig, config: MultiObjectiveConfig) -> dict[str
     }
 
 
-def model_config(name: str, settings: Mapping[str, Any]) -> PreTrainedConfig:
+def model_config(name: str | None, settings: Mapping[str, Any]) -> PreTrainedConfig:
     """The configuration of a model, by which it is known that there is one.
 
     Args:
@@ -39,6 +39,8 @@ def model_config(name: str, settings: Mapping[str, Any]) -> PreTrainedConfig:
     Raises:
         BadInputError: if there is none, or it is broken.
     """
+    if not name:
+        raise BadInputError("no model: give --model_name_or_path.")
     folder = Path(name)
     if folder.is_file():
         raise BadInputError(f"the model {name} is a file: give the folder that holds config.json and the weights.")

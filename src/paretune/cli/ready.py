@@ -25,8 +25,8 @@ def check_ready(settings: Settings, *, trains: bool = True) -> None:
     if trains:
         check_prompts_in_a_step(len(settings.task.train), settings.config)
     loaded_with = model_settings(settings.model, settings.config)
+    config = model_config(settings.model.model_name_or_path, loaded_with)
     name = str(settings.model.model_name_or_path)
-    config = model_config(name, loaded_with)
     _check_rank(settings, config)
     # One of several processes loads its own part of a model; whoever started them has looked at the whole.
     if not is_worker() and not is_deepspeed_zero3_enabled():

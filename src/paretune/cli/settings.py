@@ -11,6 +11,7 @@ from trl import ModelConfig
 from paretune.cli.arguments import RunArguments
 from paretune.cli.bad_input import BadInputError
 from paretune.cli.bounds import with_bounds
+from paretune.cli.model import model_config, model_settings
 from paretune.cli.parser import RESUME, StrictParser
 from paretune.cli.rule_settings import check_rule_settings, given_settings
 from paretune.cli.task_source import load_task, rows_of
@@ -108,6 +109,7 @@ def resolve(
     resume = resumes(told.pop(RESUME, None))
     own, config, model, *_ = parser.make(told)
     check_model_name(task, model.model_name_or_path)
+    model_config(model.model_name_or_path, model_settings(model, config))
     task = with_bounds(_with_room(task, config.max_completion_length), given.get("bounds"))
     return Settings(own, config, model, task, source, (make or make_rule)(own, task), resume)
 
