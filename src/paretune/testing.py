@@ -9,7 +9,6 @@ import copy
 import inspect
 import json
 import math
-import pickle
 import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -296,8 +295,8 @@ def _check_determinism(make: Make, count: int) -> None:
     _expect(alone, "it leaves the random numbers of training alone, and draws from a generator of its own", "a draw")
 
 
-def _random_state() -> bytes:
-    return pickle.dumps((torch.get_rng_state().numpy(), random.getstate(), np.random.get_state()))
+def _random_state() -> str:
+    return repr((torch.get_rng_state().tolist(), random.getstate(), np.random.get_state(legacy=False)))
 
 
 def _check_state(make: Make, count: int) -> None:

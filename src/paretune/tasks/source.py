@@ -36,13 +36,17 @@ class TaskSource:
     files: Mapping[str, str]
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> TaskSource:
-        """The source by its attribute `given`; modules that it names are imported.
+    def of(cls, told: Mapping[str, Any]) -> TaskSource:
+        """The source that a command was told; modules that it names are imported.
+
+        Args:
+            told: settings by name, others than :data:`NAMED_BY` among them.
 
         Raises:
             OSError: if a file that it names cannot be read.
             ValueError: if an object that it names cannot be loaded.
         """
+        given = {name: told[name] for name in NAMED_BY if told.get(name) is not None}
         settings = dict(given) if "reward_funcs" in given else {"task": DEFAULT, **given}
         files: list[str | Path] = []
         if is_named(settings.get("task", "")):
