@@ -12,7 +12,7 @@ from paretune.cli.declared_types import COMMAS, NamedBounds, NamedNumbers
 if TYPE_CHECKING:
     from paretune.advantages import Algorithm
 else:
-    Algorithm = Literal[tuple(described.algorithms())]
+    Algorithm = Literal[tuple(described.named("algorithms"))]
 
 FIRST = (
     "task", "rule", "priorities", "weights", "bounds", "algorithm", "reward_funcs", "dataset_name",
@@ -131,7 +131,9 @@ class CompareArguments(TaskArguments):
     bounds: NamedBounds = field(
         default=None, metadata={"help": "bounds of metrics, by which runs are judged: accuracy=0:1,length=12:480"}
     )
-    algorithms: Annotated[str, COMMAS] = field(default="grpo", metadata={"help": ",".join(described.algorithms())})
+    algorithms: Annotated[str, COMMAS] = field(
+        default="grpo", metadata={"help": ",".join(described.named("algorithms"))}
+    )
     seeds: int = field(default=5, metadata={"help": "runs of each rule under each algorithm: seeds 0 to N - 1"})
     tuning_seeds: int = field(default=2, metadata={"help": "runs of each configuration, where an arm has any"})
     exploratory_seeds: int | None = field(

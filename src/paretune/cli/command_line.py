@@ -62,7 +62,7 @@ def read(command: str, argv: Sequence[str]) -> CommandLine:
 
 def _split_launch_flags(argv: Sequence[str], parser: StrictParser) -> tuple[list[str], list[str]]:
     """Take accelerate's launch flags out of a command line; where a name is the command's too, it is that."""
-    known = described.launch_flags()
+    known: Mapping[str, bool] = described.content()["launch_flags"]  # whether each takes a value
     launch: list[str] = []
     rest: list[str] = []
     arguments = iter(argv)

@@ -66,24 +66,9 @@ def rules() -> dict[str, RuleDescription]:
     return {name: RuleDescription.of(content) for name, content in content()["rules"].items()}
 
 
-def tasks() -> dict[str, str]:
-    """The built-in tasks by name, a line each."""
-    return dict(content()["tasks"])
-
-
-def algorithms() -> dict[str, str]:
-    """The estimators of advantages by name, a line each."""
-    return dict(content()["algorithms"])
-
-
-def influences() -> dict[str, str]:
-    """The estimators of influence by name, a line each."""
-    return dict(content()["influences"])
-
-
-def launch_flags() -> dict[str, bool]:
-    """Accelerate's launch flags, and whether each takes a value."""
-    return dict(content()["launch_flags"])
+def named(kind: Literal["tasks", "algorithms", "influences"]) -> dict[str, str]:
+    """The built-in tasks, the estimators of advantages or those of influence by name, a line each."""
+    return dict(content()[kind])
 
 
 @cache

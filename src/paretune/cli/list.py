@@ -26,9 +26,9 @@ def run(argv: list[str]) -> int:
         for needs, title in NEEDS.items()
     }
     sections |= {
-        "tasks": described.tasks(),
-        "algorithms": described.algorithms(),
-        "influence (the gradient rule's method)": described.influences(),
+        "tasks": described.named("tasks"),
+        "algorithms": described.named("algorithms"),
+        "influence (the gradient rule's method)": described.named("influences"),
     }
     width = 2 + max(len(name) for entries in sections.values() for name in entries)
     for title, entries in sections.items():

@@ -208,14 +208,17 @@ def _is_pair(inside: str, opening: str) -> bool:
     """Whether the delimiters around a text belong together."""
     if opening != "{":
         return opening not in inside
-    if inside.endswith("\\"):
-        return False
+    return not inside.endswith("\\") and _closing(f"{{{inside}}}", 0) == len(inside) + 1
+
+
+def _closing(formula: str, opening: int) -> int | None:
+    """Where the brace closes that opens there; None if it does not."""
     depth = 0
-    for brace in re.findall(r"\\.|[{}]", inside):
-        depth += {"{": 1, "}": -1}.get(brace, 0)
-        if depth < 0:
-            return False
-    return depth == 0
+    for brace in re.finditer(r"\\.|[{}]", formula[opening:]):
+        depth += {"{": 1, "}": -1}.get(brace.group(), 0)
+        if depth == 0:
+            return opening + brace.start()
+    return None
 
 
 def _spell(match: re.Match[str]) -> str:
@@ -231,12 +234,7 @@ def _without_fonts(formula: str) -> str:
     """The content of commands that only choose a font for mathematics, without them."""
     while match := _MATH_FONT.search(formula):
         start = formula.index("{", match.end())
-        depth, end = 0, None
-        for brace in re.finditer(r"\\.|[{}]", formula[start:]):
-            depth += {"{": 1, "}": -1}.get(brace.group(), 0)
-            if depth == 0:
-                end = start + brace.start()
-                break
+        end = _closing(formula, start)
         if end is None:
             return formula
         inside = formula[start + 1 : end]

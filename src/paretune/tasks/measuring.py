@@ -10,6 +10,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from paretune.objectives import Objective
 
+BATCH = 256
+"""Prompts that are answered at once."""
+
 
 @torch.no_grad()
 def generate(
@@ -19,7 +22,6 @@ def generate(
     longest: int,
     *,
     sample: bool,
-    batch_size: int = 256,
 ) -> list[list[int]]:
     """One answer to each prompt as token ids, the end-of-text token included, cut after ``longest`` tokens.
 
@@ -29,11 +31,10 @@ def generate(
         prompts: the prompts; one that is to be answered several times comes several times.
         longest: tokens an answer may have.
         sample: draw at temperature 1; otherwise greedy.
-        batch_size: prompts that are answered at once.
     """
     answers: list[list[int]] = []
-    for start in range(0, len(prompts), batch_size):
-        batch = list(prompts[start : start + batch_size])
+    for start in range(0, len(prompts), BATCH):
+        batch = list(prompts[start : start + BATCH])
         inputs = tokenizer(batch, return_tensors="pt", padding=True, padding_side="left")
         tokens = model.generate(
             input_ids=inputs["input_ids"],

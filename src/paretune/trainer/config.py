@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import MISSING, dataclass, field, fields
-from enum import Enum
 from typing import Any, Literal, get_args
 
 import torch
@@ -170,18 +169,8 @@ def _check_ranges(config: MultiObjectiveConfig) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The value in JSON's terms, or None where it has none."""
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, list | tuple | dict):
-        try:
-            return json.loads(json.dumps(value, default=_enumerated))
-        except (TypeError, ValueError):
-            return None
-    return value if isinstance(value, str | int | float) else None
-
-
-def _enumerated(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    raise TypeError
+    """The value in JSON's terms, those of enumerations included, or None where it has none."""
+    try:
+        return json.loads(json.dumps(value, default=lambda item: item.value))
+    except (AttributeError, TypeError, ValueError):
+        return None

@@ -23,11 +23,7 @@ ROW = "paretune_row"
 
 def first_rows(dataset: Dataset | IterableDataset, limit: int | None) -> Dataset | IterableDataset:
     """The first `limit` rows; all of them without one."""
-    if limit is None:
-        return dataset
-    if isinstance(dataset, IterableDataset):
-        return dataset.take(limit)
-    return dataset.select(range(min(limit, len(dataset))))
+    return dataset if limit is None else dataset.take(limit)
 
 
 def with_row_numbers(dataset: Dataset | IterableDataset, limit: int | None) -> Dataset | IterableDataset:

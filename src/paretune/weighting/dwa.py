@@ -9,6 +9,7 @@ from torch import Tensor
 from paretune.weighting.base import Batch, Measurements, Scalarization, check_positive
 from paretune.weighting.gains import SmoothedGains
 from paretune.weighting.priorities import Priorities, Prioritised
+from paretune.weighting.saved_state import saved_numbers
 from paretune.weighting.simplex import normalised
 
 OFFSET = 1e-3
@@ -47,7 +48,7 @@ class DWA(Prioritised):
         check_positive(temperature=temperature)
         self.temperature = temperature
         self._gains = SmoothedGains(smoothing)
-        self._headrooms: list[list[float | None]] = []  # of the last two batches
+        self._headrooms: list[Tensor] = []  # of the last two batches, NaN for what had not applied yet
 
     def measurements(self) -> Measurements:
         """The metrics of the batch's own rollouts."""
@@ -58,23 +59,19 @@ class DWA(Prioritised):
         count = len(batch.names)
         ratios = torch.ones(count, dtype=torch.float64)
         if len(self._headrooms) == 2:
-            before, last = (_tensor(headroom) for headroom in self._headrooms)
+            before, last = self._headrooms
             ratios = ((last + OFFSET) / (before + OFFSET)).nan_to_num(1.0)
         gains = self._gains.add(batch.gains)
-        headroom: list[float | None] = [None if value != value else value for value in (1 - gains).tolist()]
-        self._headrooms = [*self._headrooms, headroom][-2:]
+        self._headrooms = [*self._headrooms, 1 - gains][-2:]
         weights = normalised(self.shares(batch).log() + ratios / self.temperature, batch.varies)
         return Scalarization(weights, signals={"gain": gains, "ratio": ratios})
 
     def state_dict(self) -> dict[str, Any]:
         """The mean gains and the last two headrooms."""
-        return {"gains": self._gains.state_dict(), "headrooms": [list(headroom) for headroom in self._headrooms]}
+        headrooms = [[None if value != value else value for value in h.tolist()] for h in self._headrooms]
+        return {"gains": self._gains.state_dict(), "headrooms": headrooms}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up the state that :meth:`state_dict` gave."""
         self._gains.load_state_dict(state["gains"])
-        self._headrooms = [list(headroom) for headroom in state["headrooms"]]
-
-
-def _tensor(values: list[float | None]) -> Tensor:
-    return torch.tensor([torch.nan if value is None else value for value in values], dtype=torch.float64)
+        self._headrooms = [saved_numbers("headrooms", headroom, missing=True) for headroom in state["headrooms"]]

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from paretune.weighting.saved_state import saved_numbers
+
 
 def gains_of(metrics: Tensor, bounds: Sequence[tuple[float, float] | None], maximize: Sequence[bool]) -> Tensor:
     """Each metric's place between the worst bound, 0, and the best, 1.
@@ -61,7 +63,4 @@ class SmoothedGains:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what :meth:`state_dict` gave."""
-        values = state["values"]
-        if values is not None:
-            values = torch.tensor([float("nan") if value is None else value for value in values], dtype=torch.float64)
-        self.values = values
+        self.values = None if state["values"] is None else saved_numbers("values", state["values"], missing=True)

@@ -198,8 +198,7 @@ class HypervolumeGuided(WeightingRule):
         # A second look at the same policy would find that it adds nothing to itself.
         if fresh and batch.evaluation is not None and batch.evaluation.step != self._judged:
             self._judge(batch.evaluation.metrics, batch.evaluation.step)
-        weights = self.initial_weights(len(batch.names)) if self.weights is None else self.weights
-        return Scalarization(weights, scale=self.meta_reward, apply_to=self.apply_to)
+        return Scalarization(self.initial_weights(len(batch.names)), scale=self.meta_reward, apply_to=self.apply_to)
 
     def _judge(self, point: Sequence[float], step: int) -> None:
         if not all(math.isfinite(value) for value in point):

@@ -26,8 +26,8 @@ def normalised(log_scores: Tensor, varies: Tensor) -> Tensor:
     return torch.softmax(scores, dim=0)
 
 
-def whiten(values: Tensor, epsilon: float = 1e-8) -> Tensor:
+def whiten(values: Tensor) -> Tensor:
     """Less their mean, over their standard deviation, ``[N]`` float64; 0 where all are equal."""
     centred = values.double() - values.double().mean()
     deviation = centred.std() if len(values) > 1 else torch.zeros(())
-    return centred / (deviation + epsilon)
+    return centred / (deviation + 1e-8)

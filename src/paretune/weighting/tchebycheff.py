@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from paretune.weighting.base import Batch, Measurements, Scalarization, check_not_negative
+from paretune.weighting.base import Batch, Scalarization, check_not_negative
 from paretune.weighting.feedback import GainFeedback
 from paretune.weighting.priorities import Priorities
 
@@ -62,10 +62,6 @@ class Tchebycheff(GainFeedback):
             raise ValueError(f"`of` must be one of {', '.join(get_args(Of))}, got {of!r}.")
         self.temperature = temperature
         self.of = of
-
-    def measurements(self) -> Measurements:
-        """The metrics of the batch's own rollouts."""
-        return Measurements(evaluation="rollouts")
 
     def log_scores(self, gains: Tensor, batch: Batch) -> Tensor:
         """Log v_k + v_k K (1 − G_k)/μ; for μ = 0, +inf where v_k (1 − G_k) is largest, of those that vary."""
