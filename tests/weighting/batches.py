@@ -59,3 +59,17 @@ gradient_rows = st.integers(2, 5).flatmap(
     )
 )
 """Two to five gradients of eight parameters."""
+
+
+def with_gains(*gains: float, maximize: bool = True, **known: Any) -> Batch:
+    """A batch of objectives on [0, 1] whose mean metrics are these gains."""
+    count = len(gains)
+    advantages = torch.tensor([[1.0], [-1.0], [1.0], [-1.0]]).expand(4, count)
+    defaults = {
+        "advantages": advantages,
+        "evaluation": evaluation(*gains),
+        "metrics": torch.tensor(gains, dtype=torch.float64).expand(4, count),
+        "bounds": [(0.0, 1.0)] * count,
+        "maximize": [maximize] * count,
+    }
+    return batch(count, **{**defaults, **known})

@@ -2,7 +2,6 @@
 
 import doctest
 import math
-import warnings
 from itertools import pairwise
 
 import pytest
@@ -25,25 +24,11 @@ from paretune import (
     WorstFirst,
 )
 from paretune.weighting.gains import SmoothedGains, gains_of
-from weighting.batches import batch, evaluation
-
-
-def seen(*gains, maximize=True, **known):
-    """A batch of objectives on [0, 1] whose mean metrics are these gains."""
-    count = len(gains)
-    advantages = torch.tensor([[1.0], [-1.0], [1.0], [-1.0]]).expand(4, count)
-    defaults = {
-        "advantages": advantages,
-        "evaluation": evaluation(*gains),
-        "metrics": torch.tensor(gains, dtype=torch.float64).expand(4, count),
-        "bounds": [(0.0, 1.0)] * count,
-        "maximize": [maximize] * count,
-    }
-    return batch(count, **{**defaults, **known})
+from weighting.batches import evaluation, with_gains
 
 
 def weights(rule, *gains, **known):
-    return rule.update(seen(*gains, **known)).weights.tolist()
+    return rule.update(with_gains(*gains, **known)).weights.tolist()
 
 
 gain_vectors = st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6)
@@ -85,7 +70,7 @@ def test_nash_by_hand():
 
 def test_nash_smooths_gains():
     rule = NashWelfare()
-    rule.update(seen(0.48, 0.18))
+    rule.update(with_gains(0.48, 0.18))
     expected = [1 / (0.6 * 0.48 + 0.4 * 0.98 + 0.02), 1 / (0.6 * 0.18 + 0.4 * 0.68 + 0.02)]
     assert weights(rule, 0.98, 0.68) == pytest.approx([w / sum(expected) for w in expected])
 
@@ -163,7 +148,7 @@ def test_the_tour_by_hand():
 @given(st.integers(2, 8))
 def test_over_one_turn_each_objective_comes_first_once(count):
     firsts = [
-        int(FrontTour().update(seen(*[0.5] * count, progress=(i + 0.5) / (20 * count))).weights.argmax())
+        int(FrontTour().update(with_gains(*[0.5] * count, progress=(i + 0.5) / (20 * count))).weights.argmax())
         for i in range(20 * count)
     ]
     changes = [a for a, b in zip(firsts, [*firsts[1:], None], strict=True) if a != b]
@@ -177,7 +162,7 @@ def test_over_one_turn_each_objective_comes_first_once(count):
 def test_the_hypervolume_gradient_by_hand():
     rule = HypervolumeGradient(lookahead=0.25, smoothing=0.0)
     errorless = {"evaluation": evaluation(0.6, 0.4)}
-    rule.update(seen(0.6, 0.4, **errorless))
+    rule.update(with_gains(0.6, 0.4, **errorless))
     assert weights(rule, 0.25, 0.25) == pytest.approx([1 / 6, 5 / 6])
 
 
@@ -195,7 +180,7 @@ def test_it_is_the_derivative_of_the_volume_that_the_point_adds(points, gains):
 
     rule = HypervolumeGradient(lookahead=1e-6, smoothing=0.0)
     for point in points:
-        rule.update(seen(*point))
+        rule.update(with_gains(*point))
     ahead = torch.tensor(gains, dtype=torch.float64) + 1e-6
     front = rule.state_dict()["points"]
     passed = torch.tensor([p for p in front if not all(a >= b for a, b in zip(p, ahead.tolist(), strict=True))])
@@ -218,7 +203,7 @@ def test_saturation_aware_by_hand():
     assert weights(SaturationAware(), 0.75, 0.0) == pytest.approx([1 / 3, 2 / 3])
     assert weights(SaturationAware(), 1.0, 1.0) == pytest.approx([0.5, 0.5])
     assert weights(SaturationAware(gamma=0), 0.75, 0.0) == pytest.approx([0.5, 0.5])
-    result = SaturationAware().update(seen(0.5, 0.5))
+    result = SaturationAware().update(with_gains(0.5, 0.5))
     assert float(result.advantages.mean()) == pytest.approx(0.0, abs=1e-12)
     assert float(result.advantages.std()) == pytest.approx(1.0)
 
@@ -239,10 +224,10 @@ def test_the_hard_tchebycheff_is_the_limit_of_the_smooth_one_where_the_worst_doe
 
 def test_tchebycheff_on_samples_by_hand():
     gains = torch.tensor([[0.5, 1.0], [0.0, 0.0], [math.nan, 0.5], [math.nan, math.nan]])
-    hard = Tchebycheff(temperature=0, of="samples").update(seen(0.5, 0.5, metrics=gains)).rewards
+    hard = Tchebycheff(temperature=0, of="samples").update(with_gains(0.5, 0.5, metrics=gains)).rewards
     assert hard[:3].tolist() == pytest.approx([-0.25 + 0.05 * 0.75, -0.5, -0.25 + 0.05 * 0.25])
     assert math.isnan(hard[3])
-    smooth = Tchebycheff(temperature=0.5, of="samples").update(seen(0.5, 0.5, metrics=gains)).rewards
+    smooth = Tchebycheff(temperature=0.5, of="samples").update(with_gains(0.5, 0.5, metrics=gains)).rewards
     assert float(smooth[0]) == pytest.approx(-0.5 * math.log(math.exp(0.5) + 1))
 
 
@@ -251,7 +236,7 @@ def test_tchebycheff_on_samples_by_hand():
 def test_a_cold_smooth_tchebycheff_is_the_hard_one(gains):
     """−μ log Σ exp(x/μ) lies within μ log K of −max x."""
     metrics = torch.tensor(gains, dtype=torch.float64).expand(4, len(gains))
-    smooth = Tchebycheff(temperature=1e-4, of="samples").update(seen(*gains, metrics=metrics)).rewards
+    smooth = Tchebycheff(temperature=1e-4, of="samples").update(with_gains(*gains, metrics=metrics)).rewards
     worst = max((1 - g) / len(gains) for g in gains)
     assert abs(float(smooth[0]) + worst) <= 1e-4 * math.log(len(gains)) + 1e-12
 
@@ -259,10 +244,10 @@ def test_a_cold_smooth_tchebycheff_is_the_hard_one(gains):
 def test_worst_first_by_hand():
     rule = WorstFirst()
     for _ in range(9):
-        rule.update(seen(0.5, 0.2))
+        rule.update(with_gains(0.5, 0.2))
     assert weights(rule, 0.5, 0.2) == pytest.approx([1 / (1 + math.exp(0.3)), 1 / (1 + math.exp(-0.3))])
     before = rule.state_dict()
-    rule.update(seen(math.nan, math.nan))
+    rule.update(with_gains(math.nan, math.nan))
     assert rule.state_dict() == before
 
 
@@ -285,7 +270,7 @@ def test_the_coefficient_of_variation_by_hand():
 @settings(deadline=None, max_examples=25)
 @given(gains=gain_vectors)
 def test_equal_gains_give_the_priorities_and_weights_lie_on_the_simplex(rule, gains):
-    result = rule().update(seen(*gains)).weights
+    result = rule().update(with_gains(*gains)).weights
     assert float(result.sum()) == pytest.approx(1.0)
     assert (result >= 0).all()
     if rule is not FrontTour:
@@ -302,76 +287,21 @@ def test_who_has_gained_less_weighs_no_less(rule, gains):
     assert all(a[1] >= b[1] - 1e-9 for a, b in pairwise(ordered) if b[0] - a[0] > 1e-9)
 
 
-# ----- thresholds
-
-
-def test_the_lagrangian_by_hand():
-    rule = Lagrangian("o0", at_most={"o1": 30.0})
-    metrics = torch.tensor([[0.5, 45.0]], dtype=torch.float64).expand(4, 2)
-    known = {"metrics": metrics, "bounds": [(0.0, 1.0), (0.0, 60.0)], "maximize": [True, False]}
-    result = rule.update(seen(0.5, 0.25, **known))
-    assert result.signals["shortfall"].tolist() == [0.0, 0.25]
-    assert result.signals["lambda"].tolist() == pytest.approx([1.0, 0.015])
-    assert result.weights.tolist() == pytest.approx([1 / 1.015, 0.015 / 1.015])
-
-
-def test_of_several_batches_in_an_update_each_counts_in_the_shortfall():
-    """They have the evaluation of the first one: it is the same policy's."""
-    rule = Lagrangian("o0", at_least={"o1": 0.9})
-    shortfalls = [
-        float(rule.update(seen(0.5, gain, evaluation=evaluation(0.5, 0.4))).signals["shortfall"][1])
-        for gain in (0.4, 0.6)
-    ]
-    assert shortfalls == pytest.approx([0.5, 0.3])
-
-
-def test_a_threshold_that_holds_costs_nothing_and_one_that_cannot_be_met_is_said():
-    held = Lagrangian("o0", at_least={"o1": 0.3})
-    assert weights(held, 0.5, 0.5) == [1.0, 0.0]
-    rule = Lagrangian("o0", at_least={"o1": 0.9}, gains=(0.0, 1.0, 0.0), limit=2.0)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for _ in range(40):
-            rule.update(seen(0.5, 0.0))
-    assert [str(w.message).split(":")[0] for w in caught] == [
-        "The multiplier of o1 has stood at its limit, 2, for 20 batches"
-    ]
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30), st.floats(0.0, 1.0))
-def test_dual_ascent_is_the_controller_without_its_other_terms(path, threshold):
-    rule, multiplier = Lagrangian("o0", at_least={"o1": threshold}, gains=(0.0, 0.05, 0.0)), 0.0
-    for gain in path:
-        multiplier = min(max(multiplier + 0.05 * (threshold - gain), 0.0), 10.0)
-        assert float(rule.update(seen(0.5, gain)).signals["lambda"][1]) == pytest.approx(multiplier, abs=1e-12)
-
-
-@pytest.mark.parametrize("gains", [(0.05, 0.01, 0.0), (1.0, 0.0, 0.0)])
-def test_a_multiplier_whose_metric_does_not_apply_stays(gains):
-    rule = Lagrangian("o0", at_least={"o1": 0.9}, gains=gains)
-    before = rule.update(seen(0.5, 0.4)).signals["lambda"].tolist()
-    state = rule.state_dict()
-    assert before[1] > 0
-    assert rule.update(seen(0.5, math.nan)).signals["lambda"].tolist() == before
-    assert rule.state_dict() == state
-
-
 # ----- the control
 
 
 def test_any_seed_has_its_random_weights():
     seeds = (1, 2**62, 10**30)
-    assert len({tuple(RandomWeights(seed=seed).update(seen(0.5, 0.5)).weights.tolist()) for seed in seeds}) == 3
+    assert len({tuple(RandomWeights(seed=seed).update(with_gains(0.5, 0.5)).weights.tolist()) for seed in seeds}) == 3
 
 
 def test_random_weights_are_those_of_their_seed_and_batch():
     one, other = RandomWeights(), RandomWeights(seed=2)
-    first = [one.update(seen(0.5, 0.5)).weights for _ in range(3)]
+    first = [one.update(with_gains(0.5, 0.5)).weights for _ in range(3)]
     again = RandomWeights()
     again.load_state_dict({"batches": 1})
-    assert torch.equal(again.update(seen(0.5, 0.5)).weights, first[1])
-    assert not torch.equal(other.update(seen(0.5, 0.5)).weights, first[0])
+    assert torch.equal(again.update(with_gains(0.5, 0.5)).weights, first[1])
+    assert not torch.equal(other.update(with_gains(0.5, 0.5)).weights, first[0])
 
 
 # ----- priorities and bad settings
