@@ -3,10 +3,11 @@
 import importlib
 import sys
 from pathlib import Path
+from statistics import StatisticsError
 
 import pytest
 
-from paretune.named_objects import load
+from paretune.named_objects import load, reason_of
 
 
 def forget(package: str) -> None:
@@ -47,3 +48,17 @@ def test_a_file_does_not_stand_in_for_a_module_of_its_name(tmp_path: Path, monke
     assert importlib.import_module("tabnanny").__file__ not in [
         str(tmp_path / folder / "tabnanny.py") for folder in ("one", "two")
     ]
+
+
+def test_an_exception_names_the_users_own_line_not_that_of_a_library(tmp_path: Path) -> None:
+    file = tmp_path / "my_maths.py"
+    file.write_text("from statistics import mean\n\n\ndef of_none():\n    return mean([])\n")
+    of_none = load(f"{file}:of_none").value
+    with pytest.raises(StatisticsError) as caught:
+        of_none()
+    expected = "StatisticsError: mean requires at least one data point (my_maths.py, line 5, in of_none)"
+    assert reason_of(caught.value) == expected
+
+
+def test_an_exception_of_nobody_has_no_line() -> None:
+    assert reason_of(KeyError("x" * 300)) == f"KeyError: '{'x' * 199}…"

@@ -14,8 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any
+
+LONGEST = 200
+"""Characters of an exception's message that are shown."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,19 @@ def sha256_of(file: str | Path) -> str:
 def kind_of(value: Any) -> str:
     """What a value is, for a message that expected something else."""
     return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception in one line: its type, its message, and the line of the user's code that it came from, if any."""
+    message = " ".join(str(error).split())
+    shown = f": {message[:LONGEST]}{'…' if len(message) > LONGEST else ''}" if message else ""
+    return f"{type(error).__name__}{shown}{place_of(error)}"
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost line of the user's own code in an exception's traceback, in brackets; empty if there is none."""
+    own = [frame for frame in extract_tb(error.__traceback__) if _is_own(Path(frame.filename))]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
 
 
 def is_named(text: str) -> bool:
@@ -115,7 +132,7 @@ def load(given: str) -> NamedObject:
         value = getattr(module, attribute)
     except (Exception, SystemExit) as error:  # whatever the user's module does
         own = isinstance(error, ImportError | AttributeError | FileNotFoundError)
-        reason = str(error) if own else f"{type(error).__name__}: {error}"
+        reason = str(error) if own else reason_of(error)
         raise ValueError(f"{given!r} cannot be loaded: {' '.join(reason.split())}") from error
     return NamedObject(given, value, _own_file(module))
 
@@ -132,8 +149,18 @@ def _own_file(module: ModuleType | None) -> str | None:
     if file is None or not file.endswith(".py") or not Path(file).is_file():
         return None
     path = Path(file).resolve()
-    installed = (Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib", "stdlib"))
-    return None if any(path.is_relative_to(place) for place in installed) else str(path)
+    return None if _is_installed(path) else str(path)
+
+
+def _is_installed(path: Path) -> bool:
+    places = (Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib", "stdlib"))
+    return any(path.is_relative_to(place) for place in places)
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file is the user's: there, not installed, and none of this package."""
+    path = path.resolve()
+    return path.is_file() and not _is_installed(path) and not path.is_relative_to(Path(__file__).resolve().parent)
 
 
 def _import(name: str) -> ModuleType:

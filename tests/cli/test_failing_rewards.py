@@ -64,7 +64,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("reward", "flags", "line"),
     [
-        ("raising", [], "raised OSError: the judge is down"),
+        ("raising", [], "raised OSError: the judge is down (rewards_"),
         ("leaving", [], "called sys.exit(0): let it return its values, or raise an error."),
         ("leaving_later", [], "called sys.exit(0): let it return its values, or raise an error."),
         ("hanging", ["--reward_timeout", "0.5"], "took longer than 0.5 s: mend it, or allow it more by"),
@@ -102,7 +102,7 @@ def test_code_that_ends_the_command_is_no_good_end(
         (
             "raising",
             2,
-            "The reward function 'raising' of objective 'raising' raised OSError: the judge is down (on rank 0",
+            "The reward function 'raising' of objective 'raising' raised OSError: the judge is down (rewards_",
         ),
         ("killed", 1, "was killed by SIGKILL: --resume goes on from the newest checkpoint."),
     ],

@@ -18,8 +18,8 @@ from told import parse
 pytestmark = pytest.mark.usefixtures("tasks_are_loaded_once")
 
 
-class ModelWasLoadedError(Exception):
-    """Raised in place of loading a model."""
+class ModelWasLoadedError(BaseException):
+    """Raised in place of loading a model; no Exception, so the command lets it pass."""
 
 
 @pytest.fixture(autouse=True)

@@ -130,9 +130,11 @@ def test_a_class_that_is_no_whole_rule(fault: str, folder: Path, capsys: pytest.
 def test_a_constructor_that_raises(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = RULE.replace("self.first = first", "self.first = {}[first]")
     (folder / "my_raising_rule.py").write_text(code)
+    [line] = [number for number, text in enumerate(code.splitlines(), 1) if "{}[first]" in text]
     named = "my_raising_rule.py:Mine"
     assert main(["train", "--rule", named, "--output_dir", "run"]) == 2
-    assert capsys.readouterr().err == f"paretune: --rule {named} raised KeyError: 0\n"
+    place = f"my_raising_rule.py, line {line}, in __init__"
+    assert capsys.readouterr().err == f"paretune: --rule {named} raised KeyError: 0 ({place})\n"
     assert main(["train", "--help", "rule", named]) == 0
     assert "first: a whole number; default 0" in capsys.readouterr().out
 
@@ -159,6 +161,8 @@ def test_a_constructor_that_raises(folder: Path, capsys: pytest.CaptureFixture[s
             "def update(self, batch): return Scalarization(torch.ones(3), signals={'a': torch.ones(1)})",
             "returned signals (a) that are no tensors of 3 values",
         ),
+        ("def update(self, batch): return {}[batch.step]", "code of yours raised KeyError: 0 (my_wrong_rule_"),
+        ("def initial_weights(self, count): 1 / 0", "raised ZeroDivisionError: division by zero (my_wrong_rule_"),
         ("def state_dict(self): return {'a': torch.ones(1)}", "The `state_dict` of the mine rule must hold plain JSON"),
     ],
 )

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import Any
 
 from paretune import __version__
-from paretune.cli.bad_input import BadInputError
+from paretune.cli.bad_input import BadInputError, printable
 from paretune.cli.failure import FailedError
-from paretune.named_objects import hint
+from paretune.named_objects import hint, place_of, reason_of
 
 COMMANDS = {
     "check": "before training: ranges, conflicts, dead rewards, what each rule costs",
@@ -29,8 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        The exit status: 0 done, 1 failed, 2 bad input, 130 interrupted. A failure that nobody has foreseen raises
-        (status 1 with its traceback).
+        The exit status: 0 done, 1 failed, 2 bad input (code of the user's that raises is that, too), 130 interrupted. A
+        failure of ours that nobody has foreseen raises (status 1 with its traceback).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Nothing about a user's run goes to anyone, unless they ask for it.
@@ -58,6 +58,11 @@ def exit_status(work: Callable[[], int]) -> int:
             file=sys.stderr,
         )
         return FAILED
+    except Exception as error:
+        if not place_of(error):
+            raise
+        print(f"paretune: code of yours raised {printable(reason_of(error))}: mend it.", file=sys.stderr)
+        return BAD_INPUT
 
 
 def _run(arguments: list[str]) -> int:

@@ -15,7 +15,7 @@ from paretune.cli.model import model_config, model_settings
 from paretune.cli.parser import RESUME, StrictParser
 from paretune.cli.rule_settings import check_rule_settings, given_settings
 from paretune.cli.task_source import load_task, rows_of
-from paretune.named_objects import is_named, load, sha256_of
+from paretune.named_objects import is_named, load, reason_of, sha256_of
 from paretune.objectives import completion_length
 from paretune.tasks import Task
 from paretune.tasks.source import TaskSource
@@ -176,5 +176,5 @@ def make_rule(own: RunArguments, task: Task) -> WeightingRule:
     except Exception as error:
         if not is_named(own.rule):
             raise
-        raise BadInputError(f"--rule {own.rule} raised {type(error).__name__}: {error}") from error
+        raise BadInputError(f"--rule {own.rule} raised {reason_of(error)}") from error
     return rule

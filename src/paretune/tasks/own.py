@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from paretune.named_objects import NamedObject, is_named, kind_of, load
+from paretune.named_objects import NamedObject, is_named, kind_of, load, reason_of
 from paretune.objectives import Objective, as_objectives
 from paretune.tasks.data_sets import looks_local, name_of, read_splits
 from paretune.tasks.parquet import one_line
@@ -56,7 +56,7 @@ def _made(name: str, function: Callable[..., Any], data: str | Path | None) -> T
     try:
         made = function(**({} if data is None else {"data": data}))  # else its own default holds
     except (Exception, SystemExit) as error:  # whatever the user's function does
-        raise ValueError(f"{name!r} raised {type(error).__name__}: {error}") from error
+        raise ValueError(f"{name!r} raised {reason_of(error)}") from error
     if inspect.iscoroutine(made):
         made.close()  # Python would say that nobody awaited it
     if not isinstance(made, Task):

@@ -23,14 +23,12 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from trl.trainer.utils import get_callable_name, is_async_callable
 
+from paretune.named_objects import reason_of
 from paretune.objectives import Objective, RewardError
 from paretune.objectives.reward_values import LARGEST, NoNumbersError, as_numbers, overflows
 from paretune.time_limit import TimeLimitError, await_within, call_within, check_time_limits
 
 T = TypeVar("T")
-
-LONGEST = 200
-"""Characters of an exception's message that are shown."""
 
 
 class RewardGuard:
@@ -172,9 +170,7 @@ class RewardGuard:
         elif isinstance(error, SystemExit):
             line = f"{subject} called sys.exit({error.code!r}): let it return its values, or raise an error."
         else:
-            message = " ".join(str(error).split())
-            shown = f": {message[:LONGEST]}{'…' if len(message) > LONGEST else ''}" if message else ""
-            line = f"{subject} raised {type(error).__name__}{shown}"
+            line = f"{subject} raised {reason_of(error)}"
         processes = self._accelerator.num_processes
         if processes == 1:
             raise RewardError(line) from cause
