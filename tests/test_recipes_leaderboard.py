@@ -77,6 +77,14 @@ def test_misled_rules_train_as_the_task_s_own_comparison_does(task: str) -> None
     assert all(found.seeds_of(arm, "grpo") == [0, 1, 2, 3, 4] for arm in found.arms)
 
 
+@pytest.mark.parametrize("task", ["treasure", "recall"])
+def test_a_searched_tour_meets_the_seeds_of_the_task_s_own_comparison(task: str) -> None:
+    found, alone = plan("tour-searched", task=task), plan(task)
+    assert (found.settings, found.threads, found.tuning_seeds) == (alone.settings, alone.threads, alone.tuning_seeds)
+    assert set(found.seeds_of(found.arm("tour-searched"), "grpo")) < set(alone.seeds)
+    assert found.arm("tour-searched").chosen_by == alone.arm("best-fixed-front").chosen_by
+
+
 @pytest.mark.parametrize("name", CHANGED)
 @pytest.mark.turns
 def test_the_front_of_a_changed_task(name: str) -> None:
