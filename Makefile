@@ -46,7 +46,8 @@ results: setup  ## the runs behind docs/results.md (a day on two cores); run aga
 
 leaderboard: setup  ## the tables and figures of docs/results.md, from records/leaderboard/
 	$(BIN)/python scripts/leaderboard.py $(foreach task,$(LEADERBOARD),$(wildcard records/leaderboard/$(task).tar.xz)) \
-	  --interim $(wildcard records/leaderboard-interim/*.tar.xz) --page docs/results.md --figures docs
+	  --interim $(wildcard records/leaderboard-interim/*.tar.xz) --tours $(wildcard records/leaderboard-tour/*.tar.xz) \
+	  --page docs/results.md --figures docs
 
 results-arithmetic: setup  ## the runs behind docs/results-arithmetic.md (seven to fourteen hours on two cores); resumes likewise
 	for comparison in $(ARITHMETIC); do \
@@ -54,8 +55,9 @@ results-arithmetic: setup  ## the runs behind docs/results-arithmetic.md (seven 
 	done
 
 records: setup  ## what the runs have measured, without checkpoints: records/*.tar.xz, records/leaderboard/*.tar.xz
-	$(BIN)/python scripts/pack_records.py $(filter-out results/leaderboard,$(wildcard results/*))
+	$(BIN)/python scripts/pack_records.py $(filter-out results/leaderboard%,$(wildcard results/*))
 	$(BIN)/python scripts/pack_records.py $(wildcard results/leaderboard/*) --to records/leaderboard
+	$(BIN)/python scripts/pack_records.py $(wildcard results/leaderboard-tour/*) --to records/leaderboard-tour
 
 test: setup browser
 	$(TEST) $(TURN)

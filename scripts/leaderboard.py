@@ -14,11 +14,14 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from math import isfinite
 from pathlib import Path
 from statistics import mean, median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from leaderboard_figures import COLOURS, Front, Panel, draw_board, draw_fronts
 
 from paretune.comparison.figures import LESS_IS_BETTER, last_figures
 from paretune.comparison.members import tuning_members
@@ -31,9 +34,6 @@ from paretune.record.json_files import read_json, write_json, write_whole
 from paretune.record.known_front import front_on
 from paretune.record.reader import RunReader
 from paretune.record.summary_entries import Estimate
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,12 @@ class Task:
         found = {run["seed"]: run[name] if name in run else run["figures"][name] for run in runs}
         return {seed: value for seed, value in found.items() if value is not None and isfinite(value)}
 
-    def gain(self, arm: str, rival: str, name: str) -> PairedDifference:
-        """How much better one arm is than another, over the seeds of both: above 0, whichever way the figure points."""
-        own, other = self.values(arm, name), self.values(rival, name)
+    def gain(self, arm: str, rival: str, name: str, *, of: "Task | None" = None) -> PairedDifference:
+        """How much better one arm is than another, over the seeds of both: above 0, whichever way the figure points.
+
+        The rival may be of another comparison on the same task.
+        """
+        own, other = self.values(arm, name), (of or self).values(rival, name)
         sign = -1.0 if name in LESS_IS_BETTER else 1.0
         shared = sorted(set(own) & set(other))
         return paired([sign * own[seed] for seed in shared], [sign * other[seed] for seed in shared])
@@ -211,8 +214,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return "\n".join([f"### {title}", "", *lines])
 
 
-def tables(tasks: Sequence[Task], found: Sequence[Overall], interim: Sequence[Task] = ()) -> str:
-    """Every table of the page; of interim comparisons only what they say of the steerable policy."""
+def tables(
+    tasks: Sequence[Task], found: Sequence[Overall], interim: Sequence[Task] = (), tours: Sequence[Task] = ()
+) -> str:
+    """Every table of the page; of interim comparisons only what they say of the steerable policy.
+
+    The searched tours are comparisons of their own, each with the name of its task.
+    """
     rows, turned = [], [*tasks, *interim]
     for one, adjusted in zip(found, holm([one.p_t for one in found]), strict=True):
         by, between = difference(one.mean.mean, one.mean.low, one.mean.high)
@@ -242,6 +250,11 @@ def tables(tasks: Sequence[Task], found: Sequence[Overall], interim: Sequence[Ta
     columns = ["task", "objective", "rank correlation", "monotone steps", "share of the range"]
     dials = table("Does the dial work?", columns, [row for task in turned for row in dial_rows(task)])
     parts += [steering, dials] if any(STEERABLE in task.arms for task in turned) else []
+    by_name = {task.name: task for task in tasks}
+    columns = ["task", "form", "figure", "searched tour", "tour", "best-fixed-front", "ahead of tour by",
+               "ahead of best-fixed-front by", "seeds"]  # fmt: skip
+    wider = [row for one in tours for row in wider_tour_rows(one, by_name[one.name])]
+    parts += [table("A wider tour (exploratory)", columns, wider)] if wider else []
     columns = ["task", "arm", "runs that hold the target", "batches (median)", "tokens (median)"]
     parts.append(table("Time to target", columns, [row for task in tasks for row in time_rows(task)]))
     return "\n\n".join(parts)
@@ -265,6 +278,22 @@ def steering_rows(task: Task) -> list[list[str]]:
     return rows
 
 
+def wider_tour_rows(searched: Task, alone: Task) -> list[list[str]]:
+    """A row a figure: the tour with searched settings beside the rivals of the task's primary contrasts."""
+    rows, [arm] = [], searched.arms
+    settings = searched.summary["rules"][arm]["settings"]["rule_settings"]
+    form = ", ".join(f"{name} {value}" for name, value in settings.items())
+    for name in ("front_regret", "hypervolume"):
+        rivals = ("tour", "best-fixed-front")
+        values = [estimate_of(list(searched.values(arm, name).values()))]
+        values += [estimate_of(list(alone.values(rival, name).values())) for rival in rivals]
+        gains = [searched.gain(arm, rival, name, of=alone) for rival in rivals]
+        ahead = [" (".join(difference(one.difference, one.low, one.high)) + ")" for one in gains]
+        rows.append([alone.name, form, name.replace("_", " "), *(figure(one.mean) for one in values), *ahead,
+                     str(gains[0].n)])  # fmt: skip
+    return rows
+
+
 def dial_rows(task: Task) -> list[list[str]]:
     """A row an objective: how it follows its own priority."""
     dial = task.summary["rules"].get(STEERABLE, {}).get("dial") or {}
@@ -280,93 +309,57 @@ def with_tables(page: str, text: str) -> str:
     return f"{page.split(begin)[0]}{begin}\n\n{text}\n\n{end}{page.split(end)[1]}"
 
 
-def draw_board(tasks: Sequence[Task], path: Path, name: str = "share_of_best") -> None:
-    """The leaderboard as a figure: a panel a task, a row an arm, with intervals."""
-    from matplotlib.figure import Figure
-
-    standing = board(tasks, name)
-    arms = list(standing)[::-1]
-    page = Figure(figsize=(1.6 + 1.5 * len(tasks), 0.9 + 0.2 * len(arms)), layout="constrained")
-    every = page.subplots(1, len(tasks), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, task in zip(every, tasks, strict=True):
-        rival = standing.get("best-fixed", {}).get(task.name)
-        if rival is not None and rival.mean is not None:
-            axes.axvline(rival.mean, color="0.6", linewidth=0.8)
-        start = before_training(task)
-        if start is not None:
-            axes.axvline(start, color="0.6", linewidth=0.8, linestyle=":")
-        for height, arm in enumerate(arms):
-            one = standing[arm].get(task.name)
-            if one is None or one.mean is None:
-                continue
-            dark = "C0" if arm in {c.rule for c in PRIMARY} else "0.35"
-            axes.plot(one.mean, height, "o", color=dark, markersize=3.5)
-            if one.low is not None and one.high is not None:
-                axes.hlines(height, one.low, one.high, color=dark, linewidth=1.0)
-        axes.set_title(task.name, fontsize=8)
-        axes.tick_params(labelsize=7)
-        axes.grid(axis="x", color="0.92")
-        axes.set_yticks(range(len(arms)), arms)
-    page.supxlabel(name.replace("_", " "), fontsize=8)
-    page.savefig(path, metadata={"Date": None})
+def panel_of(task: Task, rivals: Mapping[str, Estimate]) -> Panel:
+    """A task's panel of the leaderboard."""
+    rival = rivals.get(task.name)
+    return Panel(task.name, None if rival is None else rival.mean, before_training(task))
 
 
-def draw_fronts(tasks: Sequence[Task], path: Path) -> None:
-    """The fronts of the tasks with two objectives: what is possible, and the chosen policies of every seed."""
-    from matplotlib.figure import Figure
-
-    flat = [task for task in tasks if len(task.summary["objectives"]) == 2]
-    page = Figure(figsize=(4.4 * max(1, len(flat)), 3.6), layout="constrained")
-    for axes, task in zip(page.subplots(1, max(1, len(flat)), squeeze=False)[0], flat, strict=False):
-        draw_front(axes, task)
-    page.savefig(path, metadata={"Date": None})
-
-
-def draw_front(axes: "Axes", task: Task) -> None:
-    """The panel of one task."""
-    best = None
-    for arm, colour in (("best-fixed-front", "0.5"), ("nash", "C1"), ("tour", "C0")):
+def front_of(task: Task) -> Front:
+    """What a task allows, and the chosen policies of all seeds, on the test split."""
+    best, chosen = None, dict[str, list[list[Any]]]()
+    for arm in COLOURS:
         for run in task.summary["rules"].get(arm, {}).get("runs", []):
             reader = RunReader(task.directory / run["directory"])
             best = best or front_on(reader.known_fronts, "test")
-            chosen = [e.metrics for e in reader.measured_again if (e.split, e.decoding) == ("test", "sampled")]
-            gains = [[one.gain(metrics[one.name]) for one in reader.header.objectives] for metrics in chosen]
-            label = arm if run["seed"] == 0 else None
-            axes.plot(*zip(*gains, strict=True), "o", color=colour, markersize=3, alpha=0.6, label=label)
-    if best is not None:
-        axes.plot(*zip(*sorted(best.gains), strict=True), color="k", linewidth=0.8, label="best possible")
-    first, second = (f"gain of {objective['name']}" for objective in task.summary["objectives"])
-    axes.set(title=task.name, xlabel=first, ylabel=second)
-    axes.legend(fontsize=8)
+            again = [e.metrics for e in reader.measured_again if (e.split, e.decoding) == ("test", "sampled")]
+            gains = [[one.gain(metrics[one.name]) for one in reader.header.objectives] for metrics in again]
+            chosen.setdefault(arm, []).extend(gains)
+    names = [objective["name"] for objective in task.summary["objectives"]]
+    return Front(task.name, names, [] if best is None else best.gains, chosen)
 
 
 @contextmanager
 def comparisons(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """The folders of comparisons; packed records are unpacked for as long as they are read."""
     with TemporaryDirectory() as scratch:
-        for path in paths:
+        folders = []
+        for place, path in enumerate(paths):  # two plans on one task have folders of the same name
+            folders.append(Path(scratch, str(place), path.name.removesuffix(".tar.xz")) if path.is_file() else path)
             if path.is_file():
                 with tarfile.open(path) as archive:
-                    archive.extractall(scratch, filter="data")
-        yield [Path(scratch, path.name.removesuffix(".tar.xz")) if path.is_file() else path for path in paths]
+                    archive.extractall(Path(scratch, str(place)), filter="data")
+        yield folders
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparisons", nargs="+", type=Path)
     parser.add_argument("--interim", nargs="*", default=[], type=Path, help="some seeds only: for the steerable policy")
+    parser.add_argument("--tours", nargs="*", default=[], type=Path, help="comparisons of the searched tour, by task")
     parser.add_argument("--page", type=Path, help="put the tables into this page instead of printing them")
     parser.add_argument("--to", type=Path, help="write every figure to this JSON file")
     parser.add_argument("--figures", type=Path, help="draw leaderboard.svg and fronts.svg into this folder")
     args = parser.parse_args()
-    with comparisons([*args.comparisons, *args.interim]) as folders:
+    with comparisons([*args.comparisons, *args.interim, *args.tours]) as folders:
         missing = [folder.name for folder in folders if not (folder / "summary.json").is_file()]
         if missing:
             parser.error(f"{', '.join(missing)} has no summary.json: let `paretune compare` end first.")
         every = [Task.read(folder) for folder in folders]
-        tasks, interim = every[: len(args.comparisons)], every[len(args.comparisons) :]
+        ends = list(accumulate([len(args.comparisons), len(args.interim)]))
+        tasks, interim, tours = every[: ends[0]], every[ends[0] : ends[1]], every[ends[1] :]
         found = [overall(tasks, contrast) for contrast in PRIMARY]
-        text = tables(tasks, found, interim)
+        text = tables(tasks, found, interim, tours)
         if args.page:
             write_whole(args.page, with_tables(args.page.read_text("utf-8"), text))
         else:
@@ -374,8 +367,11 @@ def main() -> int:
         if args.to:
             write_json(args.to, json.loads(json.dumps(as_json(tasks, found))))
         if args.figures:
-            draw_board(tasks, args.figures / "leaderboard.svg")
-            draw_fronts(tasks, args.figures / "fronts.svg")
+            standing = board(tasks, "share_of_best")
+            panels = [panel_of(task, standing.get("best-fixed", {})) for task in tasks]
+            draw_board(standing, panels, [c.rule for c in PRIMARY], args.figures / "leaderboard.svg")
+            flat = [front_of(task) for task in tasks if len(task.summary["objectives"]) == 2]
+            draw_fronts(flat, args.figures / "fronts.svg")
     return 0
 
 
