@@ -46,8 +46,7 @@ results: setup  ## the runs behind docs/results.md (a day on two cores); run aga
 
 leaderboard: setup  ## the tables and figures of docs/results.md, from records/leaderboard/
 	$(BIN)/python scripts/leaderboard.py $(foreach task,$(LEADERBOARD),$(wildcard records/leaderboard/$(task).tar.xz)) \
-	  --interim $(wildcard records/leaderboard-interim/*.tar.xz) --tours $(wildcard records/leaderboard-tour/*.tar.xz) \
-	  --page docs/results.md --figures docs
+	  --tours $(wildcard records/leaderboard-tour/*.tar.xz) --page docs/results.md --figures docs
 
 results-arithmetic: setup  ## the runs behind docs/results-arithmetic.md (seven to fourteen hours on two cores); resumes likewise
 	for comparison in $(ARITHMETIC); do \

@@ -14,7 +14,6 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from math import isfinite
 from pathlib import Path
 from statistics import mean, median
@@ -62,6 +61,8 @@ UNSEARCHED = [
     Primary("tour", "equal", "front_regret", "hypervolume"),
 ]
 """Contrasts with the rival that costs no search. They were not in the plan."""
+SINGLE, ALONE = "only-", "best of only-k"
+"""How the names of arms on one objective begin, and the row that stands for all of them."""
 STEERABLE = "steerable"
 """The arm whose one policy is measured at many priorities."""
 MARKERS = ("<!-- what scripts/leaderboard.py prints -->", "<!-- end of what it prints -->")
@@ -182,7 +183,8 @@ def before_training(task: Task) -> float | None:
 
 def time_rows(task: Task) -> list[list[str]]:
     """A row an arm: the share of its runs that reach and hold the target, and the medians of when they do."""
-    grids = {arm: [means_on_the_grid(task, run) for run in told["runs"]] for arm, told in task.summary["rules"].items()}
+    arms = {arm: told for arm, told in task.summary["rules"].items() if not arm.startswith(SINGLE)}
+    grids = {arm: [means_on_the_grid(task, run) for run in told["runs"]] for arm, told in arms.items()}
     target = HELD * mean(grid[-1][2] for grid in grids["best-fixed"])
     rows = []
     for arm, runs in grids.items():
@@ -195,15 +197,22 @@ def time_rows(task: Task) -> list[list[str]]:
 
 
 def board(tasks: Sequence[Task], name: str) -> dict[str, dict[str, Estimate]]:
-    """A figure of every arm on every task: the best arm by its mean over tasks first."""
-    arms = dict.fromkeys(arm for task in tasks for arm in task.arms)
-    found = {arm: {t.name: estimate_of(list(v.values())) for t in tasks if (v := t.values(arm, name))} for arm in arms}
+    """A figure of every arm on every task: the best arm by its mean over tasks first.
+
+    Of the runs on one objective each task shows its best arm. An arm that lacks half of the tasks stands last.
+    """
     sign = 1 if name in LESS_IS_BETTER else -1
-    most = max((len(row) for row in found.values()), default=0)
+    found = dict[str, dict[str, Estimate]]()
+    for task in tasks:
+        for arm in task.arms:
+            values = list(task.values(arm, name).values())
+            row = found.setdefault(ALONE if arm.startswith(SINGLE) else arm, {})
+            if values and (task.name not in row or sign * mean(values) < sign * (row[task.name].mean or 0.0)):
+                row[task.name] = estimate_of(values)
 
     def place(arm: str) -> tuple[bool, float]:
         values = [one.mean for one in found[arm].values() if one.mean is not None]
-        return len(values) < most, sign * mean(values) if values else 0.0
+        return 2 * len(values) < len(tasks), sign * mean(values) if values else 0.0
 
     return {arm: found[arm] for arm in sorted(found, key=place) if found[arm]}
 
@@ -214,14 +223,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return "\n".join([f"### {title}", "", *lines])
 
 
-def tables(
-    tasks: Sequence[Task], found: Sequence[Overall], interim: Sequence[Task] = (), tours: Sequence[Task] = ()
-) -> str:
-    """Every table of the page; of interim comparisons only what they say of the steerable policy.
-
-    The searched tours are comparisons of their own, each with the name of its task.
-    """
-    rows, turned = [], [*tasks, *interim]
+def tables(tasks: Sequence[Task], found: Sequence[Overall], tours: Sequence[Task] = ()) -> str:
+    """Every table of the page. The searched tours are comparisons of their own, each with the name of its task."""
+    rows = []
     for one, adjusted in zip(found, holm([one.p_t for one in found]), strict=True):
         by, between = difference(one.mean.mean, one.mean.low, one.mean.high)
         c = one.contrast
@@ -246,10 +250,10 @@ def tables(
         parts.append(table(title, ["arm", *(t.name for t in tasks)], [[arm, *row] for arm, row in cells.items()]))
     columns = ["task", "figure", STEERABLE, "tour", "best-fixed-front", "ten fixed runs together", "ahead of tour by",
                "ahead of best-fixed-front by", "seeds"]  # fmt: skip
-    steering = table("One steerable policy", columns, [row for task in turned for row in steering_rows(task)])
+    steering = table("One steerable policy", columns, [row for task in tasks for row in steering_rows(task)])
     columns = ["task", "objective", "rank correlation", "monotone steps", "share of the range"]
-    dials = table("Does the dial work?", columns, [row for task in turned for row in dial_rows(task)])
-    parts += [steering, dials] if any(STEERABLE in task.arms for task in turned) else []
+    dials = table("Does the dial work?", columns, [row for task in tasks for row in dial_rows(task)])
+    parts += [steering, dials] if any(STEERABLE in task.arms for task in tasks) else []
     by_name = {task.name: task for task in tasks}
     columns = ["task", "form", "figure", "searched tour", "tour", "best-fixed-front", "ahead of tour by",
                "ahead of best-fixed-front by", "seeds"]  # fmt: skip
@@ -345,21 +349,19 @@ def comparisons(paths: Sequence[Path]) -> Iterator[list[Path]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparisons", nargs="+", type=Path)
-    parser.add_argument("--interim", nargs="*", default=[], type=Path, help="some seeds only: for the steerable policy")
     parser.add_argument("--tours", nargs="*", default=[], type=Path, help="comparisons of the searched tour, by task")
     parser.add_argument("--page", type=Path, help="put the tables into this page instead of printing them")
     parser.add_argument("--to", type=Path, help="write every figure to this JSON file")
     parser.add_argument("--figures", type=Path, help="draw leaderboard.svg and fronts.svg into this folder")
     args = parser.parse_args()
-    with comparisons([*args.comparisons, *args.interim, *args.tours]) as folders:
+    with comparisons([*args.comparisons, *args.tours]) as folders:
         missing = [folder.name for folder in folders if not (folder / "summary.json").is_file()]
         if missing:
             parser.error(f"{', '.join(missing)} has no summary.json: let `paretune compare` end first.")
         every = [Task.read(folder) for folder in folders]
-        ends = list(accumulate([len(args.comparisons), len(args.interim)]))
-        tasks, interim, tours = every[: ends[0]], every[ends[0] : ends[1]], every[ends[1] :]
+        tasks, tours = every[: len(args.comparisons)], every[len(args.comparisons) :]
         found = [overall(tasks, contrast) for contrast in PRIMARY]
-        text = tables(tasks, found, interim, tours)
+        text = tables(tasks, found, tours)
         if args.page:
             write_whole(args.page, with_tables(args.page.read_text("utf-8"), text))
         else:

@@ -116,13 +116,13 @@ def test_the_page_says_what_the_records_say(leaderboard: ModuleType) -> None:
     plan = re.search(r"^LEADERBOARD := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert plan is not None
     records = [path for name in plan[1].split() if (path := ROOT / f"records/leaderboard/{name}.tar.xz").is_file()]
-    interim, tours = (sorted((ROOT / "records").glob(f"leaderboard-{kind}/*.tar.xz")) for kind in ("interim", "tour"))
+    tours = sorted((ROOT / "records" / "leaderboard-tour").glob("*.tar.xz"))
     page = (ROOT / "docs" / "results.md").read_text("utf-8")
-    with leaderboard.comparisons([*records, *interim, *tours]) as unpacked:
-        every = iter([leaderboard.Task.read(folder) for folder in unpacked])
-        tasks, begun, searched = ([next(every) for _ in kind] for kind in (records, interim, tours))
+    with leaderboard.comparisons([*records, *tours]) as unpacked:
+        every = [leaderboard.Task.read(folder) for folder in unpacked]
+        tasks, searched = every[: len(records)], every[len(records) :]
         found = [leaderboard.overall(tasks, contrast) for contrast in leaderboard.PRIMARY]
-        assert leaderboard.with_tables(page, leaderboard.tables(tasks, found, begun, searched)) == page
+        assert leaderboard.with_tables(page, leaderboard.tables(tasks, found, searched)) == page
         first, judged = tasks[0].directory, tasks[0].summary  # one: it takes seconds
         anew = summarise(first, read_plan(first), jobs=judged["protocol"]["jobs"])
         assert same(json.loads(json.dumps(anew)), judged)
