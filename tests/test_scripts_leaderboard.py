@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from comparison.runs import OBJECTIVES, TEST, VALIDATION, make_run
-from paretune.comparison.members import comparison_members, tuning_members
+from paretune.comparison.members import Member, comparison_members, tuning_members
 from paretune.comparison.plan import Arm, Plan, read_plan, write_plan
 from paretune.comparison.summary import summarise
 from paretune.record.json_files import write_json
@@ -44,15 +44,33 @@ def comparison(root: Path, better: float) -> Path:
     for member in [*tuning_members(plan), *comparison_members(plan)]:
         if member.configuration is None:
             first, second = GAINS[member.arm.name]
-            gains = (first * better * (1 + member.seed / 100) if member.arm.name == "nash" else first, second)
+            measure(root, member, (first * better * (1 + member.seed / 100), second) if member.arm.name == "nash" else
+                    (first, second))  # fmt: skip
         else:
-            gains = SEARCHED[member.configuration]
-        splits = (TEST,) if member.configuration is None else (TEST, VALIDATION)
-        run = make_run(root / member.directory, measured={split: {20: gains} for split in splits})
-        for split, _ in splits:
-            best = {"value": 0.75, "gains": [0.75, 0.75], "gap": 0.0}
-            told = {"split": split, "prompts": 64, "objectives": OBJECTIVES, "weights": [[0.0, 1.0], [1.0, 0.0]]}
-            append_known_front(run, {**told, "gains": [[0.3, 1.0], [1.0, 0.3]], "best_geometric_mean": best})
+            measure(root, member, SEARCHED[member.configuration])
+    write_json(root / "summary.json", summarise(root, plan))
+    return root
+
+
+def measure(root: Path, member: Member, gains: tuple[float, float]) -> None:
+    """A run whose one policy has these gains; a tuning run is measured on the validation split, too."""
+    splits = (TEST,) if member.configuration is None else (TEST, VALIDATION)
+    run = make_run(root / member.directory, measured={split: {20: gains} for split in splits})
+    for split, _ in splits:
+        best = {"value": 0.75, "gains": [0.75, 0.75], "gap": 0.0}
+        told = {"split": split, "prompts": 64, "objectives": OBJECTIVES, "weights": [[0.0, 1.0], [1.0, 0.0]]}
+        append_known_front(run, {**told, "gains": [[0.3, 1.0], [1.0, 0.3]], "best_geometric_mean": best})
+
+
+def wider_tour(root: Path) -> Path:
+    """Of two amplitudes the second is the better one when tuned, and better than the tour's default."""
+    forms = [{"rule_settings": {"amplitude": amplitude}} for amplitude in (0.5, 2.0)]
+    arm = Arm("tour-searched", "tour", configurations=forms, chosen_by="front_regret")
+    plan = Plan("made-up", [arm], seeds=(0, 1), tuning_seeds=(1000,))
+    write_plan(root, plan)
+    for member in [*tuning_members(plan), *comparison_members(plan)]:
+        chosen = 1 if member.configuration is None else member.configuration
+        measure(root, member, [(0.36, 0.36), (0.64, 0.64)][chosen])
     write_json(root / "summary.json", summarise(root, plan))
     return root
 
@@ -90,6 +108,27 @@ def test_one_steerable_policy_beside_its_rivals(leaderboard: ModuleType, folders
     assert regret[6].startswith("+0.1")
     assert volume[1:6] == ["hypervolume", "0.348", "0.240", "0.130", "0.170"]
     assert regret[-1] == volume[-1] == "3"
+
+
+def test_a_searched_tour_beside_the_task_s_own_arms(
+    leaderboard: ModuleType, folders: list[Path], tmp_path: Path
+) -> None:
+    searched, alone = leaderboard.Task.read(wider_tour(tmp_path / "a")), leaderboard.Task.read(folders[0])
+    regret, volume = leaderboard.wider_tour_rows(searched, alone)
+    assert regret[:6] == ["a", "amplitude 2.0", "front regret", "0.360", "0.510", "0.640"]
+    assert regret[6].startswith("+0.15")
+    assert regret[-1] == volume[-1] == "2"
+    assert "| a | amplitude 2.0 | hypervolume |" in leaderboard.tables([alone], [], [searched])
+
+
+def test_of_the_arms_on_one_objective_the_best_one_counts(leaderboard: ModuleType, folders: list[Path]) -> None:
+    task = leaderboard.Task.read(folders[0])
+    rules = dict(task.summary["rules"])
+    rules["only-1"], rules["only-2"] = rules["tour"], rules["best-fixed"]
+    telling = leaderboard.Task("a", "made-up", {**task.summary, "rules": rules}, task.directory)
+    assert leaderboard.board([telling], "share_of_best")["best of only-k"]["a"].mean == pytest.approx(0.49 / 0.75)
+    assert leaderboard.board([telling], "front_regret")["best of only-k"]["a"].mean == pytest.approx(0.51)
+    assert not any(row[1].startswith("only-") for row in leaderboard.time_rows(telling))
 
 
 def test_the_best_arm_stands_first_and_the_file_says_what_the_tables_say(
