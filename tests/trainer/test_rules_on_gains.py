@@ -194,3 +194,15 @@ def test_a_range_of_another_form_is_not_taken_up(low: Any) -> None:
     with pytest.raises(ValueError, match="`low` must be 2 finite numbers or null"):
         ranges.load_state_dict({"low": low, "high": [None, None]})
     assert ranges.state_dict() == before
+
+
+def test_a_rule_that_another_trainer_has_moved_is_told_of(model: str, tmp_path: Path) -> None:
+    rule, stateless = NashWelfare(), FixedWeights([0.5, 0.3, 0.2])
+    for first in (rule, stateless):
+        trained(model, tmp_path / first.name, first, max_steps=1)
+    with pytest.warns(UserWarning, match="goes on with the state that another training left in it"):
+        trained(model, tmp_path / "second", rule, max_steps=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*another training left")
+        trained(model, tmp_path / "third", stateless, max_steps=1)
+        trained(model, tmp_path / "fourth", NashWelfare(), max_steps=1)

@@ -141,6 +141,12 @@ class MultiObjectiveTrainer(RecordingTrainer):
                 "or with --bounds NAME=LOW:HIGH.",
                 stacklevel=3,
             )
+        if self.weighting.has_decided and self.weighting.state_dict():
+            warnings.warn(
+                f"{self.weighting!r} goes on with the state that another training left in it. Give each trainer a rule "
+                "of its own, unless you want that.",
+                stacklevel=3,
+            )
         if wanted.influence is not None:
             self._meter = InfluenceMeter(self, wanted.influence)
         caution = self.weighting.caution(

@@ -253,6 +253,8 @@ class WeightingRule(ABC):
     """How prompts are to say priorities, for a rule whose policy is steered by them; the trainer prepares its data."""
     settings: dict[str, Any]
     """The constructor's arguments, as plain JSON values."""
+    has_decided: bool = False
+    """Whether it has seen a batch, so that its state may be another than a new rule's."""
 
     def __new__(cls, *args: Any, **keywords: Any) -> Self:
         """Keep the arguments, so that no rule has to."""
@@ -309,11 +311,11 @@ class WeightingRule(ABC):
         """
         found = self.update(batch)
         if not isinstance(found, Scalarization) or not isinstance(found.weights, Tensor):
-            raise RuleError(
-                f"`update` of {self!r} must return a Scalarization whose weights are a tensor, got {found!r:.80}."
-            )
+            wanted = "a Scalarization whose weights are a tensor"
+            raise RuleError(f"`update` of {self!r} must return {wanted}, got {found!r:.80}.")
         if (fault := found.fault(len(batch.names), len(batch.rewards))) is not None:
             raise RuleError(f"{self!r} returned {fault}.")
+        object.__setattr__(self, "has_decided", True)
         return found
 
     def state_dict(self) -> dict[str, Any]:
