@@ -254,10 +254,10 @@ def tables(tasks: Sequence[Task], found: Sequence[Overall], tours: Sequence[Task
     columns = ["task", "objective", "rank correlation", "monotone steps", "share of the range"]
     dials = table("Does the dial work?", columns, [row for task in tasks for row in dial_rows(task)])
     parts += [steering, dials] if any(STEERABLE in task.arms for task in tasks) else []
-    by_name = {task.name: task for task in tasks}
+    by_name = {one.name: one for one in tours}
     columns = ["task", "form", "figure", "searched tour", "tour", "best-fixed-front", "ahead of tour by",
                "ahead of best-fixed-front by", "seeds"]  # fmt: skip
-    wider = [row for one in tours for row in wider_tour_rows(one, by_name[one.name])]
+    wider = [row for task in tasks if task.name in by_name for row in wider_tour_rows(by_name[task.name], task)]
     parts += [table("A wider tour (exploratory)", columns, wider)] if wider else []
     columns = ["task", "arm", "runs that hold the target", "batches (median)", "tokens (median)"]
     parts.append(table("Time to target", columns, [row for task in tasks for row in time_rows(task)]))
