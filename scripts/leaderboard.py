@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from statistics import mean, median
@@ -161,9 +162,10 @@ def contrast_rows(tasks: Sequence[Task], contrast: Primary) -> list[list[str]]:
     return rows
 
 
-def means_on_the_grid(task: Task, run: Mapping[str, Any]) -> list[tuple[int, int | None, float]]:
+@cache
+def means_on_the_grid(directory: Path) -> list[tuple[int, int | None, float]]:
     """Step, tokens and geometric mean of a run's policies on the validation split, as measured in training."""
-    reader = RunReader(task.directory / run["directory"])
+    reader = RunReader(directory)
     return [
         (e.step, e.tokens, last_figures(reader.header.objectives, e.metrics, None)["geometric_mean"])
         for e in reader.grid
@@ -175,7 +177,7 @@ def before_training(task: Task) -> float | None:
     shares = []
     for run in task.summary["rules"].get("nash", {}).get("runs", []):
         best = front_on(RunReader(task.directory / run["directory"]).known_fronts, "test")
-        grid = means_on_the_grid(task, run)
+        grid = means_on_the_grid(task.directory / run["directory"])
         if best is not None and grid and grid[0][0] == 0:
             shares.append(grid[0][2] / best.best_mean)
     return mean(shares) if shares else None
@@ -184,7 +186,10 @@ def before_training(task: Task) -> float | None:
 def time_rows(task: Task) -> list[list[str]]:
     """A row an arm: the share of its runs that reach and hold the target, and the medians of when they do."""
     arms = {arm: told for arm, told in task.summary["rules"].items() if not arm.startswith(SINGLE)}
-    grids = {arm: [means_on_the_grid(task, run) for run in told["runs"]] for arm, told in arms.items()}
+    grids = {
+        arm: [means_on_the_grid(task.directory / run["directory"]) for run in told["runs"]]
+        for arm, told in arms.items()
+    }
     target = HELD * mean(grid[-1][2] for grid in grids["best-fixed"])
     rows = []
     for arm, runs in grids.items():

@@ -18,6 +18,8 @@ STATUS = {
     "endless output": {"overflow", "timeout"},
     "endless statements": {"overflow", "timeout"},
     "many files": {"exited", "timeout"},
+    "a memory bomb": {"exited", "timeout"},  # its pages are filled at the speed that a busy machine has left
+    "a memory bomb in the database": {"exited", "timeout"},
 }
 
 
