@@ -164,7 +164,10 @@ def test_the_page_says_what_the_records_say(leaderboard: ModuleType) -> None:
         assert leaderboard.with_tables(page, leaderboard.tables(tasks, found, searched)) == page
 
 
-@pytest.mark.parametrize("record", sorted((ROOT / "records").glob("leaderboard*/*.tar.xz")), ids=lambda p: f"{p.parent.name}/{p.stem}")
+RECORDS = sorted((ROOT / "records").glob("leaderboard*/*.tar.xz"))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 @pytest.mark.turns
 def test_a_recorded_summary_says_what_its_runs_say(leaderboard: ModuleType, record: Path) -> None:
     with leaderboard.comparisons([record]) as [folder]:
