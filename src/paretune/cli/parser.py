@@ -9,6 +9,7 @@ import os.path
 from argparse import Namespace
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
@@ -202,8 +203,9 @@ class StrictParser(TrlParser):
         return f": did you mean {close[0]}?" if close else f" (`{self.prog} --help` lists the settings)."
 
 
+@cache
 def make_parser(prog: str = "paretune train") -> StrictParser:
-    """The parser of a command.
+    """The parser of a command, which reading does not change: it is made once.
 
     Args:
         prog: ``paretune COMMAND``.

@@ -48,7 +48,7 @@ class Problem(Protocol):
 P = TypeVar("P", bound=Problem)
 
 
-def drawn_splits(draw: Callable[[random.Random], P], seed: int, sizes: Mapping[str, int]) -> dict[str, list[P]]:
+def drawn_splits(draw: Callable[[random.Random], P], seed: int, sizes: Mapping[str, int]) -> Mapping[str, Sequence[P]]:
     """Problems drawn one after the other, the same on every call; no prompt occurs twice.
 
     Args:
@@ -62,7 +62,7 @@ def drawn_splits(draw: Callable[[random.Random], P], seed: int, sizes: Mapping[s
         problem = draw(rng)
         distinct.setdefault(problem.prompt, problem)
     found = iter(distinct.values())
-    return {name: [next(found) for _ in range(size)] for name, size in sizes.items()}
+    return {name: tuple(next(found) for _ in range(size)) for name, size in sizes.items()}
 
 
 def embedded_task(

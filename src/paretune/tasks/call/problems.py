@@ -1,7 +1,9 @@
 """Requests for a tool: how they are drawn, shown and split into data sets."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from paretune.tasks.embedded import drawn_splits
@@ -46,6 +48,7 @@ def draw(rng: random.Random) -> Request:
     return Request(rng.choice(TOOLS), rng.randrange(100), rng.randrange(100))
 
 
-def splits() -> dict[str, list[Request]]:
+@cache
+def splits() -> Mapping[str, Sequence[Request]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no request occurs twice."""
     return drawn_splits(draw, SEED, SIZES)

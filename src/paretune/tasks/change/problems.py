@@ -1,7 +1,9 @@
 """Amounts to pay: how they are drawn, shown and split into data sets."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from paretune.tasks.embedded import drawn_splits
@@ -56,6 +58,7 @@ def draw(rng: random.Random) -> Purse:
     )
 
 
-def splits() -> dict[str, list[Purse]]:
+@cache
+def splits() -> Mapping[str, Sequence[Purse]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no problem occurs twice."""
     return drawn_splits(draw, SEED, SIZES)

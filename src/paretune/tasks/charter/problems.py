@@ -1,6 +1,7 @@
 """Charters: how eight requirements are drawn, shown and split into data sets."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
@@ -66,6 +67,7 @@ def draw(rng: random.Random) -> Charter:
 
 
 @cache
-def splits() -> dict[str, list[Charter]]:
+@cache
+def splits() -> Mapping[str, Sequence[Charter]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no charter occurs twice."""
     return drawn_splits(draw, SEED, SIZES)

@@ -1,7 +1,9 @@
 """Noisy facts and queries: how they are drawn, shown and split into data sets."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from paretune.tasks.embedded import drawn_splits
@@ -67,6 +69,7 @@ def _truth(rng: random.Random, value: str, doubtful: bool) -> str:
     return rng.choice([digit for digit in "0123456789" if digit != value]) if wrong else value
 
 
-def splits() -> dict[str, list[Notes]]:
+@cache
+def splits() -> Mapping[str, Sequence[Notes]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no prompt occurs twice."""
     return drawn_splits(draw, SEED, SIZES)

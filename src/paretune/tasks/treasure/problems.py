@@ -1,7 +1,9 @@
 """Sea maps: how they are drawn, shown and split into data sets."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from paretune.tasks.embedded import drawn_splits
@@ -81,6 +83,7 @@ def draw(rng: random.Random, family: str) -> Map:
     return Map(tuple(treasures), kind.unit)
 
 
-def splits(family: str) -> dict[str, list[Map]]:
+@cache
+def splits(family: str) -> Mapping[str, Sequence[Map]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no map occurs twice."""
     return drawn_splits(lambda rng: draw(rng, family), SEED, SIZES)
