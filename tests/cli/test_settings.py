@@ -240,6 +240,7 @@ def test_a_command_reads_what_it_is_told_once(tmp_path: Path, monkeypatch: pytes
     for name, text in files.items():
         (tmp_path / f"{name}.yaml").write_text(text)
     told = [part for name in ("run", "weights", "run") for part in ("--config", str(tmp_path / f"{name}.yaml"))]
+    make_parser.cache_clear()  # of other tests' parsers
     monkeypatch.setattr(AUDIT, "hook", note)
     with pytest.raises(ModelWasLoadedError):
         main(["train", *told, "--output_dir", str(tmp_path / "run")])
