@@ -196,4 +196,4 @@ def test_the_time_grows_with_the_length_alone(name):
     begun = time.process_time()
     adds_structure(statement, known, statement[:300])
     breaks_out(statement, "4821 OR 7309", NUMBERS)
-    assert time.process_time() - begun < 10.0  # one where the machine is idle; with the square, minutes
+    assert time.process_time() - begun < 10.0  # one where the machine is idle

@@ -67,7 +67,6 @@ def draw(rng: random.Random) -> Charter:
 
 
 @cache
-@cache
 def splits() -> Mapping[str, Sequence[Charter]]:
     """The data sets by name (sizes: ``SIZES``), the same on every call; no charter occurs twice."""
     return drawn_splits(draw, SEED, SIZES)
