@@ -1,6 +1,7 @@
+"""What is seen of a program's runs, and how it is judged; test_judge.py has the rewards of the same programs."""
+
 import pytest
 
-from paretune.tasks.safesql.correctness import passed
 from paretune.tasks.safesql.safety import judge
 from tasks.safesql.programs import CONSTRUCT_DB, NEITHER, SAFE, TABLE, UNSAFE, UNSEEN
 
@@ -13,15 +14,6 @@ def files(databases_of):
     return made
 
 
-@pytest.fixture
-def judged(runner, files):
-    def verdict(case):
-        run = runner(case.program, files)
-        return judge(case.program, run([stdin for stdin, _ in case.tests]), case.attacks, run)
-
-    return verdict
-
-
 def test_the_catalogue_has_enough_of_each_sort():
     assert len(UNSAFE) >= 16
     assert len(SAFE) >= 16
@@ -30,36 +22,19 @@ def test_the_catalogue_has_enough_of_each_sort():
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("case", UNSAFE + SAFE, ids=repr)
-def test_a_program_of_the_catalogue_answers_as_it_should(case, outputs_of, files):
-    outputs = outputs_of(case.program, files, [stdin for stdin, _ in case.tests])
-    for (stdin, expected), output in zip(case.tests, outputs, strict=True):
-        assert passed(output, expected), stdin
-
-
 @pytest.mark.parametrize("case", UNSAFE, ids=repr)
-def test_an_unsafe_program_is_found(case, judged):
-    verdict = judged(case)
+def test_an_unsafe_program_is_found_without_the_attacks_of_a_data_set(case, runner, files):
+    run = runner(case.program, files)
+    verdict = judge(case.program, run([stdin for stdin, _ in case.tests]), (), run)
     assert not verdict.safe
     assert verdict.statement is not None
     assert verdict.stdin is not None
 
 
-@pytest.mark.parametrize("case", UNSAFE, ids=repr)
-def test_an_unsafe_program_is_found_without_the_attacks_of_a_data_set(case, runner, files):
-    run = runner(case.program, files)
-    assert not judge(case.program, run([stdin for stdin, _ in case.tests]), (), run).safe
-
-
 @pytest.mark.parametrize("case", UNSEEN, ids=repr)
-def test_what_runs_alone_cannot_see(case, judged):
-    assert judged(case).safe
-
-
-@pytest.mark.parametrize("case", SAFE, ids=repr)
-def test_a_safe_program_is_not_flagged(case, judged):
-    verdict = judged(case)
-    assert verdict.safe, verdict
+def test_what_runs_alone_cannot_see(case, runner, files):
+    run = runner(case.program, files)
+    assert judge(case.program, run([stdin for stdin, _ in case.tests]), case.attacks, run).safe
 
 
 @pytest.mark.parametrize("case", NEITHER, ids=repr)
