@@ -150,11 +150,13 @@ def figure_of(task: Task, contrast: Primary) -> str:
 
 
 def contrast_rows(tasks: Sequence[Task], contrast: Primary) -> list[list[str]]:
-    """A row a task."""
+    """A row for each task on which both arms share a seed."""
     rows = []
     for task in tasks:
         name = figure_of(task, contrast)
         found = task.gain(contrast.rule, contrast.against, name)
+        if not found.n:
+            continue
         by, between = difference(found.difference, found.low, found.high)
         values = [estimate_of(list(task.values(arm, name).values())) for arm in (contrast.rule, contrast.against)]
         rows.append([task.name, name.replace("_", " "), *(figure(one.mean) for one in values), by, between,
